@@ -1,1 +1,19 @@
-//! Real servers for the tests.
+//! What the tests and examples of dlock stand on: private `redis-server` processes, a proxy that breaks connections on
+//! command, a raw client that shares no code with the crate under test, worker processes, and a checker of histories.
+//!
+//! Nothing in here asserts by sleeping: a test makes a fault happen, then waits for the condition it claims with
+//! [`eventually`]. A missing `redis-server` fails the test with the command that installs it; it never passes silently.
+
+mod history;
+mod proxy;
+mod resp;
+mod server;
+mod wait;
+mod worker;
+
+pub use history::{Crossing, History, Violation};
+pub use proxy::{Fault, Proxy, Rule};
+pub use resp::{Raw, Value, parse};
+pub use server::RedisServer;
+pub use wait::{eventually, eventually_async};
+pub use worker::{Worker, role, say};
