@@ -1,1 +1,47 @@
-//! The attribute of `dlock-runtime`.
+//! The attribute of `dlock-runtime`, which re-exports it: depend on that crate, never on this one.
+//!
+//! The pipeline is the folder. [`args`] reads the options, [`function`] reads the item, [`template`] and [`duration`] read
+//! what is inside two of the options, and [`expand`] is the only file that emits code. This file is only the door.
+
+mod args;
+mod boxed;
+mod duration;
+mod expand;
+mod function;
+mod mistake;
+mod output;
+mod pairs;
+mod suggest;
+mod template;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use proc_macro2::TokenStream;
+
+/// Holds a distributed lock while the body of an `async fn` runs.
+///
+/// The reference, with every option, is at `dlock_runtime::distributed_lock`.
+#[proc_macro_attribute]
+pub fn distributed_lock(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    attribute(args.into(), item.into()).into()
+}
+
+/// Both halves are read whatever the other says, so that independent mistakes come in one go; and the item is handed
+/// back as it was written beside the errors, so that its callers do not fail as well.
+fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
+    let mut mistakes = mistake::Mistakes::default();
+    let args = args::Args::read(args, &mut mistakes);
+    let function = mistakes.keep(function::Function::read(item.clone()));
+    if let Some(function) = &function {
+        args.check_against(function, &mut mistakes);
+    }
+    match (function, mistakes.into_compile_errors()) {
+        (Some(function), None) => expand::expand(&args, &function),
+        (_, errors) => {
+            let mut tokens = errors.unwrap_or_default();
+            tokens.extend(item);
+            tokens
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What the options mean: unknown, twice, contradictory, out of range.
+//!
+//! Reading goes on after a mistake at the next option, so that all of them are told at once.
+
+use std::time::Duration;
+
+use proc_macro2::{Span, TokenStream};
+use syn::ext::IdentExt;
+use syn::{Error, Expr, Ident, Lit, Path};
+
+use crate::function::Function;
+use crate::mistake::{Mistakes, mistake};
+use crate::pairs::{self, Pair};
+use crate::suggest::{list, nearest};
+use crate::template::Template;
+use crate::values::{Given, OnLost, Setting, bare, guard, interval, krate, on_lost, switch, time};
+
+/// In the order of the reference page.
+const OPTIONS: [&str; 12] =
+    ["key", "ttl", "wait", "renew", "max_hold", "on_lost", "or_else", "guard", "when", "reentrant", "runtime", "crate"];
+
+/// Names from other lock libraries, and what they are called here.
+const ALSO_KNOWN_AS: [(&str, &str); 8] = [
+    ("name", "key"),
+    ("expire", "ttl"),
+    ("expires", "ttl"),
+    ("expiry", "ttl"),
+    ("lease", "ttl"),
+    ("timeout", "wait"),
+    ("condition", "when"),
+    ("fallback", "or_else"),
+];
+
+/// A lease must outlast a few round trips.
+const SHORTEST_TTL: Duration = Duration::from_millis(20);
+
+/// What the user asked for. An option that was mistaken is absent here and told elsewhere.
+#[derive(Default)]
+pub(crate) struct Args {
+    pub(crate) key: Option<Key>,
+    pub(crate) ttl: Option<Given>,
+    pub(crate) wait: Option<Given>,
+    pub(crate) renew: Option<Given>,
+    pub(crate) max_hold: Option<Given>,
+    pub(crate) on_lost: Option<OnLost>,
+    pub(crate) or_else: Option<Expr>,
+    pub(crate) guard: Option<Ident>,
+    pub(crate) when: Option<Expr>,
+    pub(crate) reentrant: Option<bool>,
+    pub(crate) runtime: Option<Expr>,
+    pub(crate) krate: Option<Path>,
+}
+
+/// `key = "stock:<id>"` or `key = expression`.
+pub(crate) enum Key {
+    Template(Template),
+    Expr(Expr),
+}
+
+impl Args {
+    /// Reads every option it can; what is wrong with the others goes to `mistakes`.
+    pub(crate) fn read(tokens: TokenStream, mistakes: &mut Mistakes) -> Self {
+        let mut args = Self::default();
+        let mut seen: Vec<&str> = Vec::new();
+        for Pair { name, value } in pairs::read(tokens, mistakes) {
+            let written = name.unraw().to_string();
+            let Some(known) = OPTIONS.into_iter().find(|known| *known == written) else {
+                mistakes.add(unknown(&name, &written));
+                continue;
+            };
+            if seen.contains(&known) {
+                mistakes.add(mistake(&name, format!("`{known}` is given twice"), "keep one of the two"));
+                continue;
+            }
+            seen.push(known);
+            let outcome = args.set(known, value, mistakes);
+            mistakes.keep(outcome);
+        }
+        if !seen.contains(&"key") {
+            let message =
+                "a lock needs a key\nhelp: write `key = \"stock:<id>\"`, where `<id>` is a parameter of the function";
+            mistakes.add(Error::new(Span::call_site(), message));
+        }
+        args.check(mistakes);
+        args
+    }
+
+    fn set(&mut self, name: &str, value: Expr, mistakes: &mut Mistakes) -> syn::Result<()> {
+        match name {
+            "key" => {
+                self.key = match bare(&value) {
+                    Expr::Lit(literal) if let Lit::Str(text) = &literal.lit => {
+                        Template::read(text, mistakes).map(Key::Template)
+                    }
+                    _ => Some(Key::Expr(value)),
+                }
+            }
+            "ttl" => self.ttl = Some(time(name, value, None)?.at_least(name, SHORTEST_TTL)?),
+            "wait" => self.wait = Some(time(name, value, Some(("forever", Setting::Forever)))?),
+            "renew" => self.renew = Some(interval(name, value)?.at_least(name, Duration::from_nanos(1))?),
+            "max_hold" => {
+                self.max_hold = Some(
+                    time(name, value, Some(("unbounded", Setting::Unbounded)))?
+                        .at_least(name, Duration::from_nanos(1))?,
+                )
+            }
+            "on_lost" => self.on_lost = Some(on_lost(&value)?),
+            "or_else" => self.or_else = Some(value),
+            "guard" => self.guard = Some(guard(&value)?),
+            "when" => self.when = Some(value),
+            "reentrant" => {
+                self.reentrant =
+                    Some(switch(&value).ok_or_else(|| {
+                        mistake(&value, "`reentrant` is `true` or `false`", "leave it out for `true`")
+                    })?)
+            }
+            "runtime" => self.runtime = Some(value),
+            _ => self.krate = Some(krate(&value)?),
+        }
+        Ok(())
+    }
+
+    /// What each option allows by itself and the others forbid.
+    fn check(&self, mistakes: &mut Mistakes) {
+        if let (Some(guard), Some(_)) = (&self.guard, &self.when) {
+            mistakes.add(mistake(
+                guard,
+                "`guard` and `when` exclude each other: where `when` is false there is no lock to bind",
+                "leave one of them out, or call a second function that has the `guard`",
+            ));
+        }
+        let (Some(Setting::Time(ttl)), Some(renew)) = (self.ttl.as_ref().map(|ttl| ttl.setting), &self.renew) else {
+            return;
+        };
+        match (renew.setting, self.max_hold.as_ref().map(|held| (held, held.setting))) {
+            (Setting::Time(renew_every), _) if renew_every >= ttl => mistakes.add(mistake(
+                &renew.written,
+                "`renew` must be shorter than `ttl`, or the lock ends before its first renewal",
+                "leave `renew` out to renew after a third of the `ttl`",
+            )),
+            (Setting::Switch(false), Some((held, Setting::Time(max)))) if max > ttl => {
+                mistakes.add(never_that_long(held));
+            }
+            (Setting::Switch(false), Some((held, Setting::Unbounded))) => mistakes.add(never_that_long(held)),
+            _ => {}
+        }
+    }
+
+    /// What the options say about the function's parameters.
+    pub(crate) fn check_against(&self, function: &Function, mistakes: &mut Mistakes) {
+        if let Some(Key::Template(template)) = &self.key {
+            template.check_against(function, mistakes);
+        }
+        if let Some(guard) = &self.guard
+            && function.parameters.iter().any(|parameter| guard.unraw() == parameter.name())
+        {
+            mistakes.add(mistake(
+                guard,
+                format!("`guard = {guard}` would hide the parameter `{guard}`"),
+                "give the guard another name",
+            ));
+        }
+    }
+}
+
+fn unknown(name: &Ident, written: &str) -> Error {
+    let synonym = ALSO_KNOWN_AS.iter().find(|(other, _)| *other == written).map(|(_, ours)| *ours);
+    let help = match synonym.or_else(|| nearest(written, OPTIONS)) {
+        Some(known) => format!("did you mean `{known}`?"),
+        None => format!("the options are {}", list(OPTIONS)),
+    };
+    mistake(name, format!("there is no option `{written}`"), help)
+}
+
+fn never_that_long(max_hold: &Given) -> Error {
+    mistake(
+        &max_hold.written,
+        "with `renew = false` the lock ends after `ttl`, so it can never be held for `max_hold`",
+        "leave out `renew = false`, or `max_hold`",
+    )
+}

@@ -1,0 +1,227 @@
+//! Times as people write them: `10` and `2.5` are seconds, `"1500ms"` carries its unit, anything else is an expression.
+//!
+//! Literals become a `Duration` while compiling, so a zero, negative or absurd one is refused there and costs nothing later.
+
+use std::time::Duration;
+
+use proc_macro2::{Span, TokenStream};
+use quote::quote_spanned;
+use syn::{Expr, Lit, UnOp};
+
+use crate::mistake::mistake;
+
+/// Beyond this a time is a slip of the unit, and Redis would overflow when it adds the time to its clock.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// Each unit with its length in nanoseconds.
+const UNITS: [(&str, u64); 9] = [
+    ("ns", 1),
+    ("us", 1_000),
+    ("µs", 1_000),
+    ("ms", 1_000_000),
+    ("s", 1_000_000_000),
+    ("min", 60_000_000_000),
+    ("m", 60_000_000_000),
+    ("h", 3_600_000_000_000),
+    ("d", 86_400_000_000_000),
+];
+const SECOND: u64 = 1_000_000_000;
+
+/// The time that a literal says; `None` for an expression, which only the program can evaluate.
+pub(crate) fn literal(option: &str, value: &Expr) -> syn::Result<Option<Duration>> {
+    match value {
+        Expr::Group(group) => literal(option, &group.expr),
+        Expr::Paren(paren) => literal(option, &paren.expr),
+        Expr::Unary(unary) if matches!(unary.op, UnOp::Neg(_)) && is_number(&unary.expr) => {
+            Err(mistake(value, format!("`{option}` cannot be negative"), "a number is a count of seconds from zero up"))
+        }
+        Expr::Lit(expr) => match &expr.lit {
+            Lit::Int(number) if number.suffix().is_empty() => {
+                exact(option, value, number.base10_digits(), SECOND).map(Some)
+            }
+            Lit::Float(number) if number.suffix().is_empty() => {
+                exact(option, value, number.base10_digits(), SECOND).map(Some)
+            }
+            Lit::Int(number) => Err(suffixed(option, value, number.base10_digits(), number.suffix())),
+            Lit::Float(number) => Err(suffixed(option, value, number.base10_digits(), number.suffix())),
+            Lit::Str(text) => with_unit(option, value, &text.value()).map(Some),
+            _ => Err(no_time(option, value)),
+        },
+        _ => Ok(None),
+    }
+}
+
+/// The `Duration` that generated code builds, in the largest unit that says it exactly.
+pub(crate) fn emit(rt: &TokenStream, time: Duration, site: Span) -> TokenStream {
+    let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let below = time.subsec_nanos() % 1_000_000;
+    if below == 0 {
+        quote_spanned!(site=> #rt::Duration::from_millis(#millis))
+    } else {
+        let (seconds, nanos) = (time.as_secs(), time.subsec_nanos());
+        quote_spanned!(site=> #rt::Duration::new(#seconds, #nanos))
+    }
+}
+
+fn is_number(expr: &Expr) -> bool {
+    match expr {
+        Expr::Lit(expr) => matches!(expr.lit, Lit::Int(_) | Lit::Float(_)),
+        Expr::Group(group) => is_number(&group.expr),
+        Expr::Paren(paren) => is_number(&paren.expr),
+        _ => false,
+    }
+}
+
+/// `"1500ms"`, `"1.5 s"`: a number, then its unit.
+fn with_unit(option: &str, at: &Expr, text: &str) -> syn::Result<Duration> {
+    let text = text.trim();
+    if let Some(positive) = text.strip_prefix('-')
+        && positive.starts_with(|first: char| first.is_ascii_digit())
+    {
+        return Err(mistake(
+            at,
+            format!("`{option}` cannot be negative"),
+            format!("write `\"{positive}\"` for a time from now on"),
+        ));
+    }
+    let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '_')).unwrap_or(text.len());
+    let (number, unit) = (&text[..end], text[end..].trim());
+    if !number.starts_with(|first: char| first.is_ascii_digit()) {
+        return Err(no_time(option, at));
+    }
+    if unit.is_empty() {
+        return Err(mistake(
+            at,
+            format!("`{option}` in quotes needs a unit"),
+            format!("write `{number}` or `\"{number}s\"` for seconds, `\"{number}ms\"` for milliseconds"),
+        ));
+    }
+    match UNITS.iter().find(|(name, _)| *name == unit) {
+        Some((_, nanos)) => exact(option, at, number, *nanos),
+        None => Err(mistake(
+            at,
+            format!("`{unit}` is no unit of time"),
+            "the units are `ms`, `s`, `m`, `h` and `d`, and `ns` and `us` below them",
+        )),
+    }
+}
+
+/// `number` times `unit` in whole nanoseconds, by decimal digits: through `f64` a time would depend on its rounding.
+fn exact(option: &str, at: &Expr, number: &str, unit: u64) -> syn::Result<Duration> {
+    let digits = number.replace('_', "");
+    let (whole, fraction) = digits.split_once('.').unwrap_or((&digits, ""));
+    if whole.is_empty() || !(whole.bytes().chain(fraction.bytes())).all(|b| b.is_ascii_digit()) {
+        return Err(no_time(option, at));
+    }
+    let mut nanos = whole.parse::<u128>().unwrap_or(u128::MAX).saturating_mul(u128::from(unit));
+    let mut place = u128::from(unit);
+    for digit in fraction.bytes() {
+        place /= 10;
+        nanos = nanos.saturating_add(u128::from(digit - b'0') * place);
+    }
+    if nanos > LONGEST.as_nanos() {
+        return Err(mistake(
+            at,
+            format!("`{option}` is longer than a hundred years"),
+            "a bare number counts seconds; write `\"1500ms\"` for milliseconds",
+        ));
+    }
+    let seconds = u64::try_from(nanos / u128::from(SECOND)).unwrap_or(u64::MAX);
+    let rest = u32::try_from(nanos % u128::from(SECOND)).unwrap_or(0);
+    Ok(Duration::new(seconds, rest))
+}
+
+/// `10s` and `10u64`: the compiler hands us the letters as a suffix of the literal.
+fn suffixed(option: &str, at: &Expr, digits: &str, suffix: &str) -> syn::Error {
+    if UNITS.iter().any(|(name, _)| *name == suffix) {
+        mistake(at, "a time with a unit stands in quotes", format!("write `{option} = \"{digits}{suffix}\"`"))
+    } else {
+        mistake(
+            at,
+            format!("`{option}` is a time, and `{suffix}` is no unit of time"),
+            format!("write `{option} = {digits}` for seconds"),
+        )
+    }
+}
+
+fn no_time(option: &str, at: &Expr) -> syn::Error {
+    mistake(
+        at,
+        format!("`{option}` takes a time, which this is not"),
+        "write seconds (`10`, `2.5`), a number with its unit (`\"1500ms\"`), or an expression that gives a `Duration`",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Option<Duration>, String> {
+        let value: Expr = syn::parse_str(text).expect("an expression");
+        literal("ttl", &value).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn numbers_are_seconds_and_strings_carry_their_unit() {
+        for (text, nanos) in [
+            ("10", 10_000_000_000),
+            ("1_000", 1_000_000_000_000),
+            ("2.5", 2_500_000_000),
+            ("0.1", 100_000_000),
+            ("0", 0),
+            ("(3)", 3_000_000_000),
+            ("\"1500ms\"", 1_500_000_000),
+            ("\"1.5 s\"", 1_500_000_000),
+            ("\"250us\"", 250_000),
+            ("\"7ns\"", 7),
+            ("\"2m\"", 120_000_000_000),
+            ("\"2min\"", 120_000_000_000),
+            ("\"1h\"", 3_600_000_000_000),
+            ("\"1d\"", 86_400_000_000_000),
+        ] {
+            assert_eq!(read(text), Ok(Some(Duration::from_nanos(nanos))), "{text}");
+        }
+    }
+
+    #[test]
+    fn expressions_are_left_to_the_program() {
+        for text in ["TTL", "Duration::from_secs(3)", "-offset", "2 * SECOND", "self.ttl"] {
+            assert_eq!(read(text), Ok(None), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused_with_a_cure() {
+        for text in [
+            "-1",
+            "-2.5",
+            "-(1)",
+            "\"-3s\"",
+            "\"10\"",
+            "\"ten\"",
+            "\"\"",
+            "\"10 parsecs\"",
+            "\"1.2.3s\"",
+            "10s",
+            "10u64",
+            "1e3",
+            "true",
+            "'c'",
+            "b\"1s\"",
+            "99999999999999999999999999999999999999999",
+            "4000000000",
+            "\"99999d\"",
+        ] {
+            let message = read(text).expect_err(text);
+            assert!(message.contains("\nhelp: "), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_literal_is_emitted_exactly() {
+        let rt: TokenStream = syn::parse_quote!(rt);
+        let text = |time| emit(&rt, time, Span::call_site()).to_string().replace(' ', "");
+        assert_eq!(text(Duration::from_secs(10)), "rt::Duration::from_millis(10000u64)");
+        assert_eq!(text(Duration::from_nanos(1_500)), "rt::Duration::new(0u64,1500u32)");
+    }
+}

@@ -1,0 +1,267 @@
+//! The only file that emits code. What it emits is read with `cargo expand`, so it is short and shows the three verbs:
+//! acquire, renew while the body runs, release.
+//!
+//! **Invariant:** nothing that a user's code can shadow decides what this code means: runtime names go through one
+//! absolute path, locals have [`Span::mixed_site`], there is no `use` and no `#[allow]`.
+
+use proc_macro2::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::Expr;
+
+use crate::args::{Args, Key};
+use crate::duration;
+use crate::function::{Function, Parameter, names};
+use crate::output::Output;
+use crate::template::{self, Field, Placeholder, Template};
+use crate::values::{Given, OnLost, Setting};
+
+// Input:
+//     #[distributed_lock(key = "stock:<id>", ttl = 10)]
+//     async fn deduct(id: u64, qty: u32) -> Result<u32, StockError> { BODY }
+//
+// Output:
+//     async fn deduct(id: u64, qty: u32) -> Result<u32, StockError> {
+//         let __key = ::dlock_runtime::__rt::key("stock:<id>", &[&id]);
+//         let __options = ::dlock_runtime::__rt::options("deduct").ttl(::dlock_runtime::__rt::Duration::from_millis(10000));
+//         let __lock = match ::dlock_runtime::__rt::acquire(__key, __options).await {
+//             ::core::result::Result::Ok(__lock) => __lock,
+//             ::core::result::Result::Err(__err) => return ::dlock_runtime::__rt::fail::<Result<u32, StockError>>(__err),
+//         };
+//         let __output = __lock.renew_while(async move {
+//             if false { return ::dlock_runtime::__rt::returns::<Result<u32, StockError>>(); }
+//             BODY
+//         }).await;
+//         __lock.release(__output).await
+//     }
+pub(crate) fn expand(args: &Args, function: &Function) -> TokenStream {
+    let Function { attributes, visibility, default, signature, inner_attributes, body, boxed, .. } = function;
+    let statements = Expansion::new(args, function).statements();
+    let braces = |inner: TokenStream| braces_like(body, inner);
+    let block = match boxed {
+        None => braces(quote!(#(#inner_attributes)* #statements)),
+        Some(pin) => {
+            let inner = braces(statements);
+            braces(quote!(#(#inner_attributes)* #pin(async move #inner)))
+        }
+    };
+    quote!(#(#attributes)* #visibility #default #signature #block)
+}
+
+struct Expansion<'a> {
+    args: &'a Args,
+    function: &'a Function,
+    output: Output,
+    /// `::dlock_runtime::__rt`
+    rt: TokenStream,
+    /// Of every token that no user wrote.
+    site: Span,
+}
+
+impl<'a> Expansion<'a> {
+    fn new(args: &'a Args, function: &'a Function) -> Self {
+        let site = Span::mixed_site();
+        let rt = match &args.krate {
+            Some(path) => quote_spanned!(site=> #path::__rt),
+            None => quote_spanned!(site=> ::dlock_runtime::__rt),
+        };
+        Self { args, function, output: Output::of(function), rt, site }
+    }
+
+    fn statements(&self) -> TokenStream {
+        let Self { args, site, .. } = *self;
+        let or_else = self.or_else();
+        let lock = self.lock();
+        let guard = args.guard.as_ref().map(|guard| quote_spanned!(site=> let #guard = __lock.guard();));
+        let body = self.body();
+        let release = self.release();
+        quote_spanned! {site=>
+            #or_else
+            #lock
+            #guard
+            let __output = __lock.renew_while(async move #body).await;
+            #release
+        }
+    }
+
+    /// Evaluated before the body takes the parameters, and through a function that tells the closure its type.
+    fn or_else(&self) -> Option<TokenStream> {
+        let Self { rt, site, .. } = self;
+        let (closure, output) = (self.args.or_else.as_ref()?, &self.output.turbofish);
+        Some(quote_spanned!(*site=> let __or_else = #rt::or_else::<#output, _>(#closure);))
+    }
+
+    fn lock(&self) -> TokenStream {
+        let Self { args, rt, site, .. } = self;
+        let fail = match args.or_else {
+            Some(_) => quote_spanned!(*site=> __or_else(__err)),
+            None => {
+                let fail = self.output.at_return_type(quote_spanned!(*site=> #rt::fail));
+                let output = &self.output.turbofish;
+                quote_spanned!(*site=> #fail::<#output>(__err))
+            }
+        };
+        // Each in a statement of its own: what they borrow must not live across the await.
+        let key = self.key();
+        let options = self.options();
+        let prepare = quote_spanned!(*site=> let __key = #key; let __options = #options;);
+        let acquire = quote_spanned! {*site=>
+            match #rt::acquire(__key, __options).await {
+                ::core::result::Result::Ok(__lock) => __lock,
+                ::core::result::Result::Err(__err) => return #fail,
+            }
+        };
+        match &args.when {
+            None => quote_spanned!(*site=> #prepare let __lock = #acquire;),
+            Some(when) => quote_spanned! {*site=>
+                let __when: bool = #when;
+                let __lock = if __when { #prepare #acquire } else { #rt::unlocked() };
+            },
+        }
+    }
+
+    fn key(&self) -> TokenStream {
+        let Self { rt, site, .. } = self;
+        match &self.args.key {
+            Some(Key::Template(template)) => {
+                let literal = &template.literal;
+                let values = template.placeholders().map(|placeholder| self.value(template, placeholder));
+                quote_spanned!(*site=> #rt::key(#literal, &[#(#values),*]))
+            }
+            Some(Key::Expr(expr)) => quote_spanned!(*site=> #rt::key_from(::core::stringify!(#expr), &(#expr))),
+            None => TokenStream::new(),
+        }
+    }
+
+    /// `&order.sku`. An error about it points at the template (no part of a literal can be pointed at), and the name means
+    /// what it means where the parameter was written, even when the template came through a `macro_rules!`.
+    fn value(&self, template: &Template, placeholder: &Placeholder) -> TokenStream {
+        let known = self.function.parameters.iter().find(|parameter| parameter.name() == placeholder.root);
+        // An unknown name was told before; nothing is emitted then.
+        let Some(Parameter { ident, .. }) = known else { return TokenStream::new() };
+        let span = template.literal.span().resolved_at(ident.span());
+        let token = |mut token: TokenTree| {
+            token.set_span(span);
+            token
+        };
+        let punct = |character| token(Punct::new(character, Spacing::Alone).into());
+        let mut tokens = vec![punct('&'), token(ident.clone().into())];
+        for field in &placeholder.fields {
+            tokens.push(punct('.'));
+            tokens.push(match field {
+                Field::Named(name) => template::ident(name, span).into(),
+                Field::Index(index) => token(Literal::u32_unsuffixed(*index).into()),
+            });
+        }
+        tokens.into_iter().collect()
+    }
+
+    fn options(&self) -> TokenStream {
+        let Self { args, rt, site, .. } = self;
+        let site = *site;
+        let name = self.function.signature.ident.to_string();
+        let mut options = quote_spanned!(site=> #rt::options(#name));
+        let mut add = |name: &str, value: Option<TokenStream>| {
+            if let Some(value) = value {
+                let name = Ident::new(name, site);
+                options.extend(quote_spanned!(site=> .#name(#value)));
+            }
+        };
+        add("ttl", args.ttl.as_ref().map(|ttl| self.time(ttl)));
+        add("wait", args.wait.as_ref().map(|wait| self.time(wait)));
+        add("renew", args.renew.as_ref().map(|renew| self.time(renew)));
+        add("max_hold", args.max_hold.as_ref().map(|max_hold| self.time(max_hold)));
+        add(
+            "on_lost",
+            args.on_lost.map(|on_lost| match on_lost {
+                OnLost::Cancel => quote_spanned!(site=> #rt::OnLost::Cancel),
+                OnLost::Finish => quote_spanned!(site=> #rt::OnLost::Finish),
+            }),
+        );
+        add("reentrant", args.reentrant.map(|reentrant| quote_spanned!(site=> #reentrant)));
+        add("runtime", args.runtime.as_ref().map(ToTokens::to_token_stream));
+        options
+    }
+
+    fn time(&self, given: &Given) -> TokenStream {
+        let Self { rt, site, .. } = self;
+        match given.setting {
+            Setting::Time(time) => duration::emit(rt, time, *site),
+            Setting::Forever => quote_spanned!(*site=> #rt::Wait::Forever),
+            Setting::Unbounded => quote_spanned!(*site=> #rt::MaxHold::Unbounded),
+            Setting::Switch(on) => quote_spanned!(*site=> #on),
+            Setting::Expr => given.written.to_token_stream(),
+        }
+    }
+
+    /// The user's body behind a line that is never reached: it gives the block its type, or the compiler would put the
+    /// body's type errors on the attribute.
+    fn body(&self) -> TokenStream {
+        let Self { function, rt, site, .. } = self;
+        let output = &self.output.turbofish;
+        let parameters = function.parameters.iter().filter_map(|parameter| self.take(parameter));
+        let unnamed = function
+            .unnamed
+            .iter()
+            .map(|Parameter { ident, cfg, .. }| quote_spanned!(*site=> #(#cfg)* let #ident = #ident;));
+        let user = function.body.stream();
+        let inner = quote_spanned! {*site=>
+            if false { return #rt::returns::<#output>(); }
+            #(#parameters)*
+            #(#unnamed)*
+            #user
+        };
+        braces_like(&function.body, inner).into_token_stream()
+    }
+
+    /// A parameter that the body does not name would be dropped after the release: it is moved into the body by hand.
+    ///
+    /// One that nothing names keeps its own name, so that "unused variable" is still said of it; one that the template
+    /// names is used, so it gets a name of which that is never said. One that another option names may be moved or
+    /// borrowed there and stays where it is.
+    fn take(&self, parameter: &Parameter) -> Option<TokenStream> {
+        let (Self { site, .. }, Parameter { ident, cfg, .. }) = (self, parameter);
+        let name = parameter.name();
+        if !parameter.dropped || self.function.body_names(&name) || self.options_name(&name) {
+            return None;
+        }
+        let in_template = match &self.args.key {
+            Some(Key::Template(template)) => template.placeholders().any(|placeholder| placeholder.root == name),
+            _ => false,
+        };
+        let inside =
+            if in_template || name == "self" { format_ident!("__{name}", span = *site) } else { ident.clone() };
+        Some(quote_spanned!(*site=> #(#cfg)* let #inside = #ident;))
+    }
+
+    /// Whether an option that is an expression names this parameter.
+    fn options_name(&self, name: &str) -> bool {
+        let Args { key, ttl, wait, renew, max_hold, or_else, when, runtime, .. } = self.args;
+        let times = [ttl, wait, renew, max_hold].into_iter().flatten().map(|given| &given.written);
+        let key = match key {
+            Some(Key::Expr(expr)) => Some(expr),
+            _ => None,
+        };
+        let others = [key, or_else.as_ref(), when.as_ref(), runtime.as_ref()].into_iter().flatten();
+        times.chain(others).any(|expr: &Expr| names(expr.to_token_stream(), name))
+    }
+
+    fn release(&self) -> TokenStream {
+        let Self { args, site, output, .. } = self;
+        match (&args.or_else, output.is_result) {
+            (None, _) => {
+                // At the place of `fail`, so that a wrong return type is told once.
+                let release = output.at_return_type(quote_spanned!(*site=> release));
+                quote_spanned!(*site=> __lock.#release(__output).await)
+            }
+            (Some(_), true) => quote_spanned!(*site=> __lock.release_result_or(__output, __or_else).await),
+            (Some(_), false) => quote_spanned!(*site=> __lock.release_or(__output, __or_else).await),
+        }
+    }
+}
+
+/// Braces that the compiler takes for the user's own, as when it says that the last expression is missing.
+fn braces_like(body: &Group, inner: TokenStream) -> Group {
+    let mut group = Group::new(Delimiter::Brace, inner);
+    group.set_span(body.span());
+    group
+}

@@ -1,0 +1,285 @@
+//! The item under the attribute: its signature is parsed, its body stays tokens, and what cannot hold a lock is refused.
+//!
+//! Body tokens are never parsed as Rust, so half-typed code still expands and editors keep working. They are only looked
+//! through for names ([`Function::body_names`]).
+
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident};
+use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::{Attribute, FnArg, Pat, ReceiverKind, ReturnType, Signature, Token, Type, Visibility};
+
+use crate::boxed;
+use crate::mistake::mistake;
+
+/// A function that can hold a lock.
+pub(crate) struct Function {
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) visibility: Visibility,
+    /// `default`, of an unstable feature; kept as it is.
+    pub(crate) default: Option<Ident>,
+    pub(crate) signature: Signature,
+    /// `#![..]` at the head of the body.
+    pub(crate) inner_attributes: Vec<Attribute>,
+    /// The braces and everything between them, inner attributes excepted.
+    pub(crate) body: Group,
+    /// What the body gives; `()` where nothing is written.
+    pub(crate) output: Type,
+    /// Of a `Box::pin(async move { .. })`, the tokens before the braces: the body is then what stands inside them.
+    pub(crate) boxed: Option<TokenStream>,
+    pub(crate) parameters: Vec<Parameter>,
+    /// What stands for `_` in the signature, so that it can be dropped in time, too.
+    pub(crate) unnamed: Vec<Parameter>,
+}
+
+/// A name that a parameter's pattern binds.
+pub(crate) struct Parameter {
+    /// With the span of the user, or `self`.
+    pub(crate) ident: Ident,
+    /// Whether it matters when it is dropped: not for references, numbers and the like.
+    pub(crate) dropped: bool,
+    /// `#[cfg]`s of the parameter, under which alone it exists.
+    pub(crate) cfg: Vec<Attribute>,
+}
+
+impl Parameter {
+    /// As a placeholder names it: without `r#`.
+    pub(crate) fn name(&self) -> String {
+        self.ident.unraw().to_string()
+    }
+}
+
+impl Function {
+    /// Reads the item, or says why it cannot hold a lock.
+    pub(crate) fn read(item: TokenStream) -> syn::Result<Self> {
+        Parser::parse2(parse, item)
+    }
+
+    /// Whether the body may name this variable: as an identifier that is no field or method (`order.id`), or in a string,
+    /// where a format macro would find it (`"{id}"`).
+    pub(crate) fn body_names(&self, name: &str) -> bool {
+        names(self.body.stream(), name)
+    }
+}
+
+fn parse(input: ParseStream<'_>) -> syn::Result<Function> {
+    let attributes = input.call(Attribute::parse_outer)?;
+    let visibility = input.parse()?;
+    let default = match input.cursor().ident() {
+        Some((ident, _)) if ident == "default" => Some(input.parse()?),
+        _ => None,
+    };
+    if !begins_function(input) {
+        let rest: TokenStream = input.parse()?;
+        let first = rest.into_iter().next();
+        return Err(mistake(
+            first,
+            "only a function can hold a lock while it runs",
+            "put the attribute on an `async fn`; in an `impl` or a `trait`, on each of its methods that needs it",
+        ));
+    }
+    let mut signature: Signature = input.parse()?;
+    if input.peek(Token![;]) {
+        let semicolon: Token![;] = input.parse()?;
+        return Err(mistake(
+            semicolon,
+            "a function without a body has nothing to hold a lock for",
+            "put the attribute on the methods of the implementations, or give this one a default body",
+        ));
+    }
+    let written = match input.parse()? {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => group,
+        other => return Err(mistake(other, "a function's body stands in braces", "write `{ .. }`")),
+    };
+    let (inner_attributes, body) = without_attributes(written)?;
+    let (output, boxed, body) = match (&signature.asyncness, boxed::find(&signature, &body)) {
+        (Some(_), _) => (declared(&signature.output), None, body),
+        (None, Some(found)) => (found.output, Some(found.before), found.body),
+        (None, None) => return Err(not_async(&signature, &attributes, &body)),
+    };
+    let parameters = parameters(&signature);
+    let unnamed = name_the_unnamed(&mut signature);
+    Ok(Function {
+        attributes,
+        visibility,
+        default,
+        signature,
+        inner_attributes,
+        body,
+        output,
+        boxed,
+        parameters,
+        unnamed,
+    })
+}
+
+/// Whether what follows the visibility is `fn`, after any of its modifiers.
+fn begins_function(input: ParseStream<'_>) -> bool {
+    let mut cursor = input.cursor();
+    while let Some((token, next)) = cursor.token_tree() {
+        match token {
+            TokenTree::Ident(ident) if ident == "fn" => return true,
+            TokenTree::Ident(ident)
+                if ["const", "async", "unsafe", "safe", "extern", "gen"].iter().any(|m| ident == m) => {}
+            TokenTree::Literal(_) => {}
+            _ => return false,
+        }
+        cursor = next;
+    }
+    false
+}
+
+fn not_async(signature: &Signature, attributes: &[Attribute], body: &Group) -> syn::Error {
+    if let Some(constness) = &signature.constness {
+        return mistake(constness, "a `const fn` cannot wait for a lock", "make it an `async fn`");
+    }
+    // What `#[tokio::main]` and `#[tokio::test]` leave when they stand above and go first.
+    let test = attributes
+        .iter()
+        .any(|attribute| attribute.path().segments.last().is_some_and(|segment| segment.ident == "test"));
+    let help = if test || names_anywhere(body.stream(), "block_on") {
+        "if an attribute above has already made this function blocking (`#[tokio::main]`, `#[tokio::test]`), \
+         move it below `#[distributed_lock]`"
+    } else if matches!(signature.output, ReturnType::Type(..))
+        && names_anywhere(signature.output.to_token_stream(), "Future")
+    {
+        "write `async fn` and the type that the future gives; of boxed futures only \
+         `Box::pin(async move { .. })` as the whole body is understood"
+    } else {
+        "write `async fn`; in blocking code, take the lock by hand with `runtime.lock(key)`"
+    };
+    mistake(signature.fn_token, "waiting for a lock needs an `async fn`", help)
+}
+
+fn declared(output: &ReturnType) -> Type {
+    match output {
+        ReturnType::Default => Type::Tuple(syn::parse_quote!(())),
+        ReturnType::Type(_, output) => (**output).clone(),
+    }
+}
+
+/// `#![allow(..)]` may only stand at the head of the function, which is not where the body goes.
+fn without_attributes(body: Group) -> syn::Result<(Vec<Attribute>, Group)> {
+    let read = |input: ParseStream<'_>| Ok((input.call(Attribute::parse_inner)?, TokenStream::parse(input)?));
+    let (attributes, rest) = Parser::parse2(read, body.stream())?;
+    let mut bare = Group::new(Delimiter::Brace, rest);
+    bare.set_span(body.span());
+    Ok((attributes, bare))
+}
+
+fn parameters(signature: &Signature) -> Vec<Parameter> {
+    let mut found = Vec::new();
+    for input in &signature.inputs {
+        match input {
+            FnArg::Receiver(receiver) => found.push(Parameter {
+                ident: Ident::new("self", receiver.self_token.span),
+                dropped: match &receiver.kind {
+                    ReceiverKind::Reference(..) => false,
+                    ReceiverKind::Typed(_, ty) => drop_matters(ty),
+                    _ => true,
+                },
+                cfg: conditions(&receiver.attrs),
+            }),
+            FnArg::Typed(typed) => bindings(&typed.pat, drop_matters(&typed.ty), &conditions(&typed.attrs), &mut found),
+        }
+    }
+    found
+}
+
+fn conditions(attributes: &[Attribute]) -> Vec<Attribute> {
+    attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect()
+}
+
+/// The names that a pattern binds, in the order of the pattern.
+fn bindings(pattern: &Pat, dropped: bool, cfg: &[Attribute], found: &mut Vec<Parameter>) {
+    let mut all = |patterns: &mut dyn Iterator<Item = &Pat>| {
+        patterns.for_each(|inner| bindings(inner, dropped, cfg, found));
+    };
+    match pattern {
+        Pat::Ident(binding) => {
+            if let Some((_, inner)) = &binding.subpat {
+                all(&mut std::iter::once(&**inner));
+            }
+            // Each side of an or-pattern binds the same names.
+            if found.iter().all(|known| known.ident != binding.ident) {
+                let dropped = dropped && binding.by_ref.is_none();
+                found.push(Parameter { ident: binding.ident.clone(), dropped, cfg: cfg.to_vec() });
+            }
+        }
+        Pat::Or(or) => all(&mut or.cases.iter()),
+        Pat::Paren(paren) => all(&mut std::iter::once(&*paren.pat)),
+        Pat::Reference(reference) => all(&mut std::iter::once(&*reference.pat)),
+        Pat::Slice(slice) => all(&mut slice.elems.iter()),
+        Pat::Struct(fields) => all(&mut fields.fields.iter().map(|field| &*field.pat)),
+        Pat::Tuple(tuple) => all(&mut tuple.elems.iter()),
+        Pat::TupleStruct(tuple) => all(&mut tuple.elems.iter()),
+        _ => {}
+    }
+}
+
+/// False for types of which dropping a value does nothing, as far as that can be read off the type.
+fn drop_matters(ty: &Type) -> bool {
+    const PLAIN: [&str; 16] = [
+        "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128",
+        "usize",
+    ];
+    match ty {
+        Type::Group(group) => drop_matters(&group.elem),
+        Type::Path(path) => !path.path.get_ident().is_some_and(|name| PLAIN.iter().any(|plain| name == plain)),
+        Type::Reference(_) => false,
+        _ => true,
+    }
+}
+
+/// Gives `_: T` a name nobody can write, since what has no name cannot be moved into the body.
+fn name_the_unnamed(signature: &mut Signature) -> Vec<Parameter> {
+    let mut unnamed = Vec::new();
+    if signature.asyncness.is_none() {
+        return unnamed;
+    }
+    for (position, input) in signature.inputs.iter_mut().enumerate() {
+        if let FnArg::Typed(typed) = input
+            && matches!(*typed.pat, Pat::Wild(_))
+            && drop_matters(&typed.ty)
+        {
+            let ident = format_ident!("__unnamed{position}", span = Span::mixed_site());
+            *typed.pat = Pat::Ident(syn::PatIdent {
+                attrs: Vec::new(),
+                by_ref: None,
+                mutability: None,
+                ident: ident.clone(),
+                subpat: None,
+            });
+            unnamed.push(Parameter { ident, dropped: true, cfg: conditions(&typed.attrs) });
+        }
+    }
+    unnamed
+}
+
+/// Whether the tokens may name this variable; see [`Function::body_names`].
+pub(crate) fn names(tokens: TokenStream, name: &str) -> bool {
+    let mut dots = 0;
+    tokens.into_iter().any(|token| {
+        let before = std::mem::take(&mut dots);
+        match token {
+            TokenTree::Group(group) => names(group.stream(), name),
+            TokenTree::Ident(ident) => before != 1 && ident.unraw() == name,
+            TokenTree::Literal(literal) => {
+                let text = literal.to_string();
+                text.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| word == name)
+            }
+            TokenTree::Punct(punct) => {
+                dots = if punct.as_char() == '.' { before + 1 } else { 0 };
+                false
+            }
+        }
+    })
+}
+
+fn names_anywhere(tokens: TokenStream, name: &str) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Group(group) => names_anywhere(group.stream(), name),
+        TokenTree::Ident(ident) => ident == name,
+        _ => false,
+    })
+}

@@ -1,0 +1,104 @@
+//! What the function returns, as far as its tokens say.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::{AssocType, GenericArgument, PathArguments, ReturnType, Type};
+
+use crate::function::Function;
+
+/// The return type as the expansion needs it.
+pub(crate) struct Output {
+    /// As it can stand between `::<` and `>`: `impl Trait` and `!` cannot, the compiler infers them.
+    pub(crate) turbofish: TokenStream,
+    /// Whether it is called `Result`. An alias of another name is treated as any other type.
+    pub(crate) is_result: bool,
+    /// Its first and last token; the function's name where nothing is written.
+    ends: (Span, Span),
+}
+
+impl Output {
+    pub(crate) fn of(function: &Function) -> Self {
+        let written = match &function.signature.output {
+            ReturnType::Default => function.signature.ident.to_token_stream(),
+            ReturnType::Type(..) => function.output.to_token_stream(),
+        };
+        let spans: Vec<Span> = written.into_iter().map(|token| token.span()).collect();
+        let name = function.signature.ident.span();
+        Self {
+            turbofish: inferred(function.output.clone()).to_token_stream(),
+            is_result: is_result(&function.output),
+            ends: (spans.first().copied().unwrap_or(name), spans.last().copied().unwrap_or(name)),
+        }
+    }
+
+    /// The same tokens, for which the compiler points at the return type. Their meaning stays that of their own place.
+    pub(crate) fn at_return_type(&self, tokens: TokenStream) -> TokenStream {
+        let mut place = self.ends.0;
+        tokens
+            .into_iter()
+            .map(|mut token: TokenTree| {
+                token.set_span(token.span().located_at(place));
+                place = self.ends.1;
+                token
+            })
+            .collect()
+    }
+}
+
+fn is_result(ty: &Type) -> bool {
+    match ty {
+        Type::Group(group) => is_result(&group.elem),
+        Type::Paren(paren) => is_result(&paren.elem),
+        Type::Path(path) => path.path.segments.last().is_some_and(|segment| segment.ident == "Result"),
+        _ => false,
+    }
+}
+
+/// The type with `_` for every `impl Trait` in it and for `!`.
+fn inferred(ty: Type) -> Type {
+    let boxed = |elem: Box<Type>| Box::new(inferred(*elem));
+    match ty {
+        Type::ImplTrait(_) | Type::Never(_) => Type::Verbatim(quote!(_)),
+        Type::Array(mut array) => {
+            array.elem = boxed(array.elem);
+            Type::Array(array)
+        }
+        Type::Group(mut group) => {
+            group.elem = boxed(group.elem);
+            Type::Group(group)
+        }
+        Type::Paren(paren) => inferred(*paren.elem),
+        Type::Reference(mut reference) => {
+            reference.elem = boxed(reference.elem);
+            Type::Reference(reference)
+        }
+        Type::Slice(mut slice) => {
+            slice.elem = boxed(slice.elem);
+            Type::Slice(slice)
+        }
+        Type::Tuple(mut tuple) => {
+            tuple.elems.iter_mut().for_each(infer_in_place);
+            Type::Tuple(tuple)
+        }
+        Type::Path(mut path) => {
+            for segment in &mut path.path.segments {
+                if let PathArguments::AngleBracketed(arguments) = &mut segment.arguments {
+                    for argument in &mut arguments.args {
+                        match argument {
+                            GenericArgument::Type(ty) => infer_in_place(ty),
+                            GenericArgument::AssocType(AssocType { ty, .. }) => infer_in_place(ty),
+                            _ => {}
+                        }
+                    }
+                }
+            }
+            Type::Path(path)
+        }
+        other => other,
+    }
+}
+
+fn infer_in_place(ty: &mut Type) {
+    let own = std::mem::replace(ty, Type::Verbatim(TokenStream::new()));
+    *ty = inferred(own);
+}

@@ -1,0 +1,164 @@
+//! What the value of one option says, by itself.
+
+use std::time::Duration;
+
+use syn::{Expr, Ident, Lit, Path};
+
+use crate::duration;
+use crate::mistake::mistake;
+use crate::suggest::nearest;
+
+/// `on_lost = ..`
+#[derive(Clone, Copy)]
+pub(crate) enum OnLost {
+    Cancel,
+    Finish,
+}
+
+/// The value of an option about time, and the tokens it was written with.
+pub(crate) struct Given {
+    pub(crate) written: Expr,
+    pub(crate) setting: Setting,
+}
+
+/// What such a value can say.
+#[derive(Clone, Copy)]
+pub(crate) enum Setting {
+    Time(Duration),
+    /// `"forever"`
+    Forever,
+    /// `"unbounded"`
+    Unbounded,
+    /// `true` or `false`.
+    Switch(bool),
+    /// Known only when the program runs.
+    Expr,
+}
+
+impl Given {
+    /// Refuses a literal below `least`.
+    pub(crate) fn at_least(self, name: &str, least: Duration) -> syn::Result<Self> {
+        match self.setting {
+            Setting::Time(Duration::ZERO) => Err(mistake(
+                &self.written,
+                format!("`{name}` cannot be zero"),
+                match name {
+                    "ttl" => "it is how long the lock outlives a crash: leave it out for 10 seconds",
+                    "renew" => "write `renew = false` to switch renewal off",
+                    _ => "write `max_hold = \"unbounded\"` to allow any time",
+                },
+            )),
+            Setting::Time(time) if time < least => Err(mistake(
+                &self.written,
+                format!("`{name}` cannot be shorter than {} ms", least.as_millis()),
+                "a bare number counts seconds; a lock must outlast a few round trips",
+            )),
+            _ => Ok(self),
+        }
+    }
+}
+
+/// A time, or the one word that says there is no bound.
+pub(crate) fn time(name: &str, written: Expr, endless: Option<(&str, Setting)>) -> syn::Result<Given> {
+    if let Some((word, endless)) = endless {
+        let quoted = |help: String| mistake(&written, format!("`{word}` stands in quotes"), help);
+        match bare(&written) {
+            Expr::Lit(literal) if let Lit::Str(text) = &literal.lit => {
+                let text = text.value();
+                if text == word {
+                    return Ok(Given { written, setting: endless });
+                }
+                if nearest(&text, [word]).is_some() {
+                    let rule = format!("`{name}` does not know the word `{text}`");
+                    return Err(mistake(&written, rule, format!("did you mean `\"{word}\"`?")));
+                }
+            }
+            Expr::Path(path) if path.path.is_ident(word) => {
+                return Err(quoted(format!("write `{name} = \"{word}\"`")));
+            }
+            _ => {}
+        }
+    }
+    let setting = duration::literal(name, &written)?.map_or(Setting::Expr, Setting::Time);
+    Ok(Given { written, setting })
+}
+
+/// `renew`: on, off, or a time.
+pub(crate) fn interval(name: &str, written: Expr) -> syn::Result<Given> {
+    match switch(&written) {
+        Some(on) => Ok(Given { written, setting: Setting::Switch(on) }),
+        None => time(name, written, None),
+    }
+}
+
+pub(crate) fn switch(value: &Expr) -> Option<bool> {
+    match bare(value) {
+        Expr::Lit(literal) => match &literal.lit {
+            Lit::Bool(bool) => Some(bool.value),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+pub(crate) fn on_lost(value: &Expr) -> syn::Result<OnLost> {
+    const BOTH: &str = "`cancel` drops the body at its next await, `finish` lets it end";
+    let word = match bare(value) {
+        Expr::Path(path) => path.path.get_ident().map(|ident| ident.to_string()),
+        Expr::Lit(literal) => match &literal.lit {
+            Lit::Str(text) if ["cancel", "finish"].contains(&text.value().as_str()) => {
+                let help = format!("write `on_lost = {}`", text.value());
+                return Err(mistake(value, "`on_lost` is a bare word", help));
+            }
+            _ => None,
+        },
+        _ => None,
+    };
+    match word.as_deref() {
+        Some("cancel") => Ok(OnLost::Cancel),
+        Some("finish") => Ok(OnLost::Finish),
+        word => {
+            let help = match word.and_then(|word| nearest(word, ["cancel", "finish"])) {
+                Some(known) => format!("did you mean `{known}`?"),
+                None => BOTH.to_owned(),
+            };
+            Err(mistake(value, "`on_lost` is `cancel` or `finish`", help))
+        }
+    }
+}
+
+pub(crate) fn guard(value: &Expr) -> syn::Result<Ident> {
+    match bare(value) {
+        Expr::Path(path) if path.qself.is_none() => path.path.get_ident().filter(|name| *name != "self"),
+        _ => None,
+    }
+    .cloned()
+    .ok_or_else(|| mistake(value, "`guard` is the name under which the body finds the guard", "write `guard = lock`"))
+}
+
+pub(crate) fn krate(value: &Expr) -> syn::Result<Path> {
+    if let Expr::Path(path) = bare(value)
+        && path.qself.is_none()
+    {
+        let first = path.path.segments.first().map(|segment| segment.ident.to_string());
+        // `$crate` in the expansion of a `macro_rules!` arrives as one identifier.
+        let anchored = matches!(first.as_deref(), Some("crate" | "$crate"));
+        if path.path.leading_colon.is_some() || anchored {
+            return Ok(path.path.clone());
+        }
+    }
+    Err(mistake(
+        value,
+        "`crate` is an absolute path to `dlock_runtime`",
+        "begin it with `::` or `crate::`, such as `crate = ::my_crate::dlock_runtime`",
+    ))
+}
+
+/// Without the parentheses and invisible groups (from `macro_rules!`) around it.
+pub(crate) fn bare(value: &Expr) -> &Expr {
+    match value {
+        Expr::Group(group) => bare(&group.expr),
+        Expr::Paren(paren) => bare(&paren.expr),
+        _ => value,
+    }
+}
