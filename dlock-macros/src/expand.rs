@@ -69,13 +69,11 @@ impl<'a> Expansion<'a> {
 
     fn statements(&self) -> TokenStream {
         let Self { args, site, .. } = *self;
-        let or_else = self.or_else();
         let lock = self.lock();
         let guard = args.guard.as_ref().map(|guard| quote_spanned!(site=> let #guard = __lock.guard();));
         let body = self.body();
         let release = self.release();
         quote_spanned! {site=>
-            #or_else
             #lock
             #guard
             let __output = __lock.renew_while(async move #body).await;
@@ -110,10 +108,12 @@ impl<'a> Expansion<'a> {
                 ::core::result::Result::Err(__err) => return #fail,
             }
         };
+        let or_else = self.or_else();
         match &args.when {
-            None => quote_spanned!(*site=> #prepare let __lock = #acquire;),
+            None => quote_spanned!(*site=> #prepare #or_else let __lock = #acquire;),
             Some(when) => quote_spanned! {*site=>
                 let __when: bool = #when;
+                #or_else
                 let __lock = if __when { #prepare #acquire } else { #rt::unlocked() };
             },
         }
@@ -127,7 +127,11 @@ impl<'a> Expansion<'a> {
                 let values = template.placeholders().map(|placeholder| self.value(template, placeholder));
                 quote_spanned!(*site=> #rt::key(#literal, &[#(#values),*]))
             }
-            Some(Key::Expr(expr)) => quote_spanned!(*site=> #rt::key_from(::core::stringify!(#expr), &(#expr))),
+            Some(Key::Expr(expr)) => {
+                // The compiler prints `format! (..)` for tokens that went through a macro.
+                let label = expr.to_token_stream().to_string().replace("! (", "!(");
+                quote_spanned!(*site=> #rt::key_from(#label, &(#expr)))
+            }
             None => TokenStream::new(),
         }
     }

@@ -1,7 +1,8 @@
 //! The attribute of `dlock-runtime`, which re-exports it: depend on that crate, never on this one.
 //!
-//! The pipeline is the folder. [`args`] reads the options, [`function`] reads the item, [`template`] and [`duration`] read
-//! what is inside two of the options, and [`expand`] is the only file that emits code. This file is only the door.
+//! The pipeline is the folder. This file is only the door: [`args`] reads the options (their syntax is in [`pairs`], their
+//! values in [`values`], [`duration`] and [`template`], with [`rules`] for what makes a template safe), [`function`] reads
+//! the item ([`boxed`] knows what `#[async_trait]` makes of it), and [`expand`] is the only file that emits code.
 
 mod args;
 mod boxed;
@@ -11,6 +12,7 @@ mod function;
 mod mistake;
 mod output;
 mod pairs;
+mod rules;
 mod suggest;
 mod template;
 #[cfg(test)]

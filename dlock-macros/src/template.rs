@@ -1,8 +1,7 @@
-//! `"stock:<order.sku>"` read into literal parts and placeholders, and the rules that make a template safe.
+//! `"stock:<order.sku>"` read into literal parts and placeholders.
 //!
-//! **Invariant:** an accepted template is injective: two different lists of values never give one key. Values are escaped
-//! except for the characters they keep ([`values_keep`]), so it is enough that between any two placeholders stands a
-//! character that values never hold. (`%` is not one: escapes begin with it.)
+//! The runtime reads the same template again when it fills it, so both must split it alike: from `<` to the next `>`, and
+//! `<<` and `>>` outside a placeholder stand for one bracket.
 
 use proc_macro2::Span;
 use syn::LitStr;
@@ -11,18 +10,17 @@ use syn::parse::Parser;
 
 use crate::function::Function;
 use crate::mistake::{Mistakes, mistake};
+use crate::rules;
 use crate::suggest::{list, nearest};
 
-/// Redis allows more, the runtime does not: a longer key is a mistake.
-const LONGEST_KEY: usize = 512;
-
-/// A template that has been read; `parts` alternate freely between text and placeholders.
+/// A template that has been read. No two texts follow each other in `parts`.
 pub(crate) struct Template {
     pub(crate) literal: LitStr,
-    parts: Vec<Part>,
+    pub(crate) parts: Vec<Part>,
 }
 
-enum Part {
+/// A run of text, brackets undoubled, or a placeholder.
+pub(crate) enum Part {
     Text(String),
     Value(Placeholder),
 }
@@ -48,9 +46,7 @@ impl Template {
         let text = literal.value();
         let parts = mistakes.keep(split(literal, &text))?;
         let template = Self { literal: literal.clone(), parts };
-        template.check_size(mistakes);
-        template.check_hash_tag(mistakes);
-        template.check_separators(mistakes);
+        rules::check(&template, mistakes);
         Some(template)
     }
 
@@ -59,6 +55,15 @@ impl Template {
             Part::Value(placeholder) => Some(placeholder),
             Part::Text(_) => None,
         })
+    }
+
+    /// The text with one letter in the place of each value.
+    pub(crate) fn outline(&self) -> String {
+        let part = |part: &Part| match part {
+            Part::Text(text) => text.clone(),
+            Part::Value(_) => "x".to_owned(),
+        };
+        self.parts.iter().map(part).collect()
     }
 
     /// Every placeholder begins with a parameter, and no parameter's name stands in braces.
@@ -97,130 +102,10 @@ impl Template {
             }
         }
     }
-
-    fn check_size(&self, mistakes: &mut Mistakes) {
-        let text: usize = self
-            .parts
-            .iter()
-            .map(|part| match part {
-                Part::Text(text) => text.len(),
-                Part::Value(_) => 0,
-            })
-            .sum();
-        if self.parts.is_empty() {
-            mistakes.add(mistake(
-                &self.literal,
-                "a key cannot be empty",
-                "name what is locked, such as `\"stock:<id>\"`",
-            ));
-        } else if text > LONGEST_KEY {
-            mistakes.add(mistake(
-                &self.literal,
-                format!("a key has at most {LONGEST_KEY} bytes, and the text of this one alone has {text}"),
-                "use a shorter name",
-            ));
-        }
-    }
-
-    /// Redis Cluster hashes what stands between the first `{` and the next `}`; a stray brace would move keys between
-    /// nodes depending on the values.
-    fn check_hash_tag(&self, mistakes: &mut Mistakes) {
-        enum Tag {
-            Before,
-            Inside { empty: bool },
-            After,
-        }
-        const ONE: &str = "braces mark the hash tag of Redis Cluster: write one `{..}` with something in it, or none";
-        let mut tag = Tag::Before;
-        let mut wrong = None;
-        for part in &self.parts {
-            let Part::Text(text) = part else {
-                if let Tag::Inside { empty } = &mut tag {
-                    *empty = false;
-                }
-                continue;
-            };
-            for character in text.chars() {
-                tag = match (tag, character) {
-                    (Tag::Before, '{') => Tag::Inside { empty: true },
-                    (Tag::Inside { empty: false }, '}') => Tag::After,
-                    (Tag::Inside { .. }, '}') => {
-                        wrong = wrong.or(Some("an empty hash tag `{}` is not a hash tag"));
-                        Tag::After
-                    }
-                    (Tag::Inside { .. }, '{') => {
-                        wrong = wrong.or(Some("a hash tag cannot hold another `{`"));
-                        Tag::Inside { empty: false }
-                    }
-                    (Tag::After, '{') => {
-                        wrong = wrong.or(Some("a key has at most one hash tag"));
-                        Tag::After
-                    }
-                    (Tag::Before, '}') => {
-                        wrong = wrong.or(Some("this `}` closes no `{`"));
-                        Tag::Before
-                    }
-                    (Tag::After, '}') => {
-                        wrong = wrong.or(Some("this `}` closes no `{`"));
-                        Tag::After
-                    }
-                    (Tag::Inside { .. }, _) => Tag::Inside { empty: false },
-                    (other, _) => other,
-                };
-            }
-        }
-        if matches!(tag, Tag::Inside { .. }) {
-            wrong = wrong.or(Some("this hash tag has no closing `}`"));
-        }
-        if let Some(rule) = wrong {
-            mistakes.add(mistake(&self.literal, rule, ONE));
-        }
-    }
-
-    /// The injectivity rule.
-    fn check_separators(&self, mistakes: &mut Mistakes) {
-        let mut previous: Option<(&str, String)> = None;
-        for part in &self.parts {
-            match part {
-                Part::Text(text) => {
-                    if let Some((_, between)) = &mut previous {
-                        between.push_str(text);
-                    }
-                }
-                Part::Value(Placeholder { path, .. }) => {
-                    if let Some((before, between)) = previous
-                        && !between.chars().any(separates)
-                    {
-                        let why = if between.is_empty() {
-                            "nothing stands between them".to_owned()
-                        } else {
-                            format!("values may hold `{between}` too")
-                        };
-                        mistakes.add(mistake(
-                            &self.literal,
-                            format!("`<{before}>{between}<{path}>` gives different values one key, because {why}"),
-                            format!("separate them by a character that values escape, such as `:`, `/` or `|`: `<{before}>:<{path}>`"),
-                        ));
-                    }
-                    previous = Some((path, String::new()));
-                }
-            }
-        }
-    }
 }
 
 /// Keywords that `r#` does not turn into names.
 const NEVER_A_FIELD: [&str; 5] = ["self", "Self", "super", "crate", "_"];
-
-/// What an escaped value may hold as it is. The runtime escapes everything else.
-fn values_keep(character: char) -> bool {
-    character.is_alphanumeric() || "-._~@+".contains(character)
-}
-
-/// A character that no escaped value holds, not even as the start of an escape.
-fn separates(character: char) -> bool {
-    !values_keep(character) && character != '%'
-}
 
 /// The parts of the template, or the first thing in it that cannot be read.
 fn split(literal: &LitStr, text: &str) -> syn::Result<Vec<Part>> {

@@ -1,0 +1,166 @@
+//! Every mistake by its text.
+
+use super::{FUNCTION, attribute, errors, mistakes};
+
+/// Options that are wrong in one way, and a part of what is said.
+const ONE_EACH: &[(&str, &str)] = &[
+    // The list itself.
+    ("", "a lock needs a key"),
+    ("ttl = 10", "a lock needs a key"),
+    ("key = \"a\", key = \"b\"", "`key` is given twice"),
+    ("key = \"a\", ttl = 1, wait = 2, ttl = 3", "`ttl` is given twice"),
+    ("key = \"a\", tll = 1", "did you mean `ttl`?"),
+    ("key = \"a\", timeout = 1", "did you mean `wait`?"),
+    ("key = \"a\", lease = 1", "did you mean `ttl`?"),
+    ("key = \"a\", colour = 1", "the options are `key`, `ttl`,"),
+    ("key = \"a\", mode = shared", "there is no option `mode`"),
+    ("key = \"a\", keys = [\"b\"]", "there is no option `keys`"),
+    ("key = \"a\", reentrant", "`reentrant` has no value"),
+    ("key = \"a\", ttl =", "`ttl` has no value"),
+    ("key = \"a\", ttl = , wait = 1", "`ttl` has no value"),
+    ("key = \"a\" ttl = 1", "options are separated by commas"),
+    ("\"stock:<id>\", key = \"a\"", "this is the value of no option"),
+    ("key = \"a\", ttl = 1 +, wait = 2", "the value of `ttl` cannot be read"),
+    // Times.
+    ("key = \"a\", ttl = 0", "`ttl` cannot be zero"),
+    ("key = \"a\", ttl = \"19ms\"", "`ttl` cannot be shorter than 20 ms"),
+    ("key = \"a\", ttl = -1", "`ttl` cannot be negative"),
+    ("key = \"a\", wait = -0.5", "`wait` cannot be negative"),
+    ("key = \"a\", renew = 0", "write `renew = false`"),
+    ("key = \"a\", max_hold = 0", "write `max_hold = \"unbounded\"`"),
+    ("key = \"a\", ttl = 99999999999999", "`ttl` is longer than a hundred years"),
+    ("key = \"a\", ttl = \"10\"", "`ttl` in quotes needs a unit"),
+    ("key = \"a\", ttl = 10s", "write `ttl = \"10s\"`"),
+    ("key = \"a\", ttl = true", "`ttl` takes a time"),
+    ("key = \"a\", ttl = \"forever\"", "`ttl` takes a time"),
+    ("key = \"a\", wait = \"forver\"", "did you mean `\"forever\"`?"),
+    ("key = \"a\", wait = forever", "`forever` stands in quotes"),
+    ("key = \"a\", max_hold = unbounded", "`unbounded` stands in quotes"),
+    ("key = \"a\", ttl = 2, renew = 2", "`renew` must be shorter than `ttl`"),
+    ("key = \"a\", renew = \"3s\", ttl = 2", "`renew` must be shorter than `ttl`"),
+    ("key = \"a\", ttl = 2, renew = false, max_hold = 3", "it can never be held for `max_hold`"),
+    ("key = \"a\", ttl = 2, renew = false, max_hold = \"unbounded\"", "it can never be held for `max_hold`"),
+    // Words.
+    ("key = \"a\", on_lost = abort", "`on_lost` is `cancel` or `finish`"),
+    ("key = \"a\", on_lost = cancle", "did you mean `cancel`?"),
+    ("key = \"a\", on_lost = \"finish\"", "write `on_lost = finish`"),
+    ("key = \"a\", reentrant = 1", "`reentrant` is `true` or `false`"),
+    ("key = \"a\", guard = \"g\"", "`guard` is the name"),
+    ("key = \"a\", guard = self", "`guard` is the name"),
+    ("key = \"a\", guard = _", "`guard` is the name"),
+    ("key = \"a\", guard = qty", "would hide the parameter `qty`"),
+    ("key = \"a\", guard = g, when = qty > 1", "`guard` and `when` exclude each other"),
+    ("key = \"a\", crate = dlock", "`crate` is an absolute path"),
+    ("key = \"a\", crate = \"::dlock\"", "`crate` is an absolute path"),
+    // Templates.
+    ("key = \"\"", "a key cannot be empty"),
+    ("key = \"a\\nb\"", "a key cannot hold control characters"),
+    ("key = \"stock:<idd>\"", "did you mean `<id>`? the parameters are `id` and `qty`"),
+    ("key = \"stock:<order.id>\"", "`<order.id>` names no parameter"),
+    ("key = \"stock:<self.id>\"", "`<self.id>` names no parameter"),
+    ("key = \"<x>:<x>\"", "`<x>` names no parameter"),
+    ("key = \"stock:<>\"", "an empty placeholder"),
+    ("key = \"stock:<id\"", "the placeholder `<id` is not closed"),
+    ("key = \"stock:id>\"", "this `>` closes no placeholder"),
+    ("key = \"stock:<id()>\"", "`<id()>` is no path"),
+    ("key = \"stock:< id >\"", "`< id >` is no path"),
+    ("key = \"stock:<id:?>\"", "`<id:?>` is no path"),
+    ("key = \"stock:<id.>\"", "`<id.>` is no path"),
+    ("key = \"stock:<id.crate>\"", "`<id.crate>` is no path"),
+    ("key = \"stock:<1>\"", "`<1>` is no path"),
+    ("key = \"<id><qty>\"", "nothing stands between them"),
+    ("key = \"<id>-<qty>\"", "values may hold `-` too"),
+    ("key = \"stock:{}\"", "an empty `{}` is no hash tag"),
+    ("key = \"{a}{b}\"", "at most one hash tag"),
+    ("key = \"{a\"", "no closing `}`"),
+    ("key = \"a}\"", "this `}` closes no `{`"),
+    ("key = \"{a}}\"", "this `}` closes no `{`"),
+    ("key = \"}{a}\"", "this `}` closes no `{`"),
+    ("key = \"{{a}}\"", "cannot hold another `{`"),
+    ("key = \"stock:{id}\"", "`{id}` is literal text"),
+    ("key = \"{a}:fence\"", "cannot end in `:fence`"),
+];
+
+#[test]
+fn one_mistake_gives_one_message_with_its_rule_and_its_cure() {
+    for (args, part) in ONE_EACH {
+        let messages = mistakes(args);
+        assert_eq!(messages.len(), 1, "{args}: {messages:?}");
+        assert!(messages[0].contains(part), "{args}: {}", messages[0]);
+        let (rule, help) = messages[0].split_once("\nhelp: ").unwrap_or_else(|| panic!("{args}: no help"));
+        assert!(!rule.is_empty() && !help.is_empty(), "{args}");
+    }
+}
+
+#[test]
+fn what_is_right_is_accepted() {
+    for args in [
+        "key = \"stock:<id>\"",
+        "key = \"stock:<id>\",",
+        "key = \"a <<literal>> bracket\"",
+        "key = \"<<<id>>>\"",
+        "key = \"{shop}:<id>:<qty>\"",
+        "key = \"{shop:<id>}<qty>\"",
+        "key = \"<id>:<id>\"",
+        "key = \"a\", ttl = \"20ms\"",
+        "key = \"a\", wait = 0, renew = true",
+        "key = \"a\", renew = 30",
+        "key = \"a\", ttl = 2, renew = \"1999ms\"",
+        "key = \"a\", ttl = 2, renew = false, max_hold = 2",
+        "key = \"a\", ttl = TTL, renew = false, max_hold = \"unbounded\"",
+        "key = \"a\", max_hold = \"2h\"",
+        "key = \"a\", or_else = |err: LockError, | Err(f::<A, B>(err)), wait = 1",
+        "key = 42",
+        "key = format!(\"{id}-{qty}\")",
+        "key = id == qty",
+        "key = \"a\", crate = crate::locks",
+        "key = \"a\", runtime = if qty == 1 { &a } else { &b }",
+        "key = \"a\", guard = r#type",
+    ] {
+        assert_eq!(mistakes(args), Vec::<String>::new(), "{args}");
+    }
+}
+
+#[test]
+fn independent_mistakes_come_together() {
+    let args = "ttl = 0, wiat = 3, key = \"<idd>-<qty>\", on_lost = abort, guard, reentrant = 2";
+    let messages = mistakes(args);
+    assert_eq!(messages.len(), 7, "{messages:#?}");
+    let both = errors(attribute("ttl = 0", "fn blocking() {}"));
+    assert_eq!(both.len(), 3, "the options' and the function's: {both:#?}");
+}
+
+#[test]
+fn the_item_is_handed_back_beside_the_errors() {
+    for (args, item) in [("", FUNCTION), ("key = \"a\"", "fn blocking() { 1 + }"), ("key = 1", "struct NotAFunction;")]
+    {
+        let tokens = attribute(args, item).to_string();
+        let item: proc_macro2::TokenStream = item.parse().expect("tokens");
+        assert!(tokens.contains("compile_error"), "{tokens}");
+        assert!(tokens.ends_with(&item.to_string()), "{tokens}");
+    }
+}
+
+#[test]
+fn what_cannot_hold_a_lock_is_told_why() {
+    for (item, part) in [
+        ("fn f() -> u8 { 1 }", "write `async fn`"),
+        ("const fn f() -> u8 { 1 }", "a `const fn` cannot wait"),
+        ("async fn f();", "a function without a body"),
+        ("fn f() -> u8;", "a function without a body"),
+        ("struct S;", "only a function"),
+        ("impl S { async fn f() {} }", "only a function"),
+        ("pub mod m {}", "only a function"),
+        ("const X: u8 = 1;", "only a function"),
+        ("unsafe impl Send for S {}", "only a function"),
+        ("#[test] fn f() { }", "move it below"),
+        ("fn main() { runtime().block_on(async {}) }", "move it below"),
+        ("fn f() -> impl Future<Output = u8> { async { 1 } }", "write `async fn` and the type"),
+        ("fn f() -> Pin<Box<dyn Future<Output = u8>>> { let x = 1; Box::pin(async move { x }) }", "as the whole body"),
+    ] {
+        let messages = errors(attribute("key = \"a\"", item));
+        assert_eq!(messages.len(), 1, "{item}: {messages:?}");
+        assert!(messages[0].contains(part), "{item}: {}", messages[0]);
+        assert!(messages[0].contains("\nhelp: "), "{item}: {}", messages[0]);
+    }
+}
