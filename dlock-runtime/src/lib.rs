@@ -1,1 +1,38 @@
-//! Distributed locks.
+//! Distributed locks as an attribute.
+
+#[doc(hidden)]
+#[path = "rt.rs"]
+pub mod __rt;
+mod acquire;
+mod builder;
+mod clock;
+mod context;
+mod error;
+mod give_back;
+mod held;
+mod hold;
+mod holder;
+mod keeper;
+mod key;
+mod lease;
+mod ledger;
+mod lock;
+mod observe;
+mod options;
+mod renewal;
+mod runtime;
+mod store;
+mod wait;
+
+#[doc = include_str!("distributed_lock.md")]
+pub use dlock_macros::distributed_lock;
+
+pub use self::{
+    builder::Builder,
+    error::{LockError, LostReason},
+    holder::Holder,
+    key::LockKey,
+    lock::{Guard, LockRequest},
+    options::{MaxHold, OnLost, Renew, Wait},
+    runtime::Runtime,
+};

@@ -1,0 +1,163 @@
+//! Taking a lock: ask, wait, ask again, and leave nothing behind when giving up.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::{
+    clock::Moment,
+    error::LockError,
+    hold::Hold,
+    holder::Holder,
+    key::LockKey,
+    lease::{Grant, Lease},
+    observe,
+    options::{Terms, Wait},
+    runtime::Engine,
+    store::{Answer, Claim, Fate, Reply, StoreError},
+    wait::Patience,
+};
+
+/// However short the wait, an answer that is under way gets this long to arrive.
+const LAST_MOMENT: Duration = Duration::from_millis(50);
+
+/// # Errors
+/// As [`LockRequest::acquire`](crate::LockRequest::acquire).
+pub(crate) async fn acquire(
+    engine: Arc<Engine>,
+    key: LockKey,
+    name: Arc<str>,
+    terms: Terms,
+    purpose: &'static str,
+) -> Result<Arc<Hold>, LockError> {
+    let label = key.label();
+    observe::attempt(label);
+    let mut patience = Patience::new(terms.wait);
+    match Request::new(&engine, key, name, terms, purpose).ask_until_answered(&mut patience).await {
+        Ok(lease) => {
+            observe::acquired(label, patience.waited(), lease.fence);
+            Ok(Hold::new(lease, engine))
+        }
+        Err(error) => {
+            observe::not_acquired(label, &error);
+            Err(error)
+        }
+    }
+}
+
+/// A request under way. When it is dropped without having become a lease, the keeper sees to it that nothing is
+/// left behind in the store.
+struct Request<'a> {
+    engine: &'a Engine,
+    key: LockKey,
+    terms: Terms,
+    id: u64,
+    claim: Arc<Claim>,
+    reply: Option<Reply<Answer>>,
+    /// Some question got no answer. It may be carried out at any time.
+    in_doubt: bool,
+    settled: bool,
+}
+
+impl<'a> Request<'a> {
+    fn new(engine: &'a Engine, key: LockKey, name: Arc<str>, terms: Terms, purpose: &str) -> Self {
+        let (id, token) = engine.next_token();
+        let claim = Claim {
+            name,
+            token,
+            ttl: terms.ttl,
+            who: engine.who(purpose, key.label()),
+            waits: terms.wait != Wait::For(Duration::ZERO),
+            sent: AtomicBool::new(false),
+        };
+        Self { engine, key, terms, id, claim: Arc::new(claim), reply: None, in_doubt: false, settled: true }
+    }
+
+    async fn ask_until_answered(mut self, patience: &mut Patience) -> Result<Arc<Lease>, LockError> {
+        let mut asked_after_disconnect = false;
+        loop {
+            let error = match self.ask(patience).await {
+                Ok(Verdict::Granted(lease)) => return Ok(lease),
+                Ok(Verdict::Busy(holder)) => {
+                    if patience.pause(holder.remaining()).await {
+                        continue;
+                    }
+                    let (key, waited) = (self.key.clone(), patience.waited());
+                    return Err(LockError::Busy { key, waited, holder: Some(holder) });
+                }
+                Err(error) => error,
+            };
+            // A connection that was closed while it was idle is no reason to fail who tries but once.
+            if error.fate == Fate::Unknown && !error.is_timeout() && !asked_after_disconnect {
+                asked_after_disconnect = true;
+                continue;
+            }
+            let passes = matches!(error.fate, Fate::NotYet | Fate::Unknown);
+            if !passes || !patience.pause(None).await {
+                return Err(error.about(&self.key));
+            }
+        }
+    }
+
+    /// Asks once.
+    async fn ask(&mut self, patience: &Patience) -> Result<Verdict, StoreError> {
+        let desk = self.engine.keeper.desk();
+        let mut limit = desk.command_timeout;
+        if self.claim.waits {
+            limit = limit.min(patience.left().max(LAST_MOMENT));
+        }
+        self.settled = false;
+        let asked = Moment::now();
+        let reply = self.reply.insert(desk.store.acquire(&self.claim, desk.command_timeout));
+        let answer = tokio::time::timeout(limit, reply).await.unwrap_or_else(|_| Err(StoreError::timed_out(limit)));
+        self.reply = None;
+        match answer {
+            Ok(Answer::Granted { fence }) => {
+                let lease = self.lease(fence, Grant { asked, ttl: self.terms.ttl });
+                if Moment::now() < lease.deadline() {
+                    self.settled = true;
+                    return Ok(Verdict::Granted(Arc::new(lease)));
+                }
+                // The answer took longer than the lease lasts.
+                Err(StoreError::timed_out(Moment::now().since(asked)))
+            }
+            Ok(Answer::Busy(holder)) => {
+                self.settled = !self.in_doubt;
+                Ok(Verdict::Busy(holder))
+            }
+            Err(error) => {
+                self.in_doubt |= error.fate == Fate::Unknown && self.claim.sent.load(Ordering::Acquire);
+                self.settled = !self.in_doubt;
+                Err(error)
+            }
+        }
+    }
+
+    fn lease(&self, fence: u64, grant: Grant) -> Lease {
+        let (name, token) = (Arc::clone(&self.claim.name), Arc::clone(&self.claim.token));
+        Lease::new(self.id, self.key.clone(), name, token, fence, self.terms, grant, self.in_doubt)
+    }
+}
+
+/// An [`Answer`] in terms of this process.
+enum Verdict {
+    Granted(Arc<Lease>),
+    Busy(Holder),
+}
+
+impl Drop for Request<'_> {
+    fn drop(&mut self) {
+        if self.settled {
+            return;
+        }
+        // A question that was never written will not be, once it is dropped.
+        if self.claim.sent.load(Ordering::Acquire) {
+            let claim = Arc::clone(&self.claim);
+            self.engine.keeper.see_through(self.key.label(), claim, self.reply.take(), self.in_doubt);
+        }
+    }
+}

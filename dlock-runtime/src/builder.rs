@@ -1,0 +1,213 @@
+//! Setting up a runtime.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64},
+    },
+    time::Duration,
+};
+
+use crate::{
+    context,
+    error::LockError,
+    keeper::Keeper,
+    key::Namespace,
+    observe,
+    options::{DEFAULT_WAIT, Defaults, MaxHold, Renew, Wait, Wishes},
+    runtime::{Engine, Runtime},
+    store::{Embedded, Fate, Redis, Store},
+    wait::Patience,
+};
+
+/// How long one exchange with the store may take, unless the builder says otherwise.
+const COMMAND_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Sets up a [`Runtime`]: where the locks live, and the defaults of those who take them.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), dlock_runtime::LockError> {
+/// use std::time::Duration;
+/// use dlock_runtime::Runtime;
+///
+/// let runtime = Runtime::builder()
+///     .embedded() // or .redis("redis://127.0.0.1/")
+///     .namespace("shop")
+///     .ttl(Duration::from_secs(10))
+///     .wait(Duration::from_secs(3))
+///     .build()
+///     .await?;
+/// # runtime.lock("doc:builder").acquire().await?.release().await
+/// # }
+/// ```
+#[derive(Clone, Default)]
+#[must_use = "a builder does nothing until it builds or installs"]
+pub struct Builder {
+    redis: Option<String>,
+    embedded: bool,
+    namespace: String,
+    defaults: Defaults,
+    command_timeout: Option<Duration>,
+}
+
+impl Builder {
+    /// Keeps the locks in the Redis server at `url`: `redis://user:password@host:port/db`,
+    /// `redis+unix:///path?db=0`, or `rediss://...` with the feature `tls`. Redis 6.2 or newer.
+    pub fn redis(mut self, url: impl Into<String>) -> Self {
+        self.redis = Some(url.into());
+        self
+    }
+
+    /// Keeps the locks in this process, for development, tests and single-process programs. All embedded runtimes
+    /// of a process share them; [`namespace`](Self::namespace) keeps them apart.
+    pub fn embedded(mut self) -> Self {
+        self.embedded = true;
+        self
+    }
+
+    /// Puts `namespace` and a colon before every key. A namespace that ends in one of `: _ - / .` is taken as it
+    /// is, so that a prefix of other clients, such as `process_lock_`, works too. None by default.
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = namespace.into();
+        self
+    }
+
+    /// How soon others may go on after a crash: 10 s unless set. At least 20 ms.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.defaults.ttl = ttl;
+        self
+    }
+
+    /// How long to wait for a lock that somebody else holds: 3 s unless set. Zero: try once.
+    pub fn wait(mut self, wait: impl Into<Wait>) -> Self {
+        self.defaults.wait = wait.into();
+        self
+    }
+
+    /// Whether, or how often, held locks are renewed: every third of the TTL unless set.
+    pub fn renew(mut self, renew: impl Into<Renew>) -> Self {
+        self.defaults.renew = renew.into();
+        self
+    }
+
+    /// How long a lock may be held in all: 5 min unless set.
+    pub fn max_hold(mut self, max_hold: impl Into<MaxHold>) -> Self {
+        self.defaults.max_hold = max_hold.into();
+        self
+    }
+
+    /// How long one exchange with the store may take before it counts as unanswered: 500 ms unless set.
+    pub fn command_timeout(mut self, timeout: Duration) -> Self {
+        self.command_timeout = Some(timeout);
+        self
+    }
+
+    /// Builds the runtime and connects it. A Redis that cannot be reached is tried again for as long as
+    /// [`wait`](Self::wait), but at most for 3 s.
+    ///
+    /// # Errors
+    /// [`LockError::Config`] if no store or two were named, or an option cannot work; [`LockError::Unavailable`] if
+    /// the store cannot be reached.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops what was built so far.
+    pub async fn build(self) -> Result<Runtime, LockError> {
+        let store: Arc<dyn Store> = match (self.redis, self.embedded) {
+            (Some(url), false) => Arc::new(Redis::new(&url)?),
+            (None, true) => Arc::new(Embedded),
+            (Some(_), true) => return Err(LockError::config("both `redis` and `embedded` are given; choose one")),
+            (None, false) => {
+                return Err(LockError::config(
+                    "no store is given; say `.redis(\"redis://...\")`, or `.embedded()` for locks within this process",
+                ));
+            }
+        };
+        let command_timeout = self.command_timeout.unwrap_or(COMMAND_TIMEOUT);
+        if command_timeout.is_zero() {
+            return Err(LockError::config("command_timeout is zero"));
+        }
+        Wishes::default().on(&self.defaults)?;
+
+        let keeper = Keeper::start(store, command_timeout)
+            .await
+            .map_err(|error| LockError::Unavailable { source: Arc::new(error) })?;
+        reach(&keeper, self.defaults.wait).await?;
+        observe::describe();
+        Ok(Runtime(Arc::new(Engine {
+            keeper,
+            namespace: Namespace::new(self.namespace),
+            defaults: self.defaults,
+            identity: random_identity()?,
+            place: format!("{} pid {}", host(), std::process::id()),
+            tokens: AtomicU64::new(1),
+            shut_down: AtomicBool::new(false),
+        })))
+    }
+
+    /// Builds the runtime and makes it the one that annotated functions use.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build), and [`LockError::Config`] if one is installed already and was not shut down.
+    ///
+    /// # Cancel safety
+    /// As [`build`](Self::build).
+    pub async fn install(self) -> Result<Runtime, LockError> {
+        self.build().await?.install()
+    }
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The URL may hold a password.
+        f.debug_struct("Builder")
+            .field("redis", &self.redis.as_ref().map(|_| ".."))
+            .field("embedded", &self.embedded)
+            .field("namespace", &self.namespace)
+            .field("defaults", &self.defaults)
+            .field("command_timeout", &self.command_timeout)
+            .finish()
+    }
+}
+
+/// Waits until the store answers.
+async fn reach(keeper: &Keeper, wait: Wait) -> Result<(), LockError> {
+    let at_most = match wait {
+        Wait::For(bound) => bound.min(DEFAULT_WAIT),
+        Wait::Forever => DEFAULT_WAIT,
+    };
+    let desk = Arc::clone(keeper.desk());
+    context::run(keeper, async move {
+        let mut patience = Patience::new(Wait::For(at_most));
+        loop {
+            match desk.in_time(desk.store.check(desk.command_timeout)).await {
+                Ok(()) => return Ok(()),
+                Err(error) => {
+                    let passes = matches!(error.fate, Fate::NotYet | Fate::Unknown);
+                    if !passes || !patience.pause(None).await {
+                        return Err(error.in_general());
+                    }
+                }
+            }
+        }
+    })
+    .await?
+}
+
+/// # Errors
+/// [`LockError::Unavailable`] if the system has no random numbers to give.
+fn random_identity() -> Result<String, LockError> {
+    let mut bits = [0; 16];
+    getrandom::fill(&mut bits).map_err(|error| LockError::Unavailable { source: Arc::new(error) })?;
+    Ok(format!("{:032x}", u128::from_ne_bytes(bits)))
+}
+
+#[cfg(unix)]
+fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().replace(char::is_whitespace, "-")
+}
+
+#[cfg(not(unix))]
+fn host() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_else(|_| "host".to_owned()).replace(char::is_whitespace, "-")
+}

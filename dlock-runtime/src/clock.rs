@@ -1,0 +1,68 @@
+//! The clock that deadlines are measured on.
+//!
+//! A lease goes on ageing in Redis while this machine is suspended, so its deadline must too. On Linux
+//! [`std::time::Instant`] stops during suspend; `CLOCK_BOOTTIME` does not. Elsewhere `Instant` is the best there is.
+
+use std::time::Duration;
+
+/// A point on the clock, in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moment(u64);
+
+impl Moment {
+    /// Earlier than every moment that [`now`](Self::now) returns.
+    pub(crate) const START: Self = Self(0);
+    /// Later than every moment that comes up in practice.
+    pub(crate) const NEVER: Self = Self(u64::MAX);
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn now() -> Self {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        // Neither part is ever negative on this clock.
+        Self((time.tv_sec as u64).saturating_mul(1_000_000_000) + time.tv_nsec as u64)
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub(crate) fn now() -> Self {
+        use std::{sync::OnceLock, time::Instant};
+        static BASE: OnceLock<Instant> = OnceLock::new();
+        // One, so that no moment equals `START`.
+        Self(1).after(BASE.get_or_init(Instant::now).elapsed())
+    }
+
+    pub(crate) fn after(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(nanos(span)))
+    }
+
+    /// The time from `earlier` to this moment, zero if it is the other way round.
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    pub(crate) fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_moves_forward_and_saturates() {
+        let before = Moment::now();
+        let after = Moment::now();
+        assert!(Moment::START < before && before <= after && after < Moment::NEVER);
+        assert_eq!(before.since(before.after(Duration::from_secs(1))), Duration::ZERO);
+        assert_eq!(before.after(Duration::from_secs(1)).since(before), Duration::from_secs(1));
+        assert_eq!(before.after(Duration::MAX), Moment::NEVER);
+    }
+}

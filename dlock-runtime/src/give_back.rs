@@ -1,0 +1,119 @@
+//! Releasing in the background: until the store has given a definite answer, or the TTL has done the work.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    clock::Moment,
+    keeper::{Desk, Keeper},
+    lease::Lease,
+    observe,
+    store::{Answer, Claim, Fate, Reply, StoreError},
+};
+
+/// A lock in the store that nobody here uses any more.
+pub(crate) struct Leftover {
+    pub(crate) label: &'static str,
+    pub(crate) name: Arc<str>,
+    pub(crate) token: Arc<str>,
+    pub(crate) ttl: Duration,
+    /// A request to acquire it may be carried out yet.
+    pub(crate) in_doubt: bool,
+}
+
+impl Leftover {
+    pub(crate) fn of(lease: &Lease) -> Self {
+        Self {
+            label: lease.key.label(),
+            name: Arc::clone(&lease.name),
+            token: Arc::clone(&lease.token),
+            ttl: lease.terms.ttl,
+            in_doubt: lease.in_doubt,
+        }
+    }
+}
+
+impl Keeper {
+    /// Releases `leftover` in the background, at once.
+    pub(crate) fn release(&self, leftover: Leftover) {
+        let desk = Arc::clone(self.desk());
+        let owed = desk.owe();
+        self.detach(async move {
+            release(&desk, &leftover).await;
+            // What follows may take as long as the TTL and has nothing left to do in nearly every case.
+            drop(owed);
+            make_sure(&desk, &leftover).await;
+        });
+    }
+
+    /// Sees through a request whose caller went away: if it was or may be granted, it is released.
+    pub(crate) fn see_through(
+        &self,
+        label: &'static str,
+        claim: Arc<Claim>,
+        reply: Option<Reply<Answer>>,
+        doubt: bool,
+    ) {
+        let desk = Arc::clone(self.desk());
+        let owed = desk.owe();
+        self.detach(async move {
+            let answer = match reply {
+                None => Err(StoreError::timed_out(Duration::ZERO)),
+                Some(reply) => desk.in_time(reply).await,
+            };
+            let (granted, in_doubt) = match answer {
+                Ok(Answer::Granted { .. }) => (true, doubt),
+                Ok(Answer::Busy(_)) => (false, doubt),
+                Err(error) => (false, doubt || error.fate == Fate::Unknown),
+            };
+            if !granted && !in_doubt {
+                return;
+            }
+            let (name, token) = (Arc::clone(&claim.name), Arc::clone(&claim.token));
+            let leftover = Leftover { label, name, token, ttl: claim.ttl, in_doubt };
+            release(&desk, &leftover).await;
+            drop(owed);
+            make_sure(&desk, &leftover).await;
+        });
+    }
+}
+
+impl Desk {
+    /// Awaits a reply for as long as a command may take.
+    pub(crate) async fn in_time<T>(&self, reply: Reply<T>) -> Result<T, StoreError> {
+        tokio::time::timeout(self.command_timeout, reply)
+            .await
+            .unwrap_or_else(|_| Err(StoreError::timed_out(self.command_timeout)))
+    }
+}
+
+/// Asks until there is a definite answer. After the TTL the lock is free without that.
+async fn release(desk: &Desk, leftover: &Leftover) {
+    let end = Moment::now().after(leftover.ttl);
+    let mut pause = Duration::from_millis(10);
+    loop {
+        match desk.in_time(desk.store.release(&leftover.name, &leftover.token, desk.command_timeout)).await {
+            Ok(_) => return observe::keeper_released(leftover.label),
+            Err(error) if error.fate == Fate::Refused => return observe::not_released(leftover.label, &error),
+            Err(error) if Moment::now().after(pause) >= end => return observe::not_released(leftover.label, &error),
+            Err(_) => {}
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(1));
+    }
+}
+
+/// A request that got no answer may sit in some buffer and be carried out after the release. Nobody would release
+/// what it takes, so the release is repeated, ever more rarely, for as long as its lease would last.
+async fn make_sure(desk: &Desk, leftover: &Leftover) {
+    if !leftover.in_doubt {
+        return;
+    }
+    let end = Moment::now().after(leftover.ttl);
+    let mut pause = Duration::from_millis(50);
+    while Moment::now().after(pause) < end {
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+        // No answer is as good as "not held": the next round asks again.
+        _ = desk.in_time(desk.store.release(&leftover.name, &leftover.token, desk.command_timeout)).await;
+    }
+}

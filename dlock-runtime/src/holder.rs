@@ -1,0 +1,96 @@
+//! Who holds a lock, as an operator sees it.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+/// Who holds a lock, since when, and for how long yet.
+#[derive(Clone, Debug)]
+pub struct Holder(Arc<Facts>);
+
+#[derive(Debug)]
+pub(crate) struct Facts {
+    /// Known if the holder is a dlock runtime.
+    pub(crate) record: Option<Record>,
+    /// `None` if the key has no TTL.
+    pub(crate) remaining: Option<Duration>,
+    pub(crate) waiters: u64,
+}
+
+/// What a dlock holder leaves beside its lock. In Redis it is the text `fence since-in-µs token who`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) fence: u64,
+    pub(crate) since: SystemTime,
+    pub(crate) who: String,
+}
+
+impl Record {
+    /// Reads a record, if it was written by the holder whose owner token is `token`: the record outlives its
+    /// lock, and a client of another kind may have taken the lock since.
+    pub(crate) fn parse(text: &str, token: &str) -> Option<Self> {
+        let mut parts = text.splitn(4, ' ');
+        let fence = parts.next()?.parse().ok()?;
+        let since = parts.next()?.parse().ok()?;
+        let owner = parts.next()?;
+        let who = parts.next()?;
+        (owner == token).then(|| Self {
+            fence,
+            since: SystemTime::UNIX_EPOCH + Duration::from_micros(since),
+            who: who.to_owned(),
+        })
+    }
+}
+
+impl Holder {
+    pub(crate) fn new(record: Option<Record>, remaining: Option<Duration>, waiters: u64) -> Self {
+        Self(Arc::new(Facts { record, remaining, waiters }))
+    }
+
+    /// Host, process id and the function or template it locks for: `web-7 pid 4242 deduct stock:<id>`. A holder
+    /// that is not a dlock runtime is `a client that is not dlock`.
+    pub fn owner(&self) -> &str {
+        self.0.record.as_ref().map_or("a client that is not dlock", |record| &record.who)
+    }
+
+    /// Whether the holder is a client of another kind, of whom only the key is known.
+    pub fn is_foreign(&self) -> bool {
+        self.0.record.is_none()
+    }
+
+    /// The fence of the hold. `None` for a foreign client.
+    pub fn fence(&self) -> Option<u64> {
+        self.0.record.as_ref().map(|record| record.fence)
+    }
+
+    /// When the lock was acquired, by the store's clock. `None` for a foreign client.
+    pub fn since(&self) -> Option<SystemTime> {
+        self.0.record.as_ref().map(|record| record.since)
+    }
+
+    /// How long the lock lasts yet unless it is renewed. `None` if it never expires, which no dlock lock does.
+    pub fn remaining(&self) -> Option<Duration> {
+        self.0.remaining
+    }
+
+    /// How many requests are waiting for the lock, as far as the store was told within the last half second.
+    pub fn waiters(&self) -> u64 {
+        self.0.waiters
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_an_earlier_holder_says_nothing_about_this_one() {
+        let text = "1700000000000001 1700000000000000 abc-1 web-7 pid 1 deduct stock:<id>";
+        let record = Record::parse(text, "abc-1").expect("ours");
+        assert_eq!(record.fence, 1_700_000_000_000_001);
+        assert_eq!(record.who, "web-7 pid 1 deduct stock:<id>");
+        assert_eq!(Record::parse(text, "foreign"), None);
+        assert_eq!(Record::parse("garbage", "garbage"), None);
+    }
+}

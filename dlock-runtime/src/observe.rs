@@ -1,0 +1,94 @@
+//! What an operator can see. Metrics and events are labelled by template, never by key: keys come from requests
+//! and there is no end of them. Owner tokens, URLs and passwords appear nowhere.
+
+use std::time::Duration;
+
+use metrics::{counter, describe_counter, describe_histogram, histogram};
+
+use crate::{
+    clock::Moment,
+    error::{LockError, LostReason},
+    lease::Lease,
+    store::StoreError,
+};
+
+const ATTEMPTS: &str = "dlock_attempts_total";
+const ACQUIRED: &str = "dlock_acquired_total";
+const BUSY: &str = "dlock_busy_total";
+const FAILED: &str = "dlock_failed_total";
+const WAIT: &str = "dlock_wait_seconds";
+const HOLD: &str = "dlock_hold_seconds";
+const RENEWALS: &str = "dlock_renewals_total";
+const LOST: &str = "dlock_lost_total";
+const KEEPER_RELEASES: &str = "dlock_keeper_releases_total";
+
+/// Tells the metrics recorder, if one is installed, what the names mean.
+pub(crate) fn describe() {
+    describe_counter!(ATTEMPTS, "Requests for a lock.");
+    describe_counter!(ACQUIRED, "Requests that got the lock.");
+    describe_counter!(BUSY, "Requests that did not get the lock because somebody else held it.");
+    describe_counter!(FAILED, "Requests that failed for another reason.");
+    describe_histogram!(WAIT, metrics::Unit::Seconds, "Time from the request to the lock.");
+    describe_histogram!(HOLD, metrics::Unit::Seconds, "Time from the lock to its release or loss.");
+    describe_counter!(RENEWALS, "Renewals that succeeded.");
+    describe_counter!(LOST, "Locks that were lost while they were held.");
+    describe_counter!(KEEPER_RELEASES, "Releases of guards and requests that were dropped.");
+}
+
+pub(crate) fn attempt(label: &'static str) {
+    counter!(ATTEMPTS, "lock" => label).increment(1);
+}
+
+pub(crate) fn acquired(label: &'static str, waited: Duration, fence: u64) {
+    counter!(ACQUIRED, "lock" => label).increment(1);
+    histogram!(WAIT, "lock" => label).record(waited);
+    tracing::debug!(lock = label, fence, ?waited, "acquired");
+}
+
+pub(crate) fn not_acquired(label: &'static str, error: &LockError) {
+    if let LockError::Busy { waited, .. } = error {
+        counter!(BUSY, "lock" => label).increment(1);
+        tracing::debug!(lock = label, ?waited, "busy");
+    } else {
+        counter!(FAILED, "lock" => label).increment(1);
+        // Its text may hold the key, which belongs to the caller; the cause is what an operator needs.
+        let cause = std::error::Error::source(error).map(ToString::to_string);
+        tracing::warn!(lock = label, cause, "not acquired");
+    }
+}
+
+pub(crate) fn renewed(lease: &Lease) {
+    counter!(RENEWALS, "lock" => lease.key.label()).increment(1);
+    tracing::trace!(lock = lease.key.label(), fence = lease.fence, "renewed");
+}
+
+pub(crate) fn not_renewed(lease: &Lease, error: &StoreError) {
+    tracing::warn!(lock = lease.key.label(), fence = lease.fence, cause = %error.cause, "not renewed");
+}
+
+pub(crate) fn lost(lease: &Lease, reason: LostReason) {
+    counter!(LOST, "lock" => lease.key.label(), "reason" => reason.as_str()).increment(1);
+    tracing::error!(lock = lease.key.label(), fence = lease.fence, reason = reason.as_str(), "lost");
+}
+
+/// The end of a hold, however it came.
+pub(crate) fn held(lease: &Lease) {
+    let held = Moment::now().since(lease.acquired);
+    histogram!(HOLD, "lock" => lease.key.label()).record(held);
+    tracing::debug!(lock = lease.key.label(), fence = lease.fence, ?held, "released");
+}
+
+pub(crate) fn keeper_released(label: &'static str) {
+    counter!(KEEPER_RELEASES, "lock" => label).increment(1);
+}
+
+/// The lock stays until its TTL is over.
+pub(crate) fn not_released(label: &'static str, error: &StoreError) {
+    tracing::error!(lock = label, cause = %error.cause, "not released; its TTL will do it");
+}
+
+/// The body came to its end, and the keeper goes on with the release.
+pub(crate) fn release_delayed(label: &'static str, error: &LockError) {
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    tracing::warn!(lock = label, cause, "release delayed");
+}

@@ -1,0 +1,204 @@
+//! The only names that generated code uses. Not part of the public interface: they change with the macro.
+
+use std::{fmt::Display, sync::Arc};
+
+pub use std::time::Duration;
+
+pub use crate::{
+    error::LockError,
+    key::LockKey,
+    lock::Guard,
+    options::{MaxHold, OnLost, Renew, Wait},
+    runtime::Runtime,
+};
+use crate::{lock::LockRequest, observe, options::Wishes};
+
+/// The key of a template.
+pub fn key(template: &'static str, values: &[&dyn Display]) -> LockKey {
+    LockKey::from_template(template, values)
+}
+
+/// The key that an expression gives; `label` is the expression's text.
+pub fn key_from(label: &'static str, key: impl Display) -> LockKey {
+    LockKey::labelled(label, key.to_string())
+}
+
+/// What an attribute asks for.
+#[derive(Clone)]
+pub struct Options {
+    function: &'static str,
+    wishes: Wishes,
+    joins: bool,
+    on_lost: OnLost,
+    runtime: Option<Runtime>,
+}
+
+/// The options of the annotated function `function`.
+pub fn options(function: &'static str) -> Options {
+    Options { function, wishes: Wishes::default(), joins: true, on_lost: OnLost::Cancel, runtime: None }
+}
+
+impl Options {
+    /// `ttl = ..`
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.wishes.ttl = Some(ttl);
+        self
+    }
+
+    /// `wait = ..`
+    pub fn wait(mut self, wait: impl Into<Wait>) -> Self {
+        self.wishes.wait = Some(wait.into());
+        self
+    }
+
+    /// `renew = ..`
+    pub fn renew(mut self, renew: impl Into<Renew>) -> Self {
+        self.wishes.renew = Some(renew.into());
+        self
+    }
+
+    /// `max_hold = ..`
+    pub fn max_hold(mut self, max_hold: impl Into<MaxHold>) -> Self {
+        self.wishes.max_hold = Some(max_hold.into());
+        self
+    }
+
+    /// `on_lost = ..`
+    pub fn on_lost(mut self, on_lost: OnLost) -> Self {
+        self.on_lost = on_lost;
+        self
+    }
+
+    /// `reentrant = ..`
+    pub fn reentrant(mut self, joins: bool) -> Self {
+        self.joins = joins;
+        self
+    }
+
+    /// `runtime = ..`
+    pub fn runtime(mut self, runtime: &Runtime) -> Self {
+        self.runtime = Some(runtime.clone());
+        self
+    }
+}
+
+/// Takes the lock for an annotated function.
+///
+/// # Errors
+/// As [`LockRequest::acquire`], and [`LockError::NotInstalled`].
+pub async fn acquire(key: LockKey, options: Options) -> Result<Lock, LockError> {
+    let Options { function, wishes, joins, on_lost, runtime } = options;
+    let runtime = match runtime {
+        Some(runtime) => runtime,
+        None => Runtime::installed()?,
+    };
+    let request = LockRequest::new(Arc::clone(&runtime.0), key).with(wishes, function).reentrant(joins);
+    Ok(Lock { guard: Some(request.acquire().await?), on_lost })
+}
+
+/// The lock of a call whose `when` was false: there is none.
+pub fn unlocked() -> Lock {
+    Lock { guard: None, on_lost: OnLost::Cancel }
+}
+
+/// The lock of one call of an annotated function.
+pub struct Lock {
+    guard: Option<Guard>,
+    on_lost: OnLost,
+}
+
+impl Lock {
+    /// The guard that `guard = ..` binds.
+    pub fn guard(&self) -> &Guard {
+        match &self.guard {
+            Some(guard) => guard,
+            // The macro refuses `guard` together with `when`, the only source of a lock without guard.
+            None => unreachable!("`guard` and `when` exclude each other"),
+        }
+    }
+
+    /// Runs the body under the lock, which is renewed meanwhile.
+    ///
+    /// # Errors
+    /// [`LockError::Lost`] if it was lost and the body was dropped.
+    pub async fn renew_while<F: Future>(&self, body: F) -> Result<F::Output, LockError> {
+        match (&self.guard, self.on_lost) {
+            (None, _) => Ok(body.await),
+            (Some(guard), OnLost::Cancel) => guard.run(body).await,
+            (Some(guard), OnLost::Finish) => Ok(guard.run_to_end(body).await),
+        }
+    }
+
+    /// Gives the lock back. The body's own error wins over everything; a loss wins over the body's success.
+    pub async fn release<T: Returns>(self, output: Result<T, LockError>) -> T {
+        let failed = output.as_ref().is_ok_and(T::is_failure);
+        self.settle(output, failed).await.unwrap_or_else(T::from_lock_error)
+    }
+
+    /// The same for a function with `or_else` that returns a `Result`.
+    pub async fn release_result_or<T, E>(
+        self,
+        output: Result<Result<T, E>, LockError>,
+        or_else: impl FnOnce(LockError) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let failed = output.as_ref().is_ok_and(Result::is_err);
+        self.settle(output, failed).await.unwrap_or_else(or_else)
+    }
+
+    /// The same for a function with `or_else` that returns anything else.
+    pub async fn release_or<T>(self, output: Result<T, LockError>, or_else: impl FnOnce(LockError) -> T) -> T {
+        self.settle(output, false).await.unwrap_or_else(or_else)
+    }
+
+    /// Releases, and decides which of two troubles is told.
+    async fn settle<T>(self, output: Result<T, LockError>, failed: bool) -> Result<T, LockError> {
+        let Some(guard) = self.guard else { return output };
+        let label = guard.key().label();
+        let released = guard.release().await;
+        match (output, released) {
+            (Ok(output), Err(loss)) if loss.is_lost() && !failed && self.on_lost == OnLost::Cancel => {
+                drop(output);
+                Err(loss)
+            }
+            // The keeper goes on releasing, and the body did its work under the lock.
+            (output, Err(error)) if !error.is_lost() => {
+                observe::release_delayed(label, &error);
+                output
+            }
+            (output, _) => output,
+        }
+    }
+}
+
+/// What a function that waits for a lock returns: something that can carry a [`LockError`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot carry a `LockError`, which this function returns when its lock is not acquired or is lost",
+    label = "return `Result<_, E>` where `E: From<LockError>`",
+    note = "or give `or_else = |error| ..`, which turns the `LockError` into a `{Self}`"
+)]
+pub trait Returns: Sized {
+    /// Whether the body failed by itself.
+    fn is_failure(&self) -> bool;
+    /// The error in the function's own type.
+    fn from_lock_error(error: LockError) -> Self;
+}
+
+impl<T, E: From<LockError>> Returns for Result<T, E> {
+    fn is_failure(&self) -> bool {
+        self.is_err()
+    }
+
+    fn from_lock_error(error: LockError) -> Self {
+        Err(error.into())
+    }
+}
+
+/// The return value of a function that did not get its lock.
+pub fn fail<T: Returns>(error: LockError) -> T {
+    T::from_lock_error(error)
+}
+
+/// Stands where the body's type must be known. Never called.
+pub fn returns<T>() -> T {
+    unreachable!("it stands behind `if false`")
+}

@@ -1,0 +1,193 @@
+//! A runtime: a store, a keeper, and the defaults of the locks taken through it.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::{
+    builder::Builder,
+    context,
+    error::LockError,
+    holder::Holder,
+    keeper::Keeper,
+    key::{LockKey, Namespace},
+    lock::LockRequest,
+    options::{Defaults, Wait},
+    wait::Patience,
+};
+
+/// The runtime that annotated functions use unless they name another.
+static INSTALLED: RwLock<Option<Runtime>> = RwLock::new(None);
+
+/// Takes locks from one store. Cheap to clone; all clones are one runtime.
+///
+/// A runtime keeps one thread, which renews what is held and releases what was dropped. It ends after the last
+/// clone and the last guard.
+#[derive(Clone)]
+pub struct Runtime(pub(crate) Arc<Engine>);
+
+/// What the parts of a runtime share.
+pub(crate) struct Engine {
+    pub(crate) keeper: Keeper,
+    pub(crate) namespace: Namespace,
+    pub(crate) defaults: Defaults,
+    /// 128 random bits, in hex: what owner tokens of this runtime begin with.
+    pub(crate) identity: String,
+    /// Host and process id.
+    pub(crate) place: String,
+    pub(crate) tokens: AtomicU64,
+    pub(crate) shut_down: AtomicBool,
+}
+
+impl Runtime {
+    /// Begins to set up a runtime.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The installed runtime.
+    ///
+    /// # Errors
+    /// [`LockError::NotInstalled`].
+    pub fn installed() -> Result<Self, LockError> {
+        INSTALLED.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or(LockError::NotInstalled)
+    }
+
+    /// Makes this the installed runtime. One that was shut down is replaced.
+    ///
+    /// # Errors
+    /// [`LockError::Config`] if there is one already.
+    pub(crate) fn install(self) -> Result<Self, LockError> {
+        let mut installed = INSTALLED.write().unwrap_or_else(PoisonError::into_inner);
+        if installed.as_ref().is_some_and(|runtime| !runtime.0.is_shut_down()) {
+            return Err(LockError::config(
+                "a lock runtime is installed already; build another one and name it with `runtime = ...`",
+            ));
+        }
+        *installed = Some(self.clone());
+        Ok(self)
+    }
+
+    /// Begins a request for the lock `key`.
+    pub fn lock(&self, key: impl Into<LockKey>) -> LockRequest {
+        LockRequest::new(Arc::clone(&self.0), key.into())
+    }
+
+    /// Whether anybody holds the lock, this process included.
+    ///
+    /// # Errors
+    /// [`LockError::Unavailable`], [`LockError::InvalidKey`] and [`LockError::Config`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect.
+    pub async fn is_locked(&self, key: impl Into<LockKey> + Send) -> Result<bool, LockError> {
+        Ok(self.inspect(key).await?.is_some())
+    }
+
+    /// Waits until nobody holds the lock, at most for `timeout`: true once it is free. Does not take it, so it may
+    /// be held again by the time this returns.
+    ///
+    /// # Errors
+    /// As [`is_locked`](Self::is_locked); a store that cannot be asked is asked again within `timeout`.
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect.
+    pub async fn wait_until_free(
+        &self,
+        key: impl Into<LockKey> + Send,
+        timeout: impl Into<Wait> + Send,
+    ) -> Result<bool, LockError> {
+        let (key, timeout) = (key.into(), timeout.into());
+        let runtime = self.clone();
+        context::run(&self.0.keeper, async move {
+            let mut patience = Patience::new(timeout);
+            loop {
+                let (answer, remaining) = match runtime.inspect(key.clone()).await {
+                    Ok(None) => return Ok(true),
+                    Ok(Some(holder)) => (Ok(false), holder.remaining()),
+                    Err(error) if error.is_unavailable() => (Err(error), None),
+                    Err(error) => return Err(error),
+                };
+                if !patience.pause(remaining).await {
+                    return answer;
+                }
+            }
+        })
+        .await?
+    }
+
+    /// Who holds the lock: host, process and function, since when, for how long yet, and how many wait for it.
+    /// `None` if nobody does.
+    ///
+    /// # Errors
+    /// As [`is_locked`](Self::is_locked).
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect.
+    pub async fn inspect(&self, key: impl Into<LockKey> + Send) -> Result<Option<Holder>, LockError> {
+        let key = key.into();
+        let name = self.0.namespace.name(&key)?;
+        let desk = Arc::clone(self.0.keeper.desk());
+        context::run(&self.0.keeper, async move {
+            let reply = desk.store.inspect(&name, desk.command_timeout);
+            desk.in_time(reply).await.map_err(|error| error.about(&key))
+        })
+        .await?
+    }
+
+    /// Refuses new requests and waits, at most for `timeout`, until everything that was dropped is released: true
+    /// if it is. Guards that are still held stay held and renewed, and are released when they are dropped.
+    ///
+    /// Call it at the end of the program: the keeper's thread does not outlive the process.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the keeper goes on, and the runtime stays shut down.
+    pub async fn shutdown(&self, timeout: Duration) -> bool {
+        self.0.shut_down.store(true, Ordering::Release);
+        let desk = Arc::clone(self.0.keeper.desk());
+        let drained = async move { tokio::time::timeout(timeout, desk.settled()).await.is_ok() };
+        self.0.keeper.run(drained).await.unwrap_or(false)
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime")
+            .field("namespace", &self.0.namespace)
+            .field("defaults", &self.0.defaults)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// A number and an owner token that nobody else has or will have.
+    pub(crate) fn next_token(&self) -> (u64, Arc<str>) {
+        let number = self.tokens.fetch_add(1, Ordering::Relaxed);
+        (number, format!("{}-{number:x}", self.identity).into())
+    }
+
+    /// Who asks for a lock, for an operator: host, process, and the function or the template.
+    pub(crate) fn who(&self, purpose: &str, label: &str) -> String {
+        let space = if purpose.is_empty() { "" } else { " " };
+        format!("{} {purpose}{space}{label}", self.place)
+    }
+
+    pub(crate) fn is_shut_down(&self) -> bool {
+        self.shut_down.load(Ordering::Acquire)
+    }
+
+    /// # Errors
+    /// [`LockError::Unavailable`] after a shutdown.
+    pub(crate) fn ensure_open(&self) -> Result<(), LockError> {
+        if self.is_shut_down() {
+            let source = std::io::Error::new(std::io::ErrorKind::NotConnected, "this lock runtime was shut down");
+            return Err(LockError::Unavailable { source: Arc::new(source) });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,174 @@
+//! Locks in one Redis server.
+
+mod fate;
+mod link;
+mod reply;
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use redis::{IntoConnectionInfo, RedisError, RedisResult, Value, aio::MultiplexedConnection, io::tcp::TcpSettings};
+
+use self::link::{Link, Links};
+use super::{
+    Answer, Claim, Renewal, Reply, Store, StoreError,
+    script::{
+        self,
+        Arg::{Millis, Text},
+    },
+};
+use crate::{
+    clock::Moment,
+    error::LockError,
+    holder::Holder,
+    key::{fence_name, queue_name},
+};
+
+/// How long a fence record outlives its last use. The time floor of the fence makes any length safe; days leave
+/// an operator something to find.
+const RECORD_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// A waiter that has not asked again for this long does not count as one any more.
+const WAITER_COUNTS: Duration = Duration::from_millis(500);
+
+/// A store in one Redis server.
+pub(crate) struct Redis {
+    links: Arc<Links>,
+}
+
+impl Redis {
+    /// # Errors
+    /// [`LockError::Config`] if the URL is not one, or needs what was not compiled in. The URL itself, which may
+    /// hold a password, is not in the message.
+    pub(crate) fn new(url: &str) -> Result<Self, LockError> {
+        let wrong = |error: RedisError| LockError::Config {
+            reason: "the Redis URL is not usable; the forms are `redis://user:password@host:port/db`, \
+                     `redis+unix:///path?db=0`, and `rediss://...` with the feature `tls`"
+                .into(),
+            source: Some(Arc::new(error)),
+        };
+        let info = url.into_connection_info().map_err(wrong)?;
+        // Nagle's algorithm would hold back every second small request for the delayed acknowledgement.
+        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
+        let client = redis::Client::open(info).map_err(wrong)?;
+        Ok(Self { links: Arc::new(Links::new(client)) })
+    }
+
+    /// Puts a question on the connection of the current tokio runtime.
+    ///
+    /// No timer is in here: whoever asks brings one, and the answer may be awaited in another runtime than the
+    /// one that it was asked in, whose timers panic once that runtime has ended.
+    fn ask<T, Q, A>(&self, patience: Duration, question: Q) -> Reply<T>
+    where
+        T: Send,
+        Q: FnOnce(MultiplexedConnection) -> A + Send + 'static,
+        A: Future<Output = RedisResult<T>> + Send,
+    {
+        let links = Arc::clone(&self.links);
+        let ends = Moment::now().after(patience);
+        Box::pin(async move {
+            let link = links.here()?;
+            let used = links.connect(&link).await?;
+            let mut patience = Patience { link, generation: used.generation, ends: Some(ends) };
+            let answer = question(used.connection).await;
+            patience.ends = answer.as_ref().is_err_and(fate::spoils_connection).then_some(Moment::START);
+            answer.map_err(fate::classify)
+        })
+    }
+}
+
+impl Store for Redis {
+    fn check(&self, patience: Duration) -> Reply<()> {
+        self.ask(patience, |mut connection| async move {
+            match redis::cmd("INFO").arg("memory").query_async::<String>(&mut connection).await {
+                Ok(memory) => warn_of_eviction(&memory),
+                // A user without access to INFO can still lock.
+                Err(error) if error.code() == Some("NOPERM") => {}
+                Err(error) => return Err(error),
+            }
+            Ok(())
+        })
+    }
+
+    fn acquire(&self, claim: &Arc<Claim>, patience: Duration) -> Reply<Answer> {
+        let claim = Arc::clone(claim);
+        self.ask(patience, |mut connection| async move {
+            claim.sent.store(true, Ordering::Release);
+            let keys = [&claim.name, &*fence_name(&claim.name), &*queue_name(&claim.name)];
+            let waits = if claim.waits { WAITER_COUNTS } else { Duration::ZERO };
+            let args = [Text(&claim.token), Millis(claim.ttl), Text(&claim.who), Millis(RECORD_KEPT), Millis(waits)];
+            reply::answer(script::ACQUIRE.run(&mut connection, &keys, &args).await?)
+        })
+    }
+
+    fn renew(&self, renewals: Vec<Renewal>, patience: Duration) -> Reply<Vec<Result<bool, StoreError>>> {
+        self.ask(patience, |mut connection| async move {
+            let mut answers = renew_all(&mut connection, &renewals).await?;
+            // After a restart or `SCRIPT FLUSH` the server does not know the script: nothing was renewed yet.
+            if answers.iter().any(|answer| answer.as_ref().is_err_and(script::is_unknown_script)) {
+                script::RENEW.load().query_async::<Value>(&mut connection).await?;
+                answers = renew_all(&mut connection, &renewals).await?;
+            }
+            Ok(answers.into_iter().map(|answer| answer.map_err(fate::classify)).collect())
+        })
+    }
+
+    fn release(&self, name: &Arc<str>, token: &Arc<str>, patience: Duration) -> Reply<bool> {
+        let (name, token) = (Arc::clone(name), Arc::clone(token));
+        self.ask(patience, |mut connection| async move {
+            let value = script::RELEASE.run(&mut connection, &[&name], &[Text(&token)]).await?;
+            Ok(redis::from_redis_value(value)?)
+        })
+    }
+
+    fn inspect(&self, name: &Arc<str>, patience: Duration) -> Reply<Option<Holder>> {
+        let name = Arc::clone(name);
+        self.ask(patience, |mut connection| async move {
+            let keys = [&name, &*fence_name(&name), &*queue_name(&name)];
+            reply::holder(script::INSPECT.run(&mut connection, &keys, &[]).await?)
+        })
+    }
+}
+
+/// Takes a connection out of service when it broke, or when a question on it was given up after its patience
+/// ended: the next question makes a new one. Scripts may be asked again, so nothing is lost by that. A question
+/// that was dropped earlier says nothing about the connection.
+struct Patience {
+    link: Arc<Link>,
+    generation: u64,
+    /// When it is over; `None` once there was a proper answer.
+    ends: Option<Moment>,
+}
+
+impl Drop for Patience {
+    fn drop(&mut self) {
+        if self.ends.is_some_and(|end| end <= Moment::now()) {
+            self.link.abandon(self.generation);
+        }
+    }
+}
+
+/// All renewals in one pipeline, each with an answer of its own.
+async fn renew_all(
+    connection: &mut MultiplexedConnection,
+    renewals: &[Renewal],
+) -> RedisResult<Vec<RedisResult<bool>>> {
+    let mut pipeline = redis::pipe();
+    for Renewal { name, token, ttl } in renewals {
+        pipeline.add_command(script::RENEW.command(&[name], &[Text(token), Millis(*ttl)]));
+    }
+    pipeline.ignore_errors().query_async(connection).await
+}
+
+/// A lock key that the server may evict is a lock that two can hold.
+fn warn_of_eviction(memory: &str) {
+    let policy = memory.lines().find_map(|line| line.strip_prefix("maxmemory_policy:")).unwrap_or_default().trim();
+    if !policy.is_empty() && policy != "noeviction" {
+        tracing::warn!(
+            policy,
+            "this Redis may evict lock keys when its memory is full; use maxmemory-policy noeviction"
+        );
+    }
+}

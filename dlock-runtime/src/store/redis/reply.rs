@@ -1,0 +1,51 @@
+//! Reading what the scripts answer.
+
+use std::time::Duration;
+
+use redis::{FromRedisValue, RedisResult, Value, from_redis_value};
+
+use crate::{
+    holder::{Holder, Record},
+    store::Answer,
+};
+
+/// Reads the reply of `acquire.lua`.
+pub(super) fn answer(value: Value) -> RedisResult<Answer> {
+    let mut parts = Parts::of(value)?;
+    if parts.next::<i64>()? == 1 {
+        return Ok(Answer::Granted { fence: parts.next()? });
+    }
+    Ok(Answer::Busy(parts.holder()?))
+}
+
+/// Reads the reply of `inspect.lua`.
+pub(super) fn holder(value: Value) -> RedisResult<Option<Holder>> {
+    match value {
+        Value::Nil => Ok(None),
+        value => Parts::of(value)?.holder().map(Some),
+    }
+}
+
+struct Parts(std::vec::IntoIter<Value>);
+
+impl Parts {
+    fn of(value: Value) -> RedisResult<Self> {
+        Ok(Self(from_redis_value::<Vec<Value>>(value)?.into_iter()))
+    }
+
+    /// A missing part reads as nil, which every type but an optional one refuses.
+    fn next<T: FromRedisValue>(&mut self) -> RedisResult<T> {
+        Ok(from_redis_value(self.0.next().unwrap_or(Value::Nil))?)
+    }
+
+    /// `ttl in ms, token, record, waiters`
+    fn holder(&mut self) -> RedisResult<Holder> {
+        let ttl: i64 = self.next()?;
+        // Other clients may write any bytes as their token and record.
+        let [token, record] =
+            [self.next::<Vec<u8>>()?, self.next()?].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let waiters = self.next()?;
+        // A negative TTL says that there is none.
+        Ok(Holder::new(Record::parse(&record, &token), u64::try_from(ttl).ok().map(Duration::from_millis), waiters))
+    }
+}
