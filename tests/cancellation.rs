@@ -1,0 +1,301 @@
+//! Nothing that goes away leaves its lock behind: an acquire cancelled at any moment, and a guard dropped wherever Rust
+//! can drop one. Leases here are 30 seconds long, and everything must be free within one: no test can pass by expiry.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+use dlock_runtime::{Guard, Runtime};
+use dlock_testkit::{Fault, Proxy, Raw, RedisServer, Rule, eventually};
+use tokio::runtime::Builder;
+
+/// Far longer than any test waits for a release.
+const LONG: Duration = Duration::from_secs(30);
+/// What "at once" means on a busy machine.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
+async fn on(url: String) -> Runtime {
+    let builder = Runtime::builder().redis(url).namespace("cancel").ttl(LONG).wait(LONG);
+    builder.build().await.expect("a runtime")
+}
+
+/// A runtime behind a proxy whose connections stand and whose scripts are loaded: a fault is to strike a lock.
+async fn behind(proxy: &Proxy) -> Runtime {
+    let runtime = on(proxy.url()).await;
+    drop(runtime.lock("warm-up").acquire().await.expect("it is free"));
+    runtime.lock("warm-up").acquire().await.expect("it is given back").release().await.expect("ours");
+    runtime
+}
+
+/// A fresh guard and the runtime it belongs to, each test with a key of its own.
+async fn held(key: &str) -> (Runtime, Guard) {
+    let runtime = on(RedisServer::shared().url()).await;
+    let guard = runtime.lock(key).acquire().await.expect("it is free");
+    assert!(redis().exists(&format!("cancel:{key}")));
+    (runtime, guard)
+}
+
+fn redis() -> Raw {
+    RedisServer::shared().raw()
+}
+
+#[track_caller]
+fn free_at_once(key: &str) {
+    let mut redis = redis();
+    eventually("the lock is free", AT_ONCE, || !redis.exists(&format!("cancel:{key}")));
+}
+
+/// Numbers that look random and are the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
+
+fn tokio() -> tokio::runtime::Runtime {
+    Builder::new_current_thread().enable_all().build().expect("a tokio runtime")
+}
+
+// ---- an acquire that is cancelled ----
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_acquire_cancelled_at_any_moment_leaves_no_orphan() {
+    let runtime = on(RedisServer::shared().url()).await;
+    let (mut redis, mut dice) = (redis(), Dice(0x5eed));
+    // How long an acquire takes here, so that the moments fall before, into and after it.
+    let start = Instant::now();
+    runtime.lock("moments").acquire().await.expect("it is free").release().await.expect("ours");
+    let span = u64::try_from(start.elapsed().as_micros()).expect("short").clamp(200, 5_000) * 3 / 2;
+    for round in 0..300 {
+        let other = runtime.clone();
+        let task = tokio::spawn(async move { other.lock("moments").acquire().await.map(drop) });
+        let moment = Instant::now() + Duration::from_micros(dice.below(span));
+        while Instant::now() < moment {
+            tokio::task::yield_now().await;
+        }
+        task.abort();
+        // Either outcome is fine, cancelled or done, as long as nothing stays.
+        let _ = task.await;
+        if round % 10 == 9 {
+            eventually("no orphan", AT_ONCE, || !redis.exists("cancel:moments"));
+        }
+    }
+    assert!(runtime.shutdown(AT_ONCE * 5).await);
+    assert!(!redis.exists("cancel:moments"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_acquire_cancelled_after_any_number_of_polls_leaves_no_orphan() {
+    let runtime = on(RedisServer::shared().url()).await;
+    let mut redis = redis();
+    for polls in (0..40).cycle().take(200) {
+        let mut left = polls;
+        let request = runtime.lock("polls");
+        let mut acquire = Box::pin(request.acquire());
+        let counted = std::future::poll_fn(|context| {
+            if left == 0 {
+                return std::task::Poll::Ready(None);
+            }
+            left -= 1;
+            // Busy polling, so that the count runs out in the middle of things.
+            context.waker().wake_by_ref();
+            acquire.as_mut().poll(context).map(Some)
+        });
+        drop(counted.await);
+        drop(acquire);
+    }
+    eventually("no orphan", AT_ONCE, || !redis.exists("cancel:polls"));
+    assert!(runtime.shutdown(AT_ONCE * 5).await);
+    assert!(!redis.exists("cancel:polls"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_waiter_does_not_get_the_lock_later() {
+    let (_runtime, guard) = held("waiter").await;
+    let (other, mut dice) = (on(RedisServer::shared().url()).await, Dice(77));
+    for _ in 0..50 {
+        let waiting = other.lock("waiter").acquire();
+        let patience = Duration::from_micros(dice.below(5_000));
+        assert!(tokio::time::timeout(patience, waiting).await.is_err(), "the lock is held");
+    }
+    guard.release().await.expect("held throughout");
+    // Whatever the cancelled ones had under way must be undone, and must not come later either.
+    free_at_once("waiter");
+    assert!(other.shutdown(AT_ONCE * 5).await);
+    free_at_once("waiter");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_acquire_whose_command_runs_late_is_undone() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(&server);
+    let runtime = behind(&proxy).await;
+    let mut redis = server.raw();
+    proxy.add(Rule::new(Fault::Hold).matching("late").times(1));
+    let cancelled = tokio::time::timeout(Duration::from_millis(50), runtime.lock("late").acquire()).await;
+    assert!(cancelled.is_err());
+    assert_eq!(proxy.struck(), 1, "its command is in the network");
+    proxy.heal();
+    eventually("the command has run", AT_ONCE * 3, || redis.exists("{cancel:late}:fence"));
+    eventually("it is undone", AT_ONCE * 3, || !redis.exists("cancel:late"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_acquire_whose_reply_is_lost_is_undone() {
+    for fault in [Fault::Swallow, Fault::CutAfter, Fault::Delay(AT_ONCE / 2)] {
+        let server = RedisServer::start();
+        let proxy = Proxy::start(&server);
+        let runtime = behind(&proxy).await;
+        let mut redis = server.raw();
+        proxy.add(Rule::new(fault.clone()).matching("lost").times(1));
+        let task = tokio::spawn({
+            let runtime = runtime.clone();
+            async move { runtime.lock("lost").acquire().await.map(std::mem::forget) }
+        });
+        eventually("the command has run", AT_ONCE, || redis.exists("cancel:lost"));
+        task.abort();
+        let _ = task.await;
+        eventually(&format!("{fault:?} is undone"), AT_ONCE * 4, || !redis.exists("cancel:lost"));
+    }
+}
+
+// ---- a guard that is dropped, in ten contexts ----
+
+#[tokio::test]
+async fn a_guard_dropped_normally_is_released_at_once() {
+    let (_runtime, guard) = held("normal").await;
+    drop(guard);
+    free_at_once("normal");
+}
+
+#[tokio::test]
+async fn a_guard_dropped_by_a_panic_is_released_at_once() {
+    let (_runtime, guard) = held("panic").await;
+    let panicking = AssertUnwindSafe(|| {
+        let _guard = guard;
+        std::panic::resume_unwind(Box::new("on purpose"));
+    });
+    assert!(std::panic::catch_unwind(panicking).is_err());
+    free_at_once("panic");
+}
+
+#[tokio::test]
+async fn a_guard_dropped_by_a_panicking_task_is_released_at_once() {
+    let (_runtime, guard) = held("panic:task").await;
+    let task = tokio::spawn(async move {
+        guard.run(async { std::panic::resume_unwind(Box::new("on purpose")) }).await.map(|(): ()| ())
+    });
+    assert!(task.await.is_err_and(|err| err.is_panic()));
+    free_at_once("panic:task");
+}
+
+#[tokio::test]
+async fn a_guard_dropped_by_the_abort_of_its_task_is_released_at_once() {
+    let (_runtime, guard) = held("abort").await;
+    let (inside, entered) = tokio::sync::oneshot::channel();
+    let task = tokio::spawn(async move {
+        let _guard = guard;
+        inside.send(()).expect("the test listens");
+        std::future::pending::<()>().await;
+    });
+    entered.await.expect("the task is inside");
+    task.abort();
+    assert!(task.await.is_err_and(|err| err.is_cancelled()));
+    free_at_once("abort");
+}
+
+#[tokio::test]
+async fn a_guard_dropped_by_select_is_released_at_once() {
+    let (_runtime, guard) = held("select").await;
+    tokio::select! {
+        biased;
+        _ = guard.run(std::future::pending::<()>()) => unreachable!("it never ends by itself"),
+        () = tokio::task::yield_now() => {}
+    }
+    drop(guard);
+    free_at_once("select");
+}
+
+#[tokio::test]
+async fn a_guard_dropped_by_a_timeout_is_released_at_once() {
+    let (_runtime, guard) = held("timeout").await;
+    let body = async move { guard.run(std::future::pending::<()>()).await };
+    assert!(tokio::time::timeout(Duration::from_millis(50), body).await.is_err());
+    free_at_once("timeout");
+}
+
+#[test]
+fn a_guard_dropped_by_the_shutdown_of_tokio_is_released_at_once() {
+    let tokio = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a tokio runtime");
+    let (inside, entered) = mpsc::channel();
+    tokio.spawn(async move {
+        let (_runtime, _guard) = held("tokio-shutdown").await;
+        inside.send(()).expect("the test listens");
+        std::future::pending::<()>().await;
+    });
+    entered.recv().expect("the task is inside");
+    tokio.shutdown_timeout(AT_ONCE);
+    free_at_once("tokio-shutdown");
+}
+
+#[test]
+fn a_guard_dropped_at_the_end_of_block_on_is_released_at_once() {
+    let (_runtime, guard) = tokio().block_on(held("block-on"));
+    // That tokio runtime is gone already; the guard goes where there is none.
+    drop(guard);
+    free_at_once("block-on");
+}
+
+#[tokio::test]
+async fn a_guard_dropped_on_a_plain_thread_is_released_at_once() {
+    let (_runtime, guard) = held("thread").await;
+    std::thread::spawn(move || drop(guard)).join().expect("the thread ends");
+    free_at_once("thread");
+}
+
+#[tokio::test]
+async fn a_guard_dropped_inside_another_tokio_runtime_is_released_at_once() {
+    let (_runtime, guard) = held("other-tokio").await;
+    std::thread::spawn(move || tokio().block_on(async move { drop(guard) })).join().expect("the thread ends");
+    free_at_once("other-tokio");
+}
+
+#[tokio::test]
+async fn a_guard_dropped_after_the_shutdown_of_the_runtime_is_released_at_once() {
+    let (runtime, guard) = held("shut-down").await;
+    runtime.shutdown(AT_ONCE).await;
+    drop(guard);
+    free_at_once("shut-down");
+}
+
+#[tokio::test]
+async fn a_guard_that_outlives_every_handle_of_its_runtime_is_released_at_once() {
+    let (runtime, guard) = held("handles").await;
+    drop(runtime);
+    assert!(guard.is_held());
+    drop(guard);
+    free_at_once("handles");
+}
+
+#[tokio::test]
+async fn control_a_guard_that_is_forgotten_stays_locked() {
+    let (_runtime, guard) = held("forgotten").await;
+    std::mem::forget(guard);
+    tokio::time::sleep(AT_ONCE + AT_ONCE / 2).await;
+    assert!(redis().exists("cancel:forgotten"));
+}
+
+#[tokio::test]
+async fn shutdown_waits_until_what_was_dropped_is_released() {
+    let (runtime, guard) = held("drain").await;
+    drop(guard);
+    assert!(runtime.shutdown(LONG).await);
+    assert!(!redis().exists("cancel:drain"), "not a moment later");
+}
