@@ -8,7 +8,7 @@ Replicas of an inventory service deduct a stream of orders from one stock; then 
 USAGE: cargo run --release --example inventory -- [OPTIONS]
 
   --orders FILE    take the orders from a CSV file: one basket a line, items separated by commas
-  --count N        how many orders to make up when there is no file      [2000]
+  --count N        how many orders to make up when there is no file      [4000]
   --seed N         seed of the made-up orders                            [1]
   --without-lock   leave the lock out, to see what it is for
   --kill           kill one of the replicas with SIGKILL half-way (needs Redis)
@@ -85,7 +85,7 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, String> 
     }
     let source = match file {
         Some(path) => Source::File(path),
-        None => Source::Generated { count: count.unwrap_or(2000), seed: seed.unwrap_or(1) },
+        None => Source::Generated { count: count.unwrap_or(4000), seed: seed.unwrap_or(1) },
     };
     Ok(Command::Run(Options { source, without_lock, kill, embedded }))
 }

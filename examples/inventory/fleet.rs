@@ -3,7 +3,7 @@
 use crate::args::Options;
 use crate::replica::{Failure, Replica, Report, Reporter, from_line, to_line};
 use dlock_runtime::Runtime;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -41,7 +41,7 @@ impl Fleet {
             if options.without_lock {
                 command.arg("--without-lock");
             }
-            let mut child = command.env("REDIS_URL", url).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+            let mut child = command.env("REDIS_URL", url).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
             let reports = child.stdout.take().ok_or("a replica without an output")?;
             fleet.children.push(child);
             let events = events.clone();
@@ -110,12 +110,15 @@ impl Drop for Fleet {
 pub fn be_a_replica(number: usize, database: &Path, without_lock: bool) -> Result<(), Failure> {
     let url = std::env::var("REDIS_URL")?;
     let report: Reporter = Arc::new(|report| {
-        // One write per line, so that a kill cannot cut it in two. Nobody reads it if the parent is gone: end too.
+        // One write per line, so that a kill cannot cut it in two. It fails only if the parent is gone: see below.
         let line = to_line(&report) + "\n";
         let mut out = std::io::stdout().lock();
-        if out.write_all(line.as_bytes()).and_then(|()| out.flush()).is_err() {
-            std::process::exit(1);
-        }
+        let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+    });
+    // Nothing is ever sent on the input: it ends when the parent does, however that comes.
+    std::thread::spawn(|| {
+        let _ = std::io::stdin().read(&mut [0]);
+        std::process::exit(1);
     });
     let executor = tokio::runtime::Runtime::new()?;
     executor.block_on(async {

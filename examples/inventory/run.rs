@@ -23,12 +23,13 @@ pub struct Run {
 
 /// What came of killing a replica.
 pub struct Kill {
+    at: Instant,
     last_report: Instant,
     /// Orders it left to the others.
     pub left_behind: usize,
     /// The longest time that went by without any order being done.
     pub standstill: Duration,
-    /// The longest wait for a lock that ended after the kill.
+    /// The longest wait for a lock after the kill.
     pub longest_wait: Duration,
 }
 
@@ -78,8 +79,9 @@ impl Run {
             self.holds.push(hold);
         }
         if let Some(kill) = &mut self.kill {
+            // Of a wait that began before the kill, only what came after counts.
             let longest = report.times.iter().map(|t| t.0).max().unwrap_or_default();
-            kill.longest_wait = kill.longest_wait.max(longest);
+            kill.longest_wait = kill.longest_wait.max(longest.min(kill.at.elapsed()));
             kill.standstill = kill.standstill.max(kill.last_report.elapsed());
             kill.last_report = Instant::now();
         }
@@ -100,6 +102,6 @@ impl Run {
 impl Kill {
     fn now() -> Self {
         let now = Instant::now();
-        Self { last_report: now, left_behind: 0, standstill: Duration::ZERO, longest_wait: Duration::ZERO }
+        Self { at: now, last_report: now, left_behind: 0, standstill: Duration::ZERO, longest_wait: Duration::ZERO }
     }
 }

@@ -1,6 +1,7 @@
 //! The table at the end.
 
 use crate::books::Books;
+use crate::deduct::TTL;
 use crate::fleet::REPLICAS;
 use crate::run::Run;
 use std::time::Duration;
@@ -26,7 +27,11 @@ pub fn print(books: &Books, run: &mut Run, orders: usize, sequential: u32, locke
     }
     if let Some(kill) = &run.kill {
         row("left behind", &format!("{} orders by the killed replica", kill.left_behind));
-        row("longest gap", &format!("{:.0} ms without any order done after the kill", ms(kill.standstill)));
+        let ttl = ms(TTL);
+        row(
+            "longest gap",
+            &format!("{:.0} ms without any order done after the kill (TTL {ttl} ms)", ms(kill.standstill)),
+        );
         row("longest wait", &format!("{:.0} ms for one lock after the kill", ms(kill.longest_wait)));
     }
     let complaints = books.complaints(sequential);

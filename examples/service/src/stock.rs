@@ -25,9 +25,11 @@ impl Stock {
             .journal_mode(SqliteJournalMode::Wal)
             .busy_timeout(Duration::from_secs(10));
         let pool = SqlitePool::connect_with(options).await?;
-        sqlx::query("CREATE TABLE IF NOT EXISTS stock (id INTEGER PRIMARY KEY, qty INTEGER NOT NULL, fence INTEGER NOT NULL)")
-            .execute(&pool)
-            .await?;
+        sqlx::query(
+            "CREATE TABLE IF NOT EXISTS stock (id INTEGER PRIMARY KEY, qty INTEGER NOT NULL, fence INTEGER NOT NULL)",
+        )
+        .execute(&pool)
+        .await?;
         for (id, qty) in products {
             sqlx::query("INSERT OR IGNORE INTO stock VALUES (?, ?, 0)").bind(id).bind(qty).execute(&pool).await?;
         }

@@ -14,10 +14,10 @@ use serde_json::Value;
 use sqlx::{Connection, Executor, SqliteConnection};
 
 /// A folder for a database, removed when dropped.
-pub struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("dlock-service-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
@@ -25,7 +25,7 @@ impl Folder {
         Self(path)
     }
 
-    pub fn database(&self) -> PathBuf {
+    pub(crate) fn database(&self) -> PathBuf {
         self.0.join("shop.db")
     }
 }
@@ -37,14 +37,14 @@ impl Drop for Folder {
 }
 
 /// One instance, killed when dropped.
-pub struct Service {
+pub(crate) struct Service {
     process: Child,
     address: String,
 }
 
 impl Service {
     /// Starts an instance that waits for a lock for `wait` seconds, and returns when it listens.
-    pub fn start(redis: &RedisServer, folder: &Folder, stock: &str, wait: &str) -> Self {
+    pub(crate) fn start(redis: &RedisServer, folder: &Folder, stock: &str, wait: &str) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_dlock-service"))
             .env("REDIS_URL", redis.url())
             .env("DATABASE", folder.database())
@@ -61,32 +61,32 @@ impl Service {
         Self { process, address }
     }
 
-    pub fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.connect().ask("GET", path, "")
     }
 
-    pub fn deduct(&self, product: u32, qty: u32) -> Answer {
+    pub(crate) fn deduct(&self, product: u32, qty: u32) -> Answer {
         self.connect().ask("POST", &format!("/products/{product}/deduct"), &format!("{{\"qty\": {qty}}}"))
     }
 
     /// Units left of a product.
-    pub fn left(&self, product: u32) -> i64 {
+    pub(crate) fn left(&self, product: u32) -> i64 {
         self.get(&format!("/products/{product}")).json()["qty"].as_i64().expect("a quantity")
     }
 
-    pub fn connect(&self) -> Client {
+    pub(crate) fn connect(&self) -> Client {
         let stream = TcpStream::connect(&self.address).expect("the service accepts");
         stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a time limit");
         Client(stream)
     }
 
     /// SIGTERM, as an orchestrator sends it.
-    pub fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let id = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw).expect("a process id");
         kill_process(id, Signal::TERM).expect("it runs");
     }
 
-    pub fn has_ended(&mut self) -> Option<ExitStatus> {
+    pub(crate) fn has_ended(&mut self) -> Option<ExitStatus> {
         self.process.try_wait().expect("it is our child")
     }
 }
@@ -99,10 +99,10 @@ impl Drop for Service {
 }
 
 /// As much of HTTP/1.1 as one request on one connection takes.
-pub struct Client(TcpStream);
+pub(crate) struct Client(TcpStream);
 
 impl Client {
-    pub fn ask(mut self, method: &str, path: &str, body: &str) -> Answer {
+    pub(crate) fn ask(mut self, method: &str, path: &str, body: &str) -> Answer {
         self.send(method, path, body);
         let mut text = String::new();
         self.0.read_to_string(&mut text).expect("an answer within the time limit");
@@ -118,7 +118,7 @@ impl Client {
     }
 
     /// Sends a request and does not wait for what comes of it.
-    pub fn send(&mut self, method: &str, path: &str, body: &str) {
+    pub(crate) fn send(&mut self, method: &str, path: &str, body: &str) {
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
@@ -129,30 +129,30 @@ impl Client {
 }
 
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HashMap<String, String>,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HashMap<String, String>,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {self:?}"))
     }
 
-    pub fn retry_after(&self) -> Option<u64> {
+    pub(crate) fn retry_after(&self) -> Option<u64> {
         self.headers.get("retry-after")?.parse().ok()
     }
 }
 
 /// Keeps everybody from writing to a database until it is dropped, so that a handler stops in the middle.
-pub struct Blockade {
+pub(crate) struct Blockade {
     executor: tokio::runtime::Runtime,
     db: SqliteConnection,
 }
 
 impl Blockade {
-    pub fn of(database: &Path) -> Self {
+    pub(crate) fn of(database: &Path) -> Self {
         let executor = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("an executor");
         let url = format!("sqlite://{}", database.display());
         let db = executor.block_on(async {
