@@ -38,7 +38,7 @@ impl Keeper {
         let desk = Arc::clone(self.desk());
         let owed = desk.owe();
         self.detach(async move {
-            release(&desk, &leftover).await;
+            leftover.clear(&desk).await;
             // What follows may take as long as the TTL and has nothing left to do in nearly every case.
             drop(owed);
             make_sure(&desk, &leftover).await;
@@ -70,7 +70,7 @@ impl Keeper {
             }
             let (name, token) = (Arc::clone(&claim.name), Arc::clone(&claim.token));
             let leftover = Leftover { label, name, token, ttl: claim.ttl, in_doubt };
-            release(&desk, &leftover).await;
+            leftover.clear(&desk).await;
             drop(owed);
             make_sure(&desk, &leftover).await;
         });
@@ -86,19 +86,37 @@ impl Desk {
     }
 }
 
-/// Asks until there is a definite answer. After the TTL the lock is free without that.
-async fn release(desk: &Desk, leftover: &Leftover) {
-    let end = Moment::now().after(leftover.ttl);
-    let mut pause = Duration::from_millis(10);
-    loop {
-        match desk.in_time(desk.store.release(&leftover.name, &leftover.token, desk.command_timeout)).await {
-            Ok(_) => return observe::keeper_released(leftover.label),
-            Err(error) if error.fate == Fate::Refused => return observe::not_released(leftover.label, &error),
-            Err(error) if Moment::now().after(pause) >= end => return observe::not_released(leftover.label, &error),
-            Err(_) => {}
+impl Leftover {
+    /// Asks until there is a definite answer, at most for `within`: true if the lock was ours until now.
+    ///
+    /// # Errors
+    /// The last one, if there was no definite answer in time or there never will be one.
+    pub(crate) async fn release(&self, desk: &Desk, within: Duration) -> Result<bool, StoreError> {
+        let end = Moment::now().after(within);
+        let mut pause = Duration::from_millis(10);
+        let mut unheard = false;
+        loop {
+            let reply = desk.store.release(&self.name, &self.token, desk.command_timeout);
+            let error = match desk.in_time(reply).await {
+                // If an earlier answer got lost, it may have been this very release that freed the lock.
+                Ok(released) => return Ok(released || unheard),
+                Err(error) => error,
+            };
+            if error.fate == Fate::Refused || Moment::now().after(pause) >= end {
+                return Err(error);
+            }
+            unheard |= error.fate == Fate::Unknown;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(1));
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(1));
+    }
+
+    /// The same by the keeper. After the TTL the lock is free without that.
+    async fn clear(&self, desk: &Desk) {
+        match self.release(desk, self.ttl).await {
+            Ok(_) => observe::keeper_released(self.label),
+            Err(error) => observe::not_released(self.label, &error),
+        }
     }
 }
 

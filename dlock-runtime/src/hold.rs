@@ -15,6 +15,9 @@ use crate::{
     store::Fate,
 };
 
+/// For how many command timeouts a caller waits for a release to be confirmed. The keeper goes on after that.
+const FOR_THE_CALLER: u32 = 3;
+
 /// A lease, and how many guards use it. The last one to go gives it back.
 pub(crate) struct Hold {
     pub(crate) lease: Arc<Lease>,
@@ -64,12 +67,9 @@ impl Hold {
             return held;
         }
 
-        let desk = Arc::clone(self.engine.keeper.desk());
-        let (name, token) = (Arc::clone(&lease.name), Arc::clone(&lease.token));
-        let answer = context::run(&self.engine.keeper, async move {
-            desk.in_time(desk.store.release(&name, &token, desk.command_timeout)).await
-        })
-        .await?;
+        let (desk, leftover) = (Arc::clone(self.engine.keeper.desk()), Leftover::of(lease));
+        let patience = lease.terms.ttl.min(desk.command_timeout * FOR_THE_CALLER);
+        let answer = context::run(&self.engine.keeper, async move { leftover.release(&desk, patience).await }).await?;
         match answer {
             Ok(released) => {
                 ending.settled = !lease.in_doubt;
@@ -79,12 +79,13 @@ impl Hold {
                 }
                 held
             }
-            Err(error) if error.fate == Fate::Refused => {
-                observe::not_released(lease.key.label(), &error);
-                ending.settled = true;
+            Err(error) => {
+                if error.fate == Fate::Refused {
+                    observe::not_released(lease.key.label(), &error);
+                    ending.settled = true;
+                }
                 held.and(Err(error.about(&lease.key)))
             }
-            Err(error) => held.and(Err(error.about(&lease.key))),
         }
     }
 }
