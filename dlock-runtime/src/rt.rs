@@ -202,3 +202,8 @@ pub fn fail<T: Returns>(error: LockError) -> T {
 pub fn returns<T>() -> T {
     unreachable!("it stands behind `if false`")
 }
+
+/// `or_else = ..` as it is: only here the closure learns what it is given and what it must return.
+pub fn or_else<T, F: FnOnce(LockError) -> T>(or_else: F) -> F {
+    or_else
+}
