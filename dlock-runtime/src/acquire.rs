@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use tracing::Instrument;
+
 use crate::{
     clock::Moment,
     error::LockError,
@@ -36,8 +38,11 @@ pub(crate) async fn acquire(
 ) -> Result<Arc<Hold>, LockError> {
     let label = key.label();
     observe::attempt(label);
+    // The embedded store never suspends: without this, a loop over it would starve the executor.
+    tokio::task::consume_budget().await;
     let mut patience = Patience::new(terms.wait);
-    match Request::new(&engine, key, name, terms, purpose).ask_until_answered(&mut patience).await {
+    let request = Request::new(&engine, key, name, terms, purpose);
+    match request.ask_until_answered(&mut patience).instrument(observe::acquiring(label)).await {
         Ok(lease) => {
             observe::acquired(label, patience.waited(), lease.fence);
             Ok(Hold::new(lease, engine))

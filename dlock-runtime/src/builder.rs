@@ -12,7 +12,7 @@ use crate::{
     context,
     error::LockError,
     keeper::Keeper,
-    key::Namespace,
+    name::Namespace,
     observe,
     options::{DEFAULT_WAIT, Defaults, MaxHold, Renew, Wait, Wishes},
     runtime::{Engine, Runtime},

@@ -14,7 +14,6 @@ pub(crate) type Cause = Arc<dyn Error + Send + Sync>;
 #[non_exhaustive]
 pub enum LockError {
     /// Somebody else holds the lock and did not let go within the time that the caller would wait.
-    #[non_exhaustive]
     Busy {
         /// The lock.
         key: LockKey,
@@ -24,7 +23,6 @@ pub enum LockError {
         holder: Option<Holder>,
     },
     /// The lock was held and is not any more. What the holder did since `held_for` was not protected.
-    #[non_exhaustive]
     Lost {
         /// The lock.
         key: LockKey,
@@ -37,13 +35,11 @@ pub enum LockError {
     },
     /// The store could not be asked, or did not answer, within the time that the caller would wait. Whether
     /// somebody holds the lock is not known; the caller does not.
-    #[non_exhaustive]
     Unavailable {
         /// What the store or the connection to it said last.
         source: Cause,
     },
     /// The key is empty, too long, or holds something that a key must not hold.
-    #[non_exhaustive]
     InvalidKey {
         /// The key.
         key: LockKey,
@@ -52,7 +48,6 @@ pub enum LockError {
     },
     /// The calling task holds this lock already and asked not to join its own hold (`reentrant = false`): waiting
     /// would be waiting for itself.
-    #[non_exhaustive]
     WouldDeadlock {
         /// The lock.
         key: LockKey,
@@ -61,7 +56,6 @@ pub enum LockError {
     NotInstalled,
     /// Something is set up wrongly: an option out of range, a URL that does not parse, a permission that the Redis
     /// user lacks, a key that holds something other than a lock. Trying again will not help.
-    #[non_exhaustive]
     Config {
         /// What is wrong.
         reason: Arc<str>,

@@ -9,6 +9,7 @@ mod clock;
 mod context;
 mod error;
 mod give_back;
+mod guard;
 mod held;
 mod hold;
 mod holder;
@@ -17,11 +18,13 @@ mod key;
 mod lease;
 mod ledger;
 mod lock;
+mod name;
 mod observe;
 mod options;
 mod renewal;
 mod runtime;
 mod store;
+mod template;
 mod wait;
 
 #[doc = include_str!("distributed_lock.md")]
@@ -30,9 +33,10 @@ pub use dlock_macros::distributed_lock;
 pub use self::{
     builder::Builder,
     error::{LockError, LostReason},
+    guard::Guard,
     holder::Holder,
     key::LockKey,
-    lock::{Guard, LockRequest},
+    lock::LockRequest,
     options::{MaxHold, OnLost, Renew, Wait},
     runtime::Runtime,
 };

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use metrics::{counter, describe_counter, describe_histogram, histogram};
+use tracing::Span;
 
 use crate::{
     clock::Moment,
@@ -33,6 +34,16 @@ pub(crate) fn describe() {
     describe_counter!(RENEWALS, "Renewals that succeeded.");
     describe_counter!(LOST, "Locks that were lost while they were held.");
     describe_counter!(KEEPER_RELEASES, "Releases of guards and requests that were dropped.");
+}
+
+/// The span of a request that asks and waits.
+pub(crate) fn acquiring(label: &'static str) -> Span {
+    tracing::debug_span!("dlock.acquire", lock = label)
+}
+
+/// The span of a body that runs under a lock.
+pub(crate) fn holding(lease: &Lease) -> Span {
+    tracing::debug_span!("dlock.hold", lock = lease.key.label(), fence = lease.fence)
 }
 
 pub(crate) fn attempt(label: &'static str) {

@@ -6,8 +6,8 @@ pub use std::time::Duration;
 
 pub use crate::{
     error::LockError,
+    guard::Guard,
     key::LockKey,
-    lock::Guard,
     options::{MaxHold, OnLost, Renew, Wait},
     runtime::Runtime,
 };

@@ -15,8 +15,9 @@ use crate::{
     error::LockError,
     holder::Holder,
     keeper::Keeper,
-    key::{LockKey, Namespace},
+    key::LockKey,
     lock::LockRequest,
+    name::Namespace,
     options::{Defaults, Wait},
     wait::Patience,
 };

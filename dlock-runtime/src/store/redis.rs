@@ -23,7 +23,7 @@ use crate::{
     clock::Moment,
     error::LockError,
     holder::Holder,
-    key::{fence_name, queue_name},
+    name::{fence_name, queue_name},
 };
 
 /// How long a fence record outlives its last use. The time floor of the fence makes any length safe; days leave
