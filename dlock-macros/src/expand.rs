@@ -23,15 +23,16 @@ use crate::values::{Given, OnLost, Setting};
 //     async fn deduct(id: u64, qty: u32) -> Result<u32, StockError> {
 //         let __key = ::dlock_runtime::__rt::key("stock:<id>", &[&id]);
 //         let __options = ::dlock_runtime::__rt::options("deduct").ttl(::dlock_runtime::__rt::Duration::from_millis(10000));
+//         let __fail = ::dlock_runtime::__rt::fail::<Result<u32, StockError>>();
 //         let __lock = match ::dlock_runtime::__rt::acquire(__key, __options).await {
 //             ::core::result::Result::Ok(__lock) => __lock,
-//             ::core::result::Result::Err(__err) => return ::dlock_runtime::__rt::fail::<Result<u32, StockError>>(__err),
+//             ::core::result::Result::Err(__err) => return __fail.with(__err),
 //         };
 //         let __output = __lock.renew_while(async move {
 //             if false { return ::dlock_runtime::__rt::returns::<Result<u32, StockError>>(); }
 //             BODY
 //         }).await;
-//         __lock.release(__output).await
+//         __lock.release(__output, __fail).await
 //     }
 pub(crate) fn expand(args: &Args, function: &Function) -> TokenStream {
     let Function { attributes, visibility, default, signature, inner_attributes, body, boxed, .. } = function;
@@ -81,22 +82,24 @@ impl<'a> Expansion<'a> {
         }
     }
 
-    /// Evaluated before the body takes the parameters, and through a function that tells the closure its type.
-    fn or_else(&self) -> Option<TokenStream> {
+    /// What becomes of a `LockError`. This is the one place that asks it of the return type, so that a type that cannot
+    /// carry it is told once, under the type.
+    ///
+    /// `or_else` is evaluated before the body takes the parameters, and through a function that tells a closure its types.
+    fn outcome(&self) -> TokenStream {
         let Self { rt, site, .. } = self;
-        let (closure, output) = (self.args.or_else.as_ref()?, &self.output.turbofish);
-        Some(quote_spanned!(*site=> let __or_else = #rt::or_else::<#output, _>(#closure);))
+        let output = &self.output.turbofish;
+        match &self.args.or_else {
+            Some(or_else) => quote_spanned!(*site=> let __or_else = #rt::or_else::<#output, _>(#or_else);),
+            None => quote_spanned!(*site=> let __fail = #rt::fail::<#output>();),
+        }
     }
 
     fn lock(&self) -> TokenStream {
         let Self { args, rt, site, .. } = self;
         let fail = match args.or_else {
             Some(_) => quote_spanned!(*site=> __or_else(__err)),
-            None => {
-                let fail = self.output.at_return_type(quote_spanned!(*site=> #rt::fail));
-                let output = &self.output.turbofish;
-                quote_spanned!(*site=> #fail::<#output>(__err))
-            }
+            None => quote_spanned!(*site=> __fail.with(__err)),
         };
         // Each in a statement of its own: what they borrow must not live across the await.
         let key = self.key();
@@ -108,12 +111,12 @@ impl<'a> Expansion<'a> {
                 ::core::result::Result::Err(__err) => return #fail,
             }
         };
-        let or_else = self.or_else();
+        let outcome = self.outcome();
         match &args.when {
-            None => quote_spanned!(*site=> #prepare #or_else let __lock = #acquire;),
+            None => quote_spanned!(*site=> #prepare #outcome let __lock = #acquire;),
             Some(when) => quote_spanned! {*site=>
                 let __when: bool = #when;
-                #or_else
+                #outcome
                 let __lock = if __when { #prepare #acquire } else { #rt::unlocked() };
             },
         }
@@ -252,11 +255,7 @@ impl<'a> Expansion<'a> {
     fn release(&self) -> TokenStream {
         let Self { args, site, output, .. } = self;
         match (&args.or_else, output.is_result) {
-            (None, _) => {
-                // At the place of `fail`, so that a wrong return type is told once.
-                let release = output.at_return_type(quote_spanned!(*site=> release));
-                quote_spanned!(*site=> __lock.#release(__output).await)
-            }
+            (None, _) => quote_spanned!(*site=> __lock.release(__output, __fail).await),
             (Some(_), true) => quote_spanned!(*site=> __lock.release_result_or(__output, __or_else).await),
             (Some(_), false) => quote_spanned!(*site=> __lock.release_or(__output, __or_else).await),
         }

@@ -93,7 +93,7 @@ fn parse(input: ParseStream<'_>) -> syn::Result<Function> {
     };
     let (inner_attributes, body) = without_attributes(written)?;
     let (output, boxed, body) = match (&signature.asyncness, boxed::find(&signature, &body)) {
-        (Some(_), _) => (declared(&signature.output), None, body),
+        (Some(_), _) => (declared(&signature), None, body),
         (None, Some(found)) => (found.output, Some(found.before), found.body),
         (None, None) => return Err(not_async(&signature, &attributes, &body)),
     };
@@ -151,9 +151,10 @@ fn not_async(signature: &Signature, attributes: &[Attribute], body: &Group) -> s
     mistake(signature.fn_token, "waiting for a lock needs an `async fn`", help)
 }
 
-fn declared(output: &ReturnType) -> Type {
-    match output {
-        ReturnType::Default => Type::Tuple(syn::parse_quote!(())),
+/// The return type. Where none is written, `()` at the place of the function's name, so that errors about it go there.
+fn declared(signature: &Signature) -> Type {
+    match &signature.output {
+        ReturnType::Default => Type::Tuple(syn::parse_quote_spanned!(signature.ident.span()=> ())),
         ReturnType::Type(_, output) => (**output).clone(),
     }
 }

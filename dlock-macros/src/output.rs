@@ -1,8 +1,8 @@
 //! What the function returns, as far as its tokens say.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{AssocType, GenericArgument, PathArguments, ReturnType, Type};
+use syn::{AssocType, GenericArgument, PathArguments, Type};
 
 use crate::function::Function;
 
@@ -12,36 +12,11 @@ pub(crate) struct Output {
     pub(crate) turbofish: TokenStream,
     /// Whether it is called `Result`. An alias of another name is treated as any other type.
     pub(crate) is_result: bool,
-    /// Its first and last token; the function's name where nothing is written.
-    ends: (Span, Span),
 }
 
 impl Output {
     pub(crate) fn of(function: &Function) -> Self {
-        let written = match &function.signature.output {
-            ReturnType::Default => function.signature.ident.to_token_stream(),
-            ReturnType::Type(..) => function.output.to_token_stream(),
-        };
-        let spans: Vec<Span> = written.into_iter().map(|token| token.span()).collect();
-        let name = function.signature.ident.span();
-        Self {
-            turbofish: inferred(function.output.clone()).to_token_stream(),
-            is_result: is_result(&function.output),
-            ends: (spans.first().copied().unwrap_or(name), spans.last().copied().unwrap_or(name)),
-        }
-    }
-
-    /// The same tokens, for which the compiler points at the return type. Their meaning stays that of their own place.
-    pub(crate) fn at_return_type(&self, tokens: TokenStream) -> TokenStream {
-        let mut place = self.ends.0;
-        tokens
-            .into_iter()
-            .map(|mut token: TokenTree| {
-                token.set_span(token.span().located_at(place));
-                place = self.ends.1;
-                token
-            })
-            .collect()
+        Self { turbofish: inferred(function.output.clone()).to_token_stream(), is_result: is_result(&function.output) }
     }
 }
 

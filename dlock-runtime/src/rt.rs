@@ -130,9 +130,9 @@ impl Lock {
     }
 
     /// Gives the lock back. The body's own error wins over everything; a loss wins over the body's success.
-    pub async fn release<T: Returns>(self, output: Result<T, LockError>) -> T {
-        let failed = output.as_ref().is_ok_and(T::is_failure);
-        self.settle(output, failed).await.unwrap_or_else(T::from_lock_error)
+    pub async fn release<T>(self, output: Result<T, LockError>, fail: Fail<T>) -> T {
+        let failed = output.as_ref().is_ok_and(fail.is_failure);
+        self.settle(output, failed).await.unwrap_or_else(fail.from_lock_error)
     }
 
     /// The same for a function with `or_else` that returns a `Result`.
@@ -193,9 +193,22 @@ impl<T, E: From<LockError>> Returns for Result<T, E> {
     }
 }
 
-/// The return value of a function that did not get its lock.
-pub fn fail<T: Returns>(error: LockError) -> T {
-    T::from_lock_error(error)
+/// How the return type carries a `LockError`. The type is asked once, here, so that one that cannot is told of it once.
+pub fn fail<T: Returns>() -> Fail<T> {
+    Fail { is_failure: T::is_failure, from_lock_error: T::from_lock_error }
+}
+
+/// [`Returns`] of one type, as a value.
+pub struct Fail<T> {
+    is_failure: fn(&T) -> bool,
+    from_lock_error: fn(LockError) -> T,
+}
+
+impl<T> Fail<T> {
+    /// The return value of a function that did not get its lock.
+    pub fn with(&self, error: LockError) -> T {
+        (self.from_lock_error)(error)
+    }
 }
 
 /// Stands where the body's type must be known. Never called.
