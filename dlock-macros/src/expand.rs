@@ -77,7 +77,7 @@ impl<'a> Expansion<'a> {
         quote_spanned! {site=>
             #lock
             #guard
-            let __output = __lock.renew_while(async move #body).await;
+            let __output = __lock.renew_while(#body).await;
             #release
         }
     }
@@ -133,7 +133,11 @@ impl<'a> Expansion<'a> {
             Some(Key::Expr(expr)) => {
                 // The compiler prints `format! (..)` for tokens that went through a macro.
                 let label = expr.to_token_stream().to_string().replace("! (", "!(");
-                quote_spanned!(*site=> #rt::key_from(#label, &(#expr)))
+                // So that a key of the wrong type is told at the expression.
+                let place =
+                    expr.to_token_stream().into_iter().next().map_or(*site, |first| site.located_at(first.span()));
+                let borrowed = quote_spanned!(place=> &(#expr));
+                quote_spanned!(*site=> #rt::key_from(#label, #borrowed))
             }
             None => TokenStream::new(),
         }
@@ -217,7 +221,9 @@ impl<'a> Expansion<'a> {
             #(#unnamed)*
             #user
         };
-        braces_like(&function.body, inner).into_token_stream()
+        // What the block takes from the function, it takes in the user's eyes at the body.
+        let (place, block) = (site.located_at(function.body.span()), braces_like(&function.body, inner));
+        quote_spanned!(place=> async move #block)
     }
 
     /// A parameter that the body does not name would be dropped after the release: it is moved into the body by hand.
