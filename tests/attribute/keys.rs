@@ -1,0 +1,141 @@
+//! `key`: templates and expressions.
+
+use crate::{is_busy, locked, locks};
+use dlock_runtime::{LockError, LockKey, Runtime, distributed_lock};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+struct Order {
+    sku: String,
+    lines: (u8, Vec<String>),
+}
+
+#[distributed_lock(key = "stock:<id>/<name>", runtime = locks)]
+async fn by_parameters(locks: &Runtime, id: u64, name: &str) -> Result<bool, LockError> {
+    let _ = id;
+    Ok(locked(locks, "stock:7/a%3Ab").await && name == "a:b")
+}
+
+#[distributed_lock(key = "<order.sku>:<order.lines.0>:<pair.1>", runtime = locks)]
+async fn by_fields(locks: &Runtime, order: &Order, pair: (&str, u8)) -> Result<bool, LockError> {
+    Ok(order.lines.1.is_empty() && pair.0.is_empty() && locked(locks, "tea:3:4").await)
+}
+
+#[distributed_lock(key = "{<shop>}:<<literal>>", runtime = locks)]
+async fn by_hash_tag(locks: &Runtime, shop: &str) -> Result<bool, LockError> {
+    Ok(locked(locks, &format!("{{{shop}}}:<literal>")).await)
+}
+
+#[distributed_lock(key = "all", runtime = locks)]
+async fn without_placeholder(locks: &Runtime) -> Result<bool, LockError> {
+    Ok(locked(locks, "all").await)
+}
+
+#[distributed_lock(key = "<name>", runtime = locks)]
+async fn possibly_empty(locks: &Runtime, name: &str) -> Result<bool, LockError> {
+    Ok(name.is_empty() && locked(locks, "%empty").await)
+}
+
+#[tokio::test]
+async fn a_template_is_filled_with_values_of_the_parameters() -> Result<(), LockError> {
+    let locks = locks("key-template").await;
+    assert!(by_parameters(&locks, 7, "a:b").await?);
+    let order = Order { sku: "tea".into(), lines: (3, Vec::new()) };
+    assert!(by_fields(&locks, &order, ("", 4)).await?);
+    assert!(by_hash_tag(&locks, "berlin").await?);
+    assert!(without_placeholder(&locks).await?);
+    assert!(possibly_empty(&locks, "").await?);
+    assert!(!locked(&locks, "all").await, "released at the end");
+    Ok(())
+}
+
+static EVALUATED: AtomicU32 = AtomicU32::new(0);
+
+fn counted(name: &str) -> String {
+    EVALUATED.fetch_add(1, Ordering::SeqCst);
+    format!("counted:{name}")
+}
+
+#[distributed_lock(key = counted(&name), runtime = locks)]
+async fn by_expression(locks: &Runtime, name: String) -> Result<(String, bool), LockError> {
+    let held = locked(locks, "counted:x").await;
+    Ok((name, held))
+}
+
+#[distributed_lock(key = name, runtime = locks)]
+async fn by_the_parameter_itself(locks: &Runtime, name: String) -> Result<(String, bool), LockError> {
+    let held = locked(locks, &name).await;
+    Ok((name, held))
+}
+
+#[distributed_lock(key = LockKey::from_template("order:<id>", &[&id]), runtime = locks)]
+async fn by_lock_key(locks: &Runtime, id: &str) -> Result<bool, LockError> {
+    Ok(locked(locks, "order:a%2Fb").await && id == "a/b")
+}
+
+#[distributed_lock(key = 42, runtime = locks)]
+async fn by_number(locks: &Runtime) -> Result<bool, LockError> {
+    Ok(locked(locks, "42").await)
+}
+
+#[tokio::test]
+async fn an_expression_is_evaluated_once_and_leaves_the_parameters_to_the_body() -> Result<(), LockError> {
+    let locks = locks("key-expression").await;
+    assert_eq!(by_expression(&locks, "x".into()).await?, ("x".into(), true));
+    assert_eq!(EVALUATED.load(Ordering::SeqCst), 1);
+    assert_eq!(by_the_parameter_itself(&locks, "y".into()).await?, ("y".into(), true));
+    assert!(by_lock_key(&locks, "a/b").await?);
+    assert!(by_number(&locks).await?);
+    Ok(())
+}
+
+static STOCK: AtomicU32 = AtomicU32::new(20);
+
+#[distributed_lock(key = "stock:<id>", runtime = locks, wait = 20)]
+async fn deduct(locks: &Runtime, id: u64) -> Result<u64, LockError> {
+    let left = STOCK.load(Ordering::SeqCst);
+    tokio::task::yield_now().await;
+    STOCK.store(left - 1, Ordering::SeqCst);
+    Ok(id)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_with_one_key_exclude_each_other() {
+    let locks = locks("key-exclusion").await;
+    let calls = (0..20).map(|_| {
+        let locks = locks.clone();
+        tokio::spawn(async move { deduct(&locks, 1).await })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        call.await.expect("no panic").expect("everyone gets a turn");
+    }
+    assert_eq!(STOCK.load(Ordering::SeqCst), 0, "no update was lost");
+}
+
+#[distributed_lock(key = "<first>:<second>", runtime = locks, wait = 0)]
+async fn nested(locks: &Runtime, first: &str, second: &str) -> Result<(), LockError> {
+    let _ = (first, second);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn different_values_never_share_a_key() {
+    let locks = locks("key-injective").await;
+    let (one, other) = tokio::join!(nested(&locks, "a:b", "c"), nested(&locks, "a", "b:c"));
+    assert!(one.is_ok() && other.is_ok());
+    // The negative control: equal values do.
+    let same = async {
+        tokio::spawn({
+            let locks = locks.clone();
+            async move { nested(&locks, "a", "b").await }
+        })
+        .await
+        .expect("no panic")
+    };
+    let (one, other) = tokio::join!(same, async {
+        tokio::task::yield_now().await;
+        nested(&locks, "a", "b").await
+    });
+    assert!(is_busy(&one) != is_busy(&other), "{one:?} {other:?}");
+}

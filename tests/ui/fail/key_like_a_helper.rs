@@ -1,0 +1,10 @@
+//! The runtime keeps its own data under such keys.
+
+use dlock_runtime::{LockError, distributed_lock};
+
+#[distributed_lock(key = "{<id>}:fence")]
+async fn deduct(id: u64, qty: u32) -> Result<u64, LockError> {
+    Ok(id + u64::from(qty))
+}
+
+fn main() {}

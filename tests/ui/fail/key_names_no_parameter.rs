@@ -1,0 +1,10 @@
+//! The nearest parameter is named, and all that are there.
+
+use dlock_runtime::{LockError, distributed_lock};
+
+#[distributed_lock(key = "stock:<idd>")]
+async fn deduct(id: u64, qty: u32) -> Result<u64, LockError> {
+    Ok(id + u64::from(qty))
+}
+
+fn main() {}

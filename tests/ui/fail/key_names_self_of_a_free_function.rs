@@ -1,0 +1,10 @@
+//! A free function has no `self`.
+
+use dlock_runtime::{LockError, distributed_lock};
+
+#[distributed_lock(key = "<self.tenant>:<id>")]
+async fn deduct(id: u64, qty: u32) -> Result<u64, LockError> {
+    Ok(id + u64::from(qty))
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! Without renewal a lock ends after its `ttl`.
+
+use dlock_runtime::{LockError, distributed_lock};
+
+#[distributed_lock(key = "stock:<id>", ttl = 5, renew = false, max_hold = 60)]
+async fn deduct(id: u64, qty: u32) -> Result<u64, LockError> {
+    Ok(id + u64::from(qty))
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! Values have names.
+
+use dlock_runtime::{LockError, distributed_lock};
+
+#[distributed_lock("stock:<id>", key = "a")]
+async fn deduct(id: u64, qty: u32) -> Result<u64, LockError> {
+    Ok(id + u64::from(qty))
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! `1-2`, `3` and `1`, `2-3` would be one key.
+
+use dlock_runtime::{LockError, distributed_lock};
+
+#[distributed_lock(key = "stock:<id>-<qty>")]
+async fn deduct(id: u64, qty: u32) -> Result<u64, LockError> {
+    Ok(id + u64::from(qty))
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! A function that returns a future is written as an `async fn`.
+
+use dlock_runtime::{LockError, distributed_lock};
+
+#[distributed_lock(key = "stock:<id>")]
+fn deduct(id: u64) -> impl Future<Output = Result<u64, LockError>> {
+    async move { Ok(id) }
+}
+
+fn main() {}
