@@ -81,7 +81,7 @@ impl DeductError {
 impl fmt::Display for DeductError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Lock(e) => write!(f, "lock: {e}"),
+            Self::Lock(e) => e.fmt(f),
             Self::Stale => f.write_str("a later holder has claimed the product"),
             Self::Database(e) => write!(f, "database: {e}"),
         }

@@ -107,7 +107,7 @@ impl Replica {
                     attempt += 1;
                     *retries += 1;
                 }
-                Err(e) => return Err(format!("order {}: {:?}: {e}", line.order, item.product).into()),
+                Err(e) => return Err(format!("order {}, item {}: {e}", line.order, line.line).into()),
                 Ok(deducted) => return Ok(deducted),
             }
         }

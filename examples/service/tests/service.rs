@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use dlock_testkit::{RedisServer, eventually};
-use support::{Blockade, Folder, Service};
+use support::{Blockade, Folder, Service, execute};
 
 /// The key that the service locks for product 1.
 const KEY: &str = "shop:stock:1";
@@ -60,6 +60,19 @@ fn a_product_that_somebody_else_holds_is_409_with_retry_after() {
     raw.command(&["DEL", KEY]);
     assert_eq!(service.deduct(1, 1).status, 200);
     assert_eq!(service.left(1), 9);
+}
+
+#[test]
+fn a_holder_that_comes_after_a_later_one_writes_nothing() {
+    let (redis, folder) = (RedisServer::start(), Folder::new());
+    let service = Service::start(&redis, &folder, "1:10", "2");
+    // As if somebody had claimed the product while our lease had ended unnoticed.
+    execute(&folder.database(), "UPDATE stock SET fence = 9007199254740991");
+    let answer = service.deduct(1, 1);
+    assert_eq!((answer.status, answer.retry_after()), (409, Some(1)), "{answer:?}");
+    assert_eq!(service.left(1), 10);
+    execute(&folder.database(), "UPDATE stock SET fence = 0");
+    assert_eq!(service.deduct(1, 1).status, 200);
 }
 
 #[test]

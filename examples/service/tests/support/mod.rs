@@ -145,6 +145,16 @@ impl Answer {
     }
 }
 
+/// Changes a database behind the back of the service.
+pub(crate) fn execute(database: &Path, statement: &str) {
+    let mut blockade = Blockade::of(database);
+    let Blockade { executor, db } = &mut blockade;
+    executor.block_on(async {
+        db.execute(statement).await.expect("the statement is right");
+        db.execute("COMMIT").await.expect("it can be committed");
+    });
+}
+
 /// Keeps everybody from writing to a database until it is dropped, so that a handler stops in the middle.
 pub(crate) struct Blockade {
     executor: tokio::runtime::Runtime,
