@@ -33,8 +33,23 @@ use tokio::signal::unix::{SignalKind, signal};
 /// How long the locks of the last requests may take to be released before the process ends.
 const DRAIN: Duration = Duration::from_secs(5);
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Box<dyn Error>> {
+    let executor = tokio::runtime::Runtime::new()?;
+    let locks = executor.block_on(serve())?;
+    // The requests under way have been answered. A handler whose client has left may still be there: axum says that
+    // a connection is closed a moment before it drops what belongs to it. With the executor the last of them goes.
+    executor.shutdown_timeout(DRAIN);
+    // Then what they left to the background is released. A lock that the process took with it would keep the others
+    // waiting for its TTL.
+    let executor = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    if !executor.block_on(locks.shutdown(DRAIN)) {
+        eprintln!("some locks were not released and last until their TTL");
+    }
+    Ok(())
+}
+
+/// Serves until SIGTERM or Ctrl-C and all requests are answered.
+async fn serve() -> Result<Runtime, Box<dyn Error>> {
     let config = Config::from_env()?;
     let buckets = [0.0001, 0.001, 0.01, 0.1, 1.0, 10.0];
     let metrics = PrometheusBuilder::new()
@@ -61,8 +76,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(&config.listen).await?;
     println!("listening on http://{}", listener.local_addr()?);
 
-    // First the requests under way are answered, then what they left to the background is released: a lock that the
-    // process takes with it would keep the others waiting for its TTL.
     let mut terminate = signal(SignalKind::terminate())?;
     let stop = async move {
         tokio::select! {
@@ -72,10 +85,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     };
     axum::serve(listener, app).with_graceful_shutdown(stop).await?;
-    if !locks.shutdown(DRAIN).await {
-        eprintln!("some locks were not released and last until their TTL");
-    }
-    Ok(())
+    Ok(locks)
 }
 
 async fn product(State(stock): State<Stock>, Path(id): Path<i64>) -> Result<Json<Product>, ApiError> {
