@@ -4,13 +4,15 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{Error, Expr, Ident, Lit, Path};
 
-use crate::function::Function;
+use crate::function::{Function, names};
 use crate::mistake::{Mistakes, mistake};
 use crate::pairs::{self, Pair};
+use crate::parameters::Parameter;
 use crate::suggest::{list, nearest};
 use crate::template::Template;
 use crate::values::{Given, OnLost, Setting, bare, guard, interval, krate, on_lost, switch, time};
@@ -148,8 +150,12 @@ impl Args {
 
     /// What the options say about the function's parameters.
     pub(crate) fn check_against(&self, function: &Function, mistakes: &mut Mistakes) {
-        if let Some(Key::Template(template)) = &self.key {
-            template.check_against(function, mistakes);
+        match &self.key {
+            Some(Key::Template(template)) => template.check_against(function, mistakes),
+            // There a template belongs.
+            Some(Key::Expr(expr)) if names(expr.to_token_stream(), "from_template") => {}
+            Some(Key::Expr(expr)) => no_template_inside(expr.to_token_stream(), function, mistakes),
+            None => {}
         }
         if let Some(guard) = &self.guard
             && function.parameters.iter().any(|parameter| guard.unraw() == parameter.name())
@@ -159,6 +165,27 @@ impl Args {
                 format!("`guard = {guard}` would hide the parameter `{guard}`"),
                 "give the guard another name",
             ));
+        }
+    }
+}
+
+/// A string inside of an expression is no template: every call would share the key that holds `<id>` literally.
+fn no_template_inside(key: TokenStream, function: &Function, mistakes: &mut Mistakes) {
+    for token in key {
+        match token {
+            TokenTree::Group(group) => no_template_inside(group.stream(), function, mistakes),
+            TokenTree::Literal(literal) => {
+                let text = literal.to_string();
+                let placed = |name: &String| text.contains(&format!("<{name}>"));
+                if let Some(name) = function.parameters.iter().map(Parameter::name).find(placed) {
+                    mistakes.add(mistake(
+                        literal,
+                        format!("`<{name}>` is a placeholder only where the key is a single string"),
+                        format!("write `key = \"..<{name}>..\"`, or `{{{name}}}` in a `format!`"),
+                    ));
+                }
+            }
+            _ => {}
         }
     }
 }

@@ -10,8 +10,9 @@ use syn::Expr;
 
 use crate::args::{Args, Key};
 use crate::duration;
-use crate::function::{Function, Parameter, names};
+use crate::function::{Function, names};
 use crate::output::Output;
+use crate::parameters::Parameter;
 use crate::template::{self, Field, Placeholder, Template};
 use crate::values::{Given, OnLost, Setting};
 

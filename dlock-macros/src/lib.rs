@@ -2,7 +2,8 @@
 //!
 //! The pipeline is the folder. This file is only the door: [`args`] reads the options (their syntax is in [`pairs`], their
 //! values in [`values`], [`duration`] and [`template`], with [`rules`] for what makes a template safe), [`function`] reads
-//! the item ([`boxed`] knows what `#[async_trait]` makes of it), and [`expand`] is the only file that emits code.
+//! the item with its [`parameters`] and its [`output`] ([`boxed`] knows what `#[async_trait]` makes of it), and [`expand`]
+//! is the only file that emits code. What users read is put together in [`mistake`] and [`suggest`].
 
 mod args;
 mod boxed;
@@ -12,6 +13,7 @@ mod function;
 mod mistake;
 mod output;
 mod pairs;
+mod parameters;
 mod rules;
 mod suggest;
 mod template;
@@ -21,9 +23,7 @@ mod values;
 
 use proc_macro2::TokenStream;
 
-/// Holds a distributed lock while the body of an `async fn` runs.
-///
-/// The reference, with every option, is at `dlock_runtime::distributed_lock`.
+/// Depend on `dlock-runtime`, which re-exports this attribute from `dlock-macros` and documents it.
 #[proc_macro_attribute]
 pub fn distributed_lock(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     attribute(args.into(), item.into()).into()

@@ -78,6 +78,9 @@ const ONE_EACH: &[(&str, &str)] = &[
     ("key = \"}{a}\"", "this `}` closes no `{`"),
     ("key = \"{{a}}\"", "cannot hold another `{`"),
     ("key = \"stock:{id}\"", "`{id}` is literal text"),
+    ("key = format!(\"stock:<id>:{qty}\")", "`<id>` is a placeholder only where"),
+    ("key = concat!(\"stock:\", \"<id>\")", "`<id>` is a placeholder only where"),
+    ("key = LockKey::from(\"stock:<id>\")", "`<id>` is a placeholder only where"),
     ("key = \"{a}:fence\"", "cannot end in `:fence`"),
 ];
 
@@ -113,6 +116,7 @@ fn what_is_right_is_accepted() {
         "key = 42",
         "key = format!(\"{id}-{qty}\")",
         "key = id == qty",
+        "key = LockKey::from_template(\"<id>\", &[&id])",
         "key = \"a\", crate = crate::locks",
         "key = \"a\", runtime = if qty == 1 { &a } else { &b }",
         "key = \"a\", guard = r#type",
