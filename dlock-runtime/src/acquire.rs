@@ -84,18 +84,27 @@ impl<'a> Request<'a> {
 
     async fn ask_until_answered(mut self, patience: &mut Patience) -> Result<Arc<Lease>, LockError> {
         let mut asked_after_disconnect = false;
+        // Who held the lock when the store answered last.
+        let mut heard = None;
         loop {
-            let error = match self.ask(patience).await {
+            let limit = self.limit(patience);
+            let error = match self.ask(limit).await {
                 Ok(Verdict::Granted(lease)) => return Ok(lease),
                 Ok(Verdict::Busy(holder)) => {
-                    if patience.pause(holder.remaining()).await {
-                        continue;
+                    if !patience.pause(holder.remaining()).await {
+                        return Err(self.busy(patience, holder));
                     }
-                    let (key, waited) = (self.key.clone(), patience.waited());
-                    return Err(LockError::Busy { key, waited, holder: Some(holder) });
+                    heard = Some(holder);
+                    continue;
                 }
                 Err(error) => error,
             };
+            // It was not the store that failed if the caller's own time was too short for its answer.
+            let cut_short = error.is_timeout() && limit < self.engine.keeper.desk().command_timeout;
+            match heard.take() {
+                Some(holder) if cut_short => return Err(self.busy(patience, holder)),
+                _ => {}
+            }
             // A connection that was closed while it was idle is no reason to fail who tries but once.
             if error.fate == Fate::Unknown && !error.is_timeout() && !asked_after_disconnect {
                 asked_after_disconnect = true;
@@ -108,13 +117,19 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// How long the next answer may take.
+    fn limit(&self, patience: &Patience) -> Duration {
+        let limit = self.engine.keeper.desk().command_timeout;
+        if self.claim.waits { limit.min(patience.left().max(LAST_MOMENT)) } else { limit }
+    }
+
+    fn busy(&self, patience: &Patience, holder: Holder) -> LockError {
+        LockError::Busy { key: self.key.clone(), waited: patience.waited(), holder: Some(holder) }
+    }
+
     /// Asks once.
-    async fn ask(&mut self, patience: &Patience) -> Result<Verdict, StoreError> {
+    async fn ask(&mut self, limit: Duration) -> Result<Verdict, StoreError> {
         let desk = self.engine.keeper.desk();
-        let mut limit = desk.command_timeout;
-        if self.claim.waits {
-            limit = limit.min(patience.left().max(LAST_MOMENT));
-        }
         self.settled = false;
         let asked = Moment::now();
         let reply = self.reply.insert(desk.store.acquire(&self.claim, desk.command_timeout));
