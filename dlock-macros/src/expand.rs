@@ -227,16 +227,20 @@ impl<'a> Expansion<'a> {
         quote_spanned!(place=> async move #block)
     }
 
-    /// A parameter that the body does not name would be dropped after the release: it is moved into the body by hand.
+    /// The block takes the parameters that it names, and of a struct only the fields that it names: the others would be
+    /// dropped after the release. So each is named as a whole, or moved by hand.
     ///
-    /// One that nothing names keeps its own name, so that "unused variable" is still said of it; one that the template
-    /// names is used, so it gets a name of which that is never said. One that another option names may be moved or
+    /// One that the body does not name keeps its own name, so that "unused variable" is still said of it; if the template
+    /// names it, it is used, so it gets a name of which that is never said. One that another option names may be moved or
     /// borrowed there and stays where it is.
     fn take(&self, parameter: &Parameter) -> Option<TokenStream> {
         let (Self { site, .. }, Parameter { ident, cfg, .. }) = (self, parameter);
         let name = parameter.name();
-        if !parameter.dropped || self.function.body_names(&name) || self.options_name(&name) {
+        if !parameter.dropped || self.options_name(&name) {
             return None;
+        }
+        if self.function.body_names(&name) {
+            return Some(quote_spanned!(*site=> #(#cfg)* let _ = &#ident;));
         }
         let in_template = match &self.args.key {
             Some(Key::Template(template)) => template.placeholders().any(|placeholder| placeholder.root == name),

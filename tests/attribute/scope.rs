@@ -154,6 +154,30 @@ async fn in_a_pattern(locks: &Runtime, (_left, _): (Probe, u8)) -> Result<(), Lo
     Ok(())
 }
 
+struct Order {
+    id: u8,
+    probe: Probe,
+}
+
+#[distributed_lock(key = "drop", runtime = locks)]
+async fn named_in_part(locks: &Runtime, order: Order) -> Result<u8, LockError> {
+    Ok(order.id)
+}
+
+#[distributed_lock(key = "drop", runtime = locks)]
+async fn named_for_nothing(locks: &Runtime, mut order: Order) -> Result<(), LockError> {
+    order.id += 1;
+    let _ = order.probe;
+    Ok(())
+}
+
+impl Order {
+    #[distributed_lock(key = "<self.probe>", runtime = locks)]
+    async fn named_in_part(self, locks: &Runtime) -> Result<u8, LockError> {
+        Ok(self.id)
+    }
+}
+
 impl Probe {
     #[distributed_lock(key = "<self>", runtime = locks)]
     async fn whole(self, locks: &Runtime) -> Result<(), LockError> {
@@ -183,6 +207,12 @@ async fn parameters_are_dropped_before_the_release() -> Result<(), LockError> {
     assert!(was_held(), "in a pattern");
     probe().whole(&locks).await?;
     assert!(was_held(), "as a whole");
+    named_in_part(&locks, Order { id: 1, probe: probe() }).await?;
+    assert!(was_held(), "named in part");
+    named_for_nothing(&locks, Order { id: 1, probe: probe() }).await?;
+    assert!(was_held(), "named for nothing");
+    Order { id: 1, probe: probe() }.named_in_part(&locks).await?;
+    assert!(was_held(), "self, named in part");
     // The negative control: after the call nothing is held.
     drop(probe());
     assert!(!was_held());
