@@ -4,8 +4,6 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Literal, Span, TokenStream};
-use quote::quote_spanned;
 use syn::{Expr, Lit, UnOp};
 
 use crate::mistake::mistake;
@@ -48,19 +46,6 @@ pub(crate) fn literal(option: &str, value: &Expr) -> syn::Result<Option<Duration
             _ => Err(no_time(option, value)),
         },
         _ => Ok(None),
-    }
-}
-
-/// The `Duration` that generated code builds, in the largest unit that says it exactly.
-pub(crate) fn emit(rt: &TokenStream, time: Duration, site: Span) -> TokenStream {
-    let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let below = time.subsec_nanos() % 1_000_000;
-    if below == 0 {
-        let millis = Literal::u64_unsuffixed(millis);
-        quote_spanned!(site=> #rt::Duration::from_millis(#millis))
-    } else {
-        let (seconds, nanos) = (Literal::u64_unsuffixed(time.as_secs()), Literal::u32_unsuffixed(time.subsec_nanos()));
-        quote_spanned!(site=> #rt::Duration::new(#seconds, #nanos))
     }
 }
 
@@ -216,13 +201,5 @@ mod tests {
             let message = read(text).expect_err(text);
             assert!(message.contains("\nhelp: "), "{text}: {message}");
         }
-    }
-
-    #[test]
-    fn a_literal_is_emitted_exactly() {
-        let rt: TokenStream = syn::parse_quote!(rt);
-        let text = |time| emit(&rt, time, Span::call_site()).to_string().replace(' ', "");
-        assert_eq!(text(Duration::from_secs(10)), "rt::Duration::from_millis(10000)");
-        assert_eq!(text(Duration::from_nanos(1_500)), "rt::Duration::new(0,1500)");
     }
 }

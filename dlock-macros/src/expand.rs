@@ -1,20 +1,20 @@
-//! The only file that emits code. What it emits is read with `cargo expand`, so it is short and shows the three verbs:
+//! The only place that emits code: this file, with [`key`] and [`options`] below it. What it emits is read with `cargo expand`, so it is short and shows the three verbs:
 //! acquire, renew while the body runs, release.
 //!
 //! **Invariant:** nothing that a user's code can shadow decides what this code means: runtime names go through one
 //! absolute path, locals have [`Span::mixed_site`], there is no `use` and no `#[allow]`.
 
-use proc_macro2::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span, TokenStream, TokenTree};
+mod key;
+mod options;
+
+use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Expr;
 
 use crate::args::{Args, Key};
-use crate::duration;
 use crate::function::{Function, names};
 use crate::output::Output;
 use crate::parameters::Parameter;
-use crate::template::{self, Field, Placeholder, Template};
-use crate::values::{Given, OnLost, Setting};
 
 // Input:
 //     #[distributed_lock(key = "stock:<id>", ttl = 10)]
@@ -123,88 +123,6 @@ impl<'a> Expansion<'a> {
         }
     }
 
-    fn key(&self) -> TokenStream {
-        let Self { rt, site, .. } = self;
-        match &self.args.key {
-            Some(Key::Template(template)) => {
-                let literal = &template.literal;
-                let values = template.placeholders().map(|placeholder| self.value(template, placeholder));
-                quote_spanned!(*site=> #rt::key(#literal, &[#(#values),*]))
-            }
-            Some(Key::Expr(expr)) => {
-                // The compiler prints `format! (..)` for tokens that went through a macro.
-                let label = expr.to_token_stream().to_string().replace("! (", "!(");
-                // So that a key of the wrong type is told at the expression.
-                let place =
-                    expr.to_token_stream().into_iter().next().map_or(*site, |first| site.located_at(first.span()));
-                let borrowed = quote_spanned!(place=> &(#expr));
-                quote_spanned!(*site=> #rt::key_from(#label, #borrowed))
-            }
-            None => TokenStream::new(),
-        }
-    }
-
-    /// `&order.sku`. An error about it points at the template (no part of a literal can be pointed at), and the name means
-    /// what it means where the parameter was written, even when the template came through a `macro_rules!`.
-    fn value(&self, template: &Template, placeholder: &Placeholder) -> TokenStream {
-        let known = self.function.parameters.iter().find(|parameter| parameter.name() == placeholder.root);
-        // An unknown name was told before; nothing is emitted then.
-        let Some(Parameter { ident, .. }) = known else { return TokenStream::new() };
-        let span = template.literal.span().resolved_at(ident.span());
-        let token = |mut token: TokenTree| {
-            token.set_span(span);
-            token
-        };
-        let punct = |character| token(Punct::new(character, Spacing::Alone).into());
-        let mut tokens = vec![punct('&'), token(ident.clone().into())];
-        for field in &placeholder.fields {
-            tokens.push(punct('.'));
-            tokens.push(match field {
-                Field::Named(name) => template::ident(name, span).into(),
-                Field::Index(index) => token(Literal::u32_unsuffixed(*index).into()),
-            });
-        }
-        tokens.into_iter().collect()
-    }
-
-    fn options(&self) -> TokenStream {
-        let Self { args, rt, site, .. } = self;
-        let site = *site;
-        let name = self.function.signature.ident.to_string();
-        let mut options = quote_spanned!(site=> #rt::options(#name));
-        let mut add = |name: &str, value: Option<TokenStream>| {
-            if let Some(value) = value {
-                let name = Ident::new(name, site);
-                options.extend(quote_spanned!(site=> .#name(#value)));
-            }
-        };
-        add("ttl", args.ttl.as_ref().map(|ttl| self.time(ttl)));
-        add("wait", args.wait.as_ref().map(|wait| self.time(wait)));
-        add("renew", args.renew.as_ref().map(|renew| self.time(renew)));
-        add("max_hold", args.max_hold.as_ref().map(|max_hold| self.time(max_hold)));
-        add(
-            "on_lost",
-            args.on_lost.map(|on_lost| match on_lost {
-                OnLost::Cancel => quote_spanned!(site=> #rt::OnLost::Cancel),
-                OnLost::Finish => quote_spanned!(site=> #rt::OnLost::Finish),
-            }),
-        );
-        add("reentrant", args.reentrant.map(|reentrant| quote_spanned!(site=> #reentrant)));
-        add("runtime", args.runtime.as_ref().map(ToTokens::to_token_stream));
-        options
-    }
-
-    fn time(&self, given: &Given) -> TokenStream {
-        let Self { rt, site, .. } = self;
-        match given.setting {
-            Setting::Time(time) => duration::emit(rt, time, *site),
-            Setting::Forever => quote_spanned!(*site=> #rt::Wait::Forever),
-            Setting::Unbounded => quote_spanned!(*site=> #rt::MaxHold::Unbounded),
-            Setting::Switch(on) => quote_spanned!(*site=> #on),
-            Setting::Expr => given.written.to_token_stream(),
-        }
-    }
-
     /// The user's body behind a line that is never reached: it gives the block its type, or the compiler would put the
     /// body's type errors on the attribute.
     fn body(&self) -> TokenStream {
@@ -231,16 +149,20 @@ impl<'a> Expansion<'a> {
     /// dropped after the release. So each is named as a whole, or moved by hand.
     ///
     /// One that the body does not name keeps its own name, so that "unused variable" is still said of it; if the template
-    /// names it, it is used, so it gets a name of which that is never said. One that another option names may be moved or
-    /// borrowed there and stays where it is.
+    /// names it, it is used, so it gets a name of which that is never said. One that an expression names may have been
+    /// moved by it, and one that `or_else` names may still be borrowed by it: they stay where they are.
     fn take(&self, parameter: &Parameter) -> Option<TokenStream> {
-        let (Self { site, .. }, Parameter { ident, cfg, .. }) = (self, parameter);
+        let (Self { args, function, site, .. }, Parameter { ident, cfg, dropped }) = (self, parameter);
         let name = parameter.name();
-        if !parameter.dropped || self.options_name(&name) {
+        let or_else_names = names(args.or_else.to_token_stream(), &name);
+        if !dropped || or_else_names {
             return None;
         }
-        if self.function.body_names(&name) {
+        if function.body_names(&name) {
             return Some(quote_spanned!(*site=> #(#cfg)* let _ = &#ident;));
+        }
+        if self.expressions_name(&name) {
+            return None;
         }
         let in_template = match &self.args.key {
             Some(Key::Template(template)) => template.placeholders().any(|placeholder| placeholder.root == name),
@@ -251,15 +173,15 @@ impl<'a> Expansion<'a> {
         Some(quote_spanned!(*site=> #(#cfg)* let #inside = #ident;))
     }
 
-    /// Whether an option that is an expression names this parameter.
-    fn options_name(&self, name: &str) -> bool {
-        let Args { key, ttl, wait, renew, max_hold, or_else, when, runtime, .. } = self.args;
+    /// Whether an option that is evaluated before the body names this parameter.
+    fn expressions_name(&self, name: &str) -> bool {
+        let Args { key, ttl, wait, renew, max_hold, when, runtime, .. } = self.args;
         let times = [ttl, wait, renew, max_hold].into_iter().flatten().map(|given| &given.written);
         let key = match key {
             Some(Key::Expr(expr)) => Some(expr),
             _ => None,
         };
-        let others = [key, or_else.as_ref(), when.as_ref(), runtime.as_ref()].into_iter().flatten();
+        let others = [key, when.as_ref(), runtime.as_ref()].into_iter().flatten();
         times.chain(others).any(|expr: &Expr| names(expr.to_token_stream(), name))
     }
 

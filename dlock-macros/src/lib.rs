@@ -1,9 +1,9 @@
 //! The attribute of `dlock-runtime`, which re-exports it: depend on that crate, never on this one.
 //!
-//! The pipeline is the folder. This file is only the door: [`args`] reads the options (their syntax is in [`pairs`], their
-//! values in [`values`], [`duration`] and [`template`], with [`rules`] for what makes a template safe), [`function`] reads
-//! the item with its [`parameters`] and its [`output`] ([`boxed`] knows what `#[async_trait]` makes of it), and [`expand`]
-//! is the only file that emits code. What users read is put together in [`mistake`] and [`suggest`].
+//! The pipeline is the folder. This file is only the door: `args` reads the options (their syntax is in `pairs`, their
+//! values in `values`, `duration` and `template`, with `rules` for what makes a template safe), `function` reads the item
+//! with its `parameters` and its `output` (`boxed` knows what `#[async_trait]` makes of it), and only `expand` emits code.
+//! What users read is put together in `mistake` and `suggest`.
 
 mod args;
 mod boxed;

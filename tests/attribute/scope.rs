@@ -171,6 +171,11 @@ async fn named_for_nothing(locks: &Runtime, mut order: Order) -> Result<(), Lock
     Ok(())
 }
 
+#[distributed_lock(key = "drop", runtime = &order.probe.locks, when = order.id == 1)]
+async fn named_by_options_too(order: Order) -> Result<u8, LockError> {
+    Ok(order.id)
+}
+
 impl Order {
     #[distributed_lock(key = "<self.probe>", runtime = locks)]
     async fn named_in_part(self, locks: &Runtime) -> Result<u8, LockError> {
@@ -213,6 +218,8 @@ async fn parameters_are_dropped_before_the_release() -> Result<(), LockError> {
     assert!(was_held(), "named for nothing");
     Order { id: 1, probe: probe() }.named_in_part(&locks).await?;
     assert!(was_held(), "self, named in part");
+    named_by_options_too(Order { id: 1, probe: probe() }).await?;
+    assert!(was_held(), "named by options, too");
     // The negative control: after the call nothing is held.
     drop(probe());
     assert!(!was_held());
