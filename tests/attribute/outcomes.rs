@@ -75,7 +75,7 @@ async fn or_else_turns_the_error_into_whatever_the_function_returns() -> Result<
     held.release().await
 }
 
-#[distributed_lock(key = "lost", runtime = locks, ttl = "80ms", renew = false, or_else = Reply::from)]
+#[distributed_lock(key = "lost", runtime = locks, ttl = "500ms", renew = false, or_else = Reply::from)]
 async fn lost(locks: &Runtime) -> Reply {
     pause(5_000).await;
     Reply::Done(1)
@@ -88,22 +88,22 @@ async fn or_else_is_also_for_a_loss() {
 
 /// Loses the lock without an await, so that the body is polled to its end all the same.
 fn outlive_the_ttl() {
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    std::thread::sleep(std::time::Duration::from_millis(700));
 }
 
-#[distributed_lock(key = "a", runtime = locks, ttl = "80ms", renew = false)]
+#[distributed_lock(key = "a", runtime = locks, ttl = "500ms", renew = false)]
 async fn fails_after_the_loss(locks: &Runtime) -> Result<(), Reply> {
     outlive_the_ttl();
     Err(Reply::Own)
 }
 
-#[distributed_lock(key = "a", runtime = locks, ttl = "80ms", renew = false)]
+#[distributed_lock(key = "a", runtime = locks, ttl = "500ms", renew = false)]
 async fn succeeds_after_the_loss(locks: &Runtime) -> Result<(), Reply> {
     outlive_the_ttl();
     Ok(())
 }
 
-#[distributed_lock(key = "a", runtime = locks, ttl = "80ms", renew = false, or_else = |error| Err(Reply::from(error)))]
+#[distributed_lock(key = "a", runtime = locks, ttl = "500ms", renew = false, or_else = |error| Err(Reply::from(error)))]
 async fn fails_after_the_loss_with_or_else(locks: &Runtime) -> Result<(), Reply> {
     outlive_the_ttl();
     Err(Reply::Own)
@@ -111,7 +111,7 @@ async fn fails_after_the_loss_with_or_else(locks: &Runtime) -> Result<(), Reply>
 
 type Outcome<T> = Result<T, Reply>;
 
-#[distributed_lock(key = "a", runtime = locks, ttl = "80ms", renew = false)]
+#[distributed_lock(key = "a", runtime = locks, ttl = "500ms", renew = false)]
 async fn fails_after_the_loss_under_an_alias(locks: &Runtime) -> Outcome<()> {
     outlive_the_ttl();
     Err(Reply::Own)

@@ -65,18 +65,17 @@ async fn wait_forever(locks: &Runtime) -> Result<(), LockError> {
 
 #[tokio::test]
 async fn wait_bounds_the_waiting() -> Result<(), LockError> {
-    let locks = locks("wait").await;
-    let held = locks.lock("wait").acquire().await?;
+    let impatient = locks("wait").await;
+    let patient = Runtime::builder().embedded().namespace("wait").wait(Duration::from_secs(60)).build().await?;
+    let held = impatient.lock("wait").acquire().await?;
 
     let start = Instant::now();
-    assert!(is_busy(&try_once(&locks).await));
-    assert!(start.elapsed() < Duration::from_millis(200), "{:?}", start.elapsed());
+    assert!(is_busy(&try_once(&patient).await));
+    assert!(is_busy(&wait_a_little(&patient).await));
+    let waited = start.elapsed();
+    assert!(waited >= Duration::from_millis(290) && waited < Duration::from_secs(20), "{waited:?}");
 
-    let start = Instant::now();
-    assert!(is_busy(&wait_a_little(&locks).await));
-    assert!(start.elapsed() >= Duration::from_millis(290), "{:?}", start.elapsed());
-
-    let (waited, released) = tokio::join!(wait_forever(&locks), async {
+    let (waited, released) = tokio::join!(wait_forever(&impatient), async {
         pause(600).await;
         held.release().await
     });
@@ -84,56 +83,64 @@ async fn wait_bounds_the_waiting() -> Result<(), LockError> {
     waited
 }
 
-#[distributed_lock(key = "renew", runtime = locks, ttl = "120ms")]
+// The times below leave half a second for a machine that is busy with other things.
+
+#[distributed_lock(key = "renew:1", runtime = locks, ttl = "800ms")]
 async fn renewed(locks: &Runtime) -> Result<(), LockError> {
-    pause(500).await;
+    pause(2_000).await;
     Ok(())
 }
 
-#[distributed_lock(key = "renew", runtime = locks, ttl = "120ms", renew = "30ms")]
+#[distributed_lock(key = "renew:2", runtime = locks, ttl = "800ms", renew = "100ms")]
 async fn renewed_often(locks: &Runtime) -> Result<(), LockError> {
-    pause(500).await;
+    pause(2_000).await;
     Ok(())
 }
 
-#[distributed_lock(key = "renew", runtime = locks, ttl = "120ms", renew = false)]
+#[distributed_lock(key = "renew:3", runtime = locks, ttl = "800ms", renew = false)]
 async fn never_renewed(locks: &Runtime) -> Result<(), LockError> {
-    pause(500).await;
+    pause(2_000).await;
     Ok(())
 }
 
-#[distributed_lock(key = "renew", runtime = locks, ttl = "120ms", renew = renew)]
+#[distributed_lock(key = "renew:<renew>", runtime = locks, ttl = "800ms", renew = renew)]
 async fn renewed_by_expression(locks: &Runtime, renew: bool) -> Result<(), LockError> {
-    pause(500).await;
+    pause(2_000).await;
     Ok(())
 }
 
 #[tokio::test]
 async fn an_explicit_ttl_is_renewed_unless_renew_is_false() -> Result<(), LockError> {
     let locks = locks("renew").await;
-    renewed(&locks).await?;
-    renewed_often(&locks).await?;
-    renewed_by_expression(&locks, true).await?;
-    assert!(is_lost(&renewed_by_expression(&locks, false).await));
-    assert!(is_lost(&never_renewed(&locks).await));
+    let (by_default, often, never, on, off) = tokio::join!(
+        renewed(&locks),
+        renewed_often(&locks),
+        never_renewed(&locks),
+        renewed_by_expression(&locks, true),
+        renewed_by_expression(&locks, false),
+    );
+    by_default?;
+    often?;
+    on?;
+    assert!(is_lost(&never) && is_lost(&off), "{never:?} {off:?}");
     Ok(())
 }
 
-#[distributed_lock(key = "max_hold", runtime = locks, ttl = "100ms", max_hold = "300ms")]
+#[distributed_lock(key = "max_hold", runtime = locks, ttl = 1, max_hold = "300ms")]
 async fn held_for_long(locks: &Runtime) -> Result<(), LockError> {
-    pause(5_000).await;
+    pause(60_000).await;
     Ok(())
 }
 
-#[distributed_lock(key = "max_hold", runtime = locks, ttl = "100ms")]
+#[distributed_lock(key = "max_hold", runtime = locks, ttl = 1)]
 async fn held_as_the_builder_allows(locks: &Runtime) -> Result<(), LockError> {
-    pause(600).await;
+    pause(1_500).await;
     Ok(())
 }
 
-#[distributed_lock(key = "max_hold", runtime = locks, ttl = "100ms", max_hold = "unbounded")]
+#[distributed_lock(key = "max_hold", runtime = locks, ttl = 1, max_hold = "unbounded")]
 async fn held_without_bound(locks: &Runtime) -> Result<(), LockError> {
-    pause(600).await;
+    pause(1_500).await;
     Ok(())
 }
 
@@ -143,7 +150,7 @@ async fn max_hold_ends_what_is_stuck() -> Result<(), LockError> {
     let locks = builder.max_hold(Duration::from_millis(300)).build().await?;
     let start = Instant::now();
     assert!(is_lost(&held_for_long(&locks).await));
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     assert!(is_lost(&held_as_the_builder_allows(&locks).await));
     held_without_bound(&locks).await
 }
