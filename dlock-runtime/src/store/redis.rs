@@ -53,6 +53,7 @@ impl Redis {
         // Nagle's algorithm would hold back every second small request for the delayed acknowledgement.
         let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
         let client = redis::Client::open(info).map_err(wrong)?;
+        choose_cryptography();
         Ok(Self { links: Arc::new(Links::new(client)) })
     }
 
@@ -160,6 +161,16 @@ async fn renew_all(
         pipeline.add_command(script::RENEW.command(&[name], &[Text(token), Millis(*ttl)]));
     }
     pipeline.ignore_errors().query_async(connection).await
+}
+
+/// rustls panics when it finds no provider of cryptography, or two to choose from, so one is named unless the program
+/// did so.
+fn choose_cryptography() {
+    #[cfg(feature = "tls")]
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // Another thread may have been quicker, and its choice is as good.
+        _ = rustls::crypto::ring::default_provider().install_default();
+    }
 }
 
 /// A lock key that the server may evict is a lock that two can hold.
