@@ -147,7 +147,7 @@ fn worker_entry() {
         let fence = guard.fence();
         let work = async {
             say(format_args!("inside {fence}"));
-            // Long enough to be stopped in here, short enough to be over when it is continued.
+            // It is stopped in here, and continued when this is over: then only the lock keeps it from going on.
             tokio::time::sleep(KEPT).await;
             say("went on");
         };
@@ -177,11 +177,13 @@ async fn stopped(role: &str) -> Vec<String> {
     let mut raw = server.raw();
     let worker = Worker::spawn("worker_entry", role, &[("URL", &server.url())]);
     let stale = worker.expect("inside", SOON);
+    let inside = Instant::now();
     worker.stop();
     assert!(write(&mut raw, &stale), "its fence is the highest so far");
     let runtime = on(server.url()).await;
     let guard = runtime.lock("stopped").wait(SOON).acquire().await.expect("a stopped process loses its lease");
     assert!(write(&mut raw, &guard.fence().to_string()));
+    eventually("nothing but the lock keeps it from going on", SOON, || inside.elapsed() > KEPT + KEPT / 5);
     worker.cont();
     let mut said = Vec::new();
     eventually("it has ended", SOON, || {
@@ -379,7 +381,8 @@ async fn an_acquire_that_was_carried_out_unheard_is_a_success_with_one_fence() {
     for fault in [Fault::Swallow, Fault::CutAfter, Fault::CutBefore] {
         let (_server, proxy, runtime, mut raw) = proxied().await;
         proxy.add(Rule::new(fault.clone()).matching("unheard").times(1));
-        let guard = runtime.lock("unheard").ttl(SOON).wait(SOON).acquire().await;
+        // The lease outlasts the wait: only its own token lets the second question succeed.
+        let guard = runtime.lock("unheard").ttl(SOON * 10).wait(SOON).acquire().await;
         let guard = guard.unwrap_or_else(|err| panic!("{fault:?}: {err}"));
         assert_eq!(proxy.struck(), 1);
         let record = raw.command(&["GET", "{faults:unheard}:fence"]);
