@@ -9,24 +9,24 @@ use std::{
 use dlock_runtime::{Guard, LockError, Runtime};
 use dlock_testkit::{Fault, Proxy, Raw, RedisServer, Rule, Value, Worker, eventually, eventually_async, role, say};
 
-const TTL: Duration = Duration::from_millis(400);
+const TTL: Duration = Duration::from_millis(500);
 /// For leases that must be kept: a busy machine may not let a thread run for some hundred milliseconds.
 const KEPT: Duration = Duration::from_secs(1);
-const WAIT: Duration = Duration::from_millis(600);
+const WAIT: Duration = Duration::from_millis(700);
 /// For everything that a busy machine may do slowly; what is to be shown is always far longer or has no end.
 const SLACK: Duration = Duration::from_secs(2);
 const SOON: Duration = Duration::from_secs(5);
 
 async fn on(url: String) -> Runtime {
     let builder = Runtime::builder().redis(url).namespace("faults").ttl(TTL).wait(WAIT);
-    builder.command_timeout(Duration::from_millis(200)).build().await.expect("a runtime")
+    builder.command_timeout(Duration::from_millis(500)).build().await.expect("a runtime")
 }
 
 /// Has every script run once, here and by the keeper: a fault is to strike a lock, not a script's first loading.
 async fn warm_up(runtime: &Runtime) {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let key = format!("allowed:warm-up:{}", COUNT.fetch_add(1, Ordering::Relaxed));
-    let guard = runtime.lock(&key).wait(SOON).acquire().await.expect("it is free");
+    let guard = runtime.lock(&key).ttl(SOON * 10).wait(SOON).acquire().await.expect("it is free");
     guard.renew().await.expect("ours");
     drop(guard);
     assert!(runtime.wait_until_free(&key, SOON).await.expect("an answer"));
@@ -464,10 +464,11 @@ async fn renewals_that_go_unheard_for_a_while_lose_nothing() {
     let faults = [Fault::Swallow, Fault::CutAfter, Fault::CutBefore, Fault::Refuse("LOADING wait".into())];
     each(faults, |fault| async move {
         let (_server, proxy, runtime, _raw) = proxied().await;
-        let ttl = TTL * 5;
+        // Two answers that never come cost a command timeout and a pause each.
+        let ttl = KEPT * 4;
         let guard = runtime.lock("renewals").ttl(ttl).acquire().await.expect("it is free");
         proxy.add(Rule::new(fault.clone()).matching("renewals").times(2));
-        guard.run(tokio::time::sleep(ttl + ttl / 2)).await.unwrap_or_else(|err| panic!("{fault:?}: {err}"));
+        guard.run(tokio::time::sleep(ttl + ttl / 4)).await.unwrap_or_else(|err| panic!("{fault:?}: {err}"));
         assert_eq!(proxy.struck(), 2, "{fault:?} did happen");
         guard.release().await.expect("still ours");
     })
@@ -529,9 +530,10 @@ async fn errors_that_do_not_pass_are_unavailable_within_wait() {
         proxy.add(Rule::new(Fault::Refuse(format!("{code} and so it stays"))).matching(&key));
         let refused = error(in_time(&runtime, &key).await);
         assert!(refused.is_unavailable(), "{code}: {refused:?}");
-        // READONLY has it connect again each time: the last try may run out of time in that.
-        let told = refused.to_string().contains("so it stays") || code == "READONLY";
-        assert!(told, "{code}: the server's words are kept: {refused}");
+        // Where it goes on trying, the last try may run out of time.
+        let at_once = ["OOM", "NOREPLICAS", "MISCONF"].contains(&code);
+        let told = refused.to_string().contains("so it stays");
+        assert!(told || !at_once, "{code}: the server's words are kept: {refused}");
         assert!(!server.raw().exists(&format!("faults:{key}")));
     })
     .await;
