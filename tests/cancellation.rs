@@ -148,6 +148,25 @@ async fn a_cancelled_acquire_whose_command_runs_late_is_undone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_acquire_whose_command_runs_even_after_the_release_is_undone() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(&server);
+    let runtime = behind(&proxy).await;
+    let mut redis = server.raw();
+    proxy.add(Rule::new(Fault::Hold).matching("later").times(1));
+    let scripts = redis.command_stats().get("evalsha").copied();
+    let cancelled = tokio::time::timeout(Duration::from_millis(50), runtime.lock("later").acquire()).await;
+    assert!(cancelled.is_err());
+    eventually("the keeper has released what was not there yet", LONG, || {
+        redis.command_stats().get("evalsha").copied() > scripts
+    });
+    assert!(!redis.exists("{cancel:later}:fence"), "its command is still in the network");
+    proxy.heal();
+    eventually("the command has run", AT_ONCE * 3, || redis.exists("{cancel:later}:fence"));
+    eventually("it is undone", AT_ONCE * 5, || !redis.exists("cancel:later"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_acquire_whose_reply_is_lost_is_undone() {
     for fault in [Fault::Swallow, Fault::CutAfter, Fault::Delay(AT_ONCE / 2)] {
         let server = RedisServer::start();
