@@ -1,6 +1,6 @@
 //! What the attribute makes of its input, without a compiler: snapshots of the expansion, and every mistake by its text.
 //!
-//! Where a message is *shown* is the matter of the UI tests in `tests/ui` at the root of the workspace.
+//! Where a message is *shown* is the matter of the UI tests in `dlock-runtime/tests/ui`.
 
 mod injective;
 mod mistakes;

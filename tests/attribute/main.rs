@@ -1,6 +1,6 @@
 //! What annotated functions do when they run, on the embedded store: each option does what its row in the reference says.
 //!
-//! What the compiler says to mistakes is in `tests/ui`.
+//! What the compiler says to mistakes is in `dlock-runtime/tests/ui`.
 
 mod keys;
 mod outcomes;
