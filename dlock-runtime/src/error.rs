@@ -156,7 +156,9 @@ impl fmt::Display for LockError {
                 write!(f, "lock `{key}` was lost after {held_for:.1?} (fence {fence}): {reason}")
             }
             Self::Unavailable { source } => write!(f, "the lock store cannot be asked: {source}"),
-            Self::InvalidKey { key, reason } => write!(f, "lock key {:?} is invalid: {reason}", key.to_string()),
+            Self::InvalidKey { key, reason } => {
+                write!(f, "lock key {:?}, made from `{}`, is invalid: {reason}", key.to_string(), key.label())
+            }
             Self::WouldDeadlock { key } => {
                 write!(f, "lock `{key}` is already held by this task, which asked not to join its own hold")
             }

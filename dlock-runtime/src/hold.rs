@@ -9,6 +9,7 @@ use crate::{
     context,
     error::{LockError, LostReason},
     give_back::Leftover,
+    keeper::Owed,
     lease::Lease,
     observe,
     runtime::Engine,
@@ -23,13 +24,16 @@ pub(crate) struct Hold {
     pub(crate) lease: Arc<Lease>,
     pub(crate) engine: Arc<Engine>,
     users: AtomicUsize,
+    /// As long as somebody may use it, the store is owed a release.
+    _owed: Owed,
 }
 
 impl Hold {
     /// Takes charge of a fresh lease for its first user.
     pub(crate) fn new(lease: Arc<Lease>, engine: Arc<Engine>) -> Arc<Self> {
+        let owed = engine.keeper.desk().owe();
         engine.keeper.hold(&lease);
-        Arc::new(Self { lease, engine, users: AtomicUsize::new(1) })
+        Arc::new(Self { lease, engine, users: AtomicUsize::new(1), _owed: owed })
     }
 
     /// One more user, unless the last one has gone.

@@ -35,7 +35,7 @@ pub(crate) struct Desk {
     pub(crate) command_timeout: Duration,
     /// Jobs under way; the thread does not end before them.
     jobs: AtomicUsize,
-    /// Those among them that still owe the store a release.
+    /// Locks that the store must be told to release yet: held, dropped, or asked for and given up.
     owed: AtomicUsize,
     settled: Notify,
 }
@@ -155,6 +155,7 @@ impl Drop for AtWork {
     }
 }
 
+/// A lock that is to be released yet.
 pub(crate) struct Owed(Arc<Desk>);
 
 impl Drop for Owed {

@@ -44,6 +44,10 @@ impl LockKey {
     pub fn from_template(template: &'static str, values: &[&dyn Display]) -> Self {
         let mut text = String::with_capacity(template.len() + 16);
         let problem = template::fill(&mut text, template, values).err();
+        if problem.is_some() {
+            // Half a key must not pass for a key, not even by way of its text.
+            text.clear();
+        }
         Self { text: text.into(), label: template, problem }
     }
 

@@ -100,6 +100,8 @@ mod tests {
             let values: Vec<&dyn Display> = (0..values).map(|_| &"v" as &dyn Display).collect();
             let key = LockKey::from_template(template, &values);
             assert!(matches!(Namespace::default().name(&key), Err(LockError::InvalidKey { .. })), "{template}");
+            let copied = LockKey::from(key.to_string());
+            assert!(Namespace::default().name(&copied).is_err(), "{template}: nor is its text a key");
         }
     }
 

@@ -141,11 +141,11 @@ impl Runtime {
         .await?
     }
 
-    /// Refuses new requests and waits, at most for `timeout`, until everything that was dropped is released: true
-    /// if it is. Guards that are still held stay held and renewed, and are released when they are dropped.
+    /// Refuses new requests and waits, at most for `timeout`, until every lock is released: those whose holders are
+    /// still at work, and those that were dropped. True if this runtime leaves no lock behind. Locks that are still
+    /// held stay held and renewed, and are released when they are dropped.
     ///
-    /// Call it at the end of the program, after the work that holds locks has come to its end or was dropped: guards
-    /// are not waited for, and the keeper's thread does not outlive the process.
+    /// Call it at the end of the program: the keeper's thread does not outlive the process.
     ///
     /// # Cancel safety
     /// If the future is dropped, the keeper goes on, and the runtime stays shut down.
