@@ -84,8 +84,8 @@ impl<'a> Request<'a> {
 
     async fn ask_until_answered(mut self, patience: &mut Patience) -> Result<Arc<Lease>, LockError> {
         let mut asked_after_disconnect = false;
-        // Who held the lock when the store answered last.
-        let mut heard = None;
+        // What a caller whose time is over is told, if the store answered the last time.
+        let mut heard: Option<Heard> = None;
         loop {
             let limit = self.limit(patience);
             let error = match self.ask(limit).await {
@@ -94,7 +94,7 @@ impl<'a> Request<'a> {
                     if !patience.pause(holder.remaining()).await {
                         return Err(self.busy(patience, holder));
                     }
-                    heard = Some(holder);
+                    heard = Some(Heard::Busy(holder));
                     continue;
                 }
                 Err(error) => error,
@@ -102,8 +102,12 @@ impl<'a> Request<'a> {
             // It was not the store that failed if the caller's own time was too short for its answer.
             let cut_short = error.is_timeout() && limit < self.engine.keeper.desk().command_timeout;
             match heard.take() {
-                Some(holder) if cut_short => return Err(self.busy(patience, holder)),
+                Some(Heard::Busy(holder)) if cut_short => return Err(self.busy(patience, holder)),
+                Some(Heard::NotYet(words)) if cut_short => return Err(words.about(&self.key)),
                 _ => {}
+            }
+            if error.fate == Fate::NotYet {
+                heard = Some(Heard::NotYet(error.clone()));
             }
             // A connection that was closed while it was idle is no reason to fail who tries but once.
             if error.fate == Fate::Unknown && !error.is_timeout() && !asked_after_disconnect {
@@ -161,6 +165,12 @@ impl<'a> Request<'a> {
         let (name, token) = (Arc::clone(&self.claim.name), Arc::clone(&self.claim.token));
         Lease::new(self.id, self.key.clone(), name, token, fence, self.terms, grant, self.in_doubt)
     }
+}
+
+/// A definite answer, short of the lock.
+enum Heard {
+    Busy(Holder),
+    NotYet(StoreError),
 }
 
 /// An [`Answer`] in terms of this process.
