@@ -12,6 +12,7 @@ use tracing::Instrument;
 
 use crate::{
     clock::Moment,
+    engine::Engine,
     error::LockError,
     hold::Hold,
     holder::Holder,
@@ -19,7 +20,6 @@ use crate::{
     lease::{Grant, Lease},
     observe,
     options::{Terms, Wait},
-    runtime::Engine,
     store::{Answer, Claim, Fate, Reply, StoreError},
     wait::Patience,
 };

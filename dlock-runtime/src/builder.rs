@@ -10,12 +10,13 @@ use std::{
 
 use crate::{
     context,
+    engine::Engine,
     error::LockError,
     keeper::Keeper,
     name::Namespace,
     observe,
     options::{DEFAULT_WAIT, Defaults, MaxHold, Renew, Wait, Wishes},
-    runtime::{Engine, Runtime},
+    runtime::Runtime,
     store::{Embedded, Fate, Redis, Store},
     wait::Patience,
 };

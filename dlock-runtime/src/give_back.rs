@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     clock::Moment,
-    keeper::{Desk, Keeper},
+    desk::Desk,
+    keeper::Keeper,
     lease::Lease,
     observe,
     store::{Answer, Claim, Fate, Reply, StoreError},
@@ -74,15 +75,6 @@ impl Keeper {
             drop(owed);
             make_sure(&desk, &leftover).await;
         });
-    }
-}
-
-impl Desk {
-    /// Awaits a reply for as long as a command may take.
-    pub(crate) async fn in_time<T>(&self, reply: Reply<T>) -> Result<T, StoreError> {
-        tokio::time::timeout(self.command_timeout, reply)
-            .await
-            .unwrap_or_else(|_| Err(StoreError::timed_out(self.command_timeout)))
     }
 }
 

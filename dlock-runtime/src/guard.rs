@@ -131,7 +131,7 @@ impl Guard {
 
     /// Runs `body` to its end whatever becomes of the lock.
     pub(crate) async fn run_to_end<F: Future>(&self, body: F) -> F::Output {
-        held::within(Arc::clone(self.hold()), body).instrument(observe::holding(self.lease())).await
+        held::within(Arc::clone(self.hold()), body).instrument(observe::holding(self.key().label(), self.fence())).await
     }
 
     /// Gives the lock back and waits for the store to confirm it.

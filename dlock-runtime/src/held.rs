@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::{hold::Hold, runtime::Engine};
+use crate::{engine::Engine, hold::Hold};
 
 tokio::task_local! {
     static INNERMOST: Frame;

@@ -6,13 +6,14 @@ use std::sync::{
 };
 
 use crate::{
+    clock::Moment,
     context,
+    desk::Owed,
+    engine::Engine,
     error::{LockError, LostReason},
     give_back::Leftover,
-    keeper::Owed,
     lease::Lease,
     observe,
-    runtime::Engine,
     store::Fate,
 };
 
@@ -104,7 +105,8 @@ struct Ending<'a> {
 impl<'a> Ending<'a> {
     fn of(hold: &'a Hold) -> Self {
         hold.engine.keeper.desk().ledger.strike(&hold.lease);
-        observe::held(&hold.lease);
+        let held = Moment::now().since(hold.lease.acquired);
+        observe::held(hold.lease.key.label(), hold.lease.fence, held);
         Self { hold, settled: false }
     }
 }

@@ -5,21 +5,20 @@
 
 use std::{
     io,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
     thread,
     time::Duration,
 };
 
 use tokio::{
     runtime::{Builder, Handle},
-    sync::{Notify, oneshot},
+    sync::oneshot,
     task::JoinHandle,
 };
 
-use crate::{lease::Lease, ledger::Ledger, renewal, store::Store};
+use crate::{desk::Desk, lease::Lease, renewal, store::Store};
 
 /// The way to the keeper's thread.
 pub(crate) struct Keeper {
@@ -27,31 +26,11 @@ pub(crate) struct Keeper {
     thread: Handle,
 }
 
-/// What the keeper and its jobs share.
-pub(crate) struct Desk {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) ledger: Ledger,
-    /// How long one exchange with the store may take.
-    pub(crate) command_timeout: Duration,
-    /// Jobs under way; the thread does not end before them.
-    jobs: AtomicUsize,
-    /// Locks that the store must be told to release yet: held, dropped, or asked for and given up.
-    owed: AtomicUsize,
-    settled: Notify,
-}
-
 impl Keeper {
     /// # Errors
     /// If the system gives no thread or no event queue.
     pub(crate) async fn start(store: Arc<dyn Store>, command_timeout: Duration) -> io::Result<Self> {
-        let desk = Arc::new(Desk {
-            store,
-            ledger: Ledger::default(),
-            command_timeout,
-            jobs: AtomicUsize::new(0),
-            owed: AtomicUsize::new(0),
-            settled: Notify::new(),
-        });
+        let desk = Arc::new(Desk::new(store, command_timeout));
         let (started, start) = oneshot::channel();
         let work = Arc::clone(&desk);
         thread::Builder::new().name("dlock-keeper".to_owned()).spawn(move || {
@@ -110,8 +89,8 @@ impl<T> Future for Errand<T> {
     /// `None` if the job panicked or the thread is gone.
     type Output = Option<T>;
 
-    fn poll(mut self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Option<T>> {
-        std::pin::Pin::new(&mut self.0).poll(cx).map(Result::ok)
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        Pin::new(&mut self.0).poll(cx).map(Result::ok)
     }
 }
 
@@ -121,55 +100,10 @@ impl<T> Drop for Errand<T> {
     }
 }
 
-impl Desk {
-    fn at_work(self: &Arc<Self>) -> AtWork {
-        self.jobs.fetch_add(1, Ordering::AcqRel);
-        AtWork(Arc::clone(self))
-    }
-
-    /// Notes that the store is owed a release, until the token is dropped.
-    pub(crate) fn owe(self: &Arc<Self>) -> Owed {
-        self.owed.fetch_add(1, Ordering::AcqRel);
-        Owed(Arc::clone(self))
-    }
-
-    /// Returns once the store is owed nothing.
-    pub(crate) async fn settled(&self) {
-        loop {
-            let change = self.settled.notified();
-            if self.owed.load(Ordering::Acquire) == 0 {
-                return;
-            }
-            change.await;
-        }
-    }
-}
-
-struct AtWork(Arc<Desk>);
-
-impl Drop for AtWork {
-    fn drop(&mut self) {
-        if self.0.jobs.fetch_sub(1, Ordering::AcqRel) == 1 && self.0.ledger.is_closing() {
-            self.0.ledger.nudge();
-        }
-    }
-}
-
-/// A lock that is to be released yet.
-pub(crate) struct Owed(Arc<Desk>);
-
-impl Drop for Owed {
-    fn drop(&mut self) {
-        if self.0.owed.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.settled.notify_waiters();
-        }
-    }
-}
-
 /// The keeper's life: until its runtime is gone and there is nothing left to keep.
 async fn keep(desk: Arc<Desk>) {
     loop {
-        if desk.ledger.is_closing() && desk.ledger.is_empty() && desk.jobs.load(Ordering::Acquire) == 0 {
+        if desk.is_done() {
             return;
         }
         desk.ledger.next_due().await;

@@ -18,18 +18,8 @@ use crate::{
     error::{LockError, LostReason},
     key::LockKey,
     observe,
-    options::Terms,
+    options::{Terms, margin, whole_millis},
 };
-
-/// What is taken off a TTL: 1% for clocks that run at different rates, 2 ms for the granularity of expiry.
-pub(crate) fn margin(ttl: Duration) -> Duration {
-    ttl / 100 + Duration::from_millis(2)
-}
-
-/// What the store counts in: a grant must never be thought longer than the store thinks it.
-pub(crate) fn whole_millis(span: Duration) -> Duration {
-    Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
-}
 
 /// A lock that this process holds, or held.
 #[derive(Debug)]
@@ -171,7 +161,7 @@ impl Lease {
             body.wake();
         }
         if first {
-            observe::lost(self, reason);
+            observe::lost(self.key.label(), self.fence, reason);
         }
     }
 

@@ -61,6 +61,8 @@ mod acquire;
 mod builder;
 mod clock;
 mod context;
+mod desk;
+mod engine;
 mod error;
 mod give_back;
 mod guard;

@@ -4,12 +4,12 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     acquire, context,
+    engine::Engine,
     error::LockError,
     guard::Guard,
     held,
     key::LockKey,
     options::{MaxHold, Renew, Wait, Wishes},
-    runtime::Engine,
 };
 
 /// A lock that is about to be taken: [`Runtime::lock`](crate::Runtime::lock) makes one.

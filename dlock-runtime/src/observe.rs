@@ -7,9 +7,7 @@ use metrics::{counter, describe_counter, describe_histogram, histogram};
 use tracing::Span;
 
 use crate::{
-    clock::Moment,
     error::{LockError, LostReason},
-    lease::Lease,
     store::StoreError,
 };
 
@@ -42,8 +40,8 @@ pub(crate) fn acquiring(label: &'static str) -> Span {
 }
 
 /// The span of a body that runs under a lock.
-pub(crate) fn holding(lease: &Lease) -> Span {
-    tracing::debug_span!("dlock.hold", lock = lease.key.label(), fence = lease.fence)
+pub(crate) fn holding(label: &'static str, fence: u64) -> Span {
+    tracing::debug_span!("dlock.hold", lock = label, fence)
 }
 
 pub(crate) fn attempt(label: &'static str) {
@@ -68,25 +66,24 @@ pub(crate) fn not_acquired(label: &'static str, error: &LockError) {
     }
 }
 
-pub(crate) fn renewed(lease: &Lease) {
-    counter!(RENEWALS, "lock" => lease.key.label()).increment(1);
-    tracing::trace!(lock = lease.key.label(), fence = lease.fence, "renewed");
+pub(crate) fn renewed(label: &'static str, fence: u64) {
+    counter!(RENEWALS, "lock" => label).increment(1);
+    tracing::trace!(lock = label, fence, "renewed");
 }
 
-pub(crate) fn not_renewed(lease: &Lease, error: &StoreError) {
-    tracing::warn!(lock = lease.key.label(), fence = lease.fence, cause = %error.cause, "not renewed");
+pub(crate) fn not_renewed(label: &'static str, fence: u64, error: &StoreError) {
+    tracing::warn!(lock = label, fence, cause = %error.cause, "not renewed");
 }
 
-pub(crate) fn lost(lease: &Lease, reason: LostReason) {
-    counter!(LOST, "lock" => lease.key.label(), "reason" => reason.as_str()).increment(1);
-    tracing::error!(lock = lease.key.label(), fence = lease.fence, reason = reason.as_str(), "lost");
+pub(crate) fn lost(label: &'static str, fence: u64, reason: LostReason) {
+    counter!(LOST, "lock" => label, "reason" => reason.as_str()).increment(1);
+    tracing::error!(lock = label, fence, reason = reason.as_str(), "lost");
 }
 
 /// The end of a hold, however it came.
-pub(crate) fn held(lease: &Lease) {
-    let held = Moment::now().since(lease.acquired);
-    histogram!(HOLD, "lock" => lease.key.label()).record(held);
-    tracing::debug!(lock = lease.key.label(), fence = lease.fence, ?held, "released");
+pub(crate) fn held(label: &'static str, fence: u64, held: Duration) {
+    histogram!(HOLD, "lock" => label).record(held);
+    tracing::debug!(lock = label, fence, ?held, "released");
 }
 
 pub(crate) fn keeper_released(label: &'static str) {

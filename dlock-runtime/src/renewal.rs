@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     clock::Moment,
+    desk::Desk,
     error::LostReason,
-    keeper::Desk,
     lease::{Grant, Lease},
     observe,
     store::{Fate, Renewal, StoreError},
@@ -76,11 +76,11 @@ pub(crate) fn apply(lease: &Lease, grant: Grant, answer: Result<bool, StoreError
     match answer {
         Ok(true) => {
             lease.extend(grant);
-            observe::renewed(lease);
+            observe::renewed(lease.key.label(), lease.fence);
         }
         Ok(false) => lease.lose(LostReason::Gone),
         Err(error) => {
-            observe::not_renewed(lease, &error);
+            observe::not_renewed(lease.key.label(), lease.fence, &error);
             if error.fate == Fate::Refused {
                 lease.lose(LostReason::Refused);
             }

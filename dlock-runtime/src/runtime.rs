@@ -2,24 +2,13 @@
 
 use std::{
     fmt,
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, PoisonError, RwLock, atomic::Ordering},
     time::Duration,
 };
 
 use crate::{
-    builder::Builder,
-    context,
-    error::LockError,
-    holder::Holder,
-    keeper::Keeper,
-    key::LockKey,
-    lock::LockRequest,
-    name::Namespace,
-    options::{Defaults, Wait},
-    wait::Patience,
+    builder::Builder, context, engine::Engine, error::LockError, holder::Holder, key::LockKey, lock::LockRequest,
+    options::Wait, wait::Patience,
 };
 
 /// The runtime that annotated functions use unless they name another.
@@ -31,19 +20,6 @@ static INSTALLED: RwLock<Option<Runtime>> = RwLock::new(None);
 /// clone and the last guard.
 #[derive(Clone)]
 pub struct Runtime(pub(crate) Arc<Engine>);
-
-/// What the parts of a runtime share.
-pub(crate) struct Engine {
-    pub(crate) keeper: Keeper,
-    pub(crate) namespace: Namespace,
-    pub(crate) defaults: Defaults,
-    /// 128 random bits, in hex: what owner tokens of this runtime begin with.
-    pub(crate) identity: String,
-    /// Host and process id.
-    pub(crate) place: String,
-    pub(crate) tokens: AtomicU64,
-    pub(crate) shut_down: AtomicBool,
-}
 
 impl Runtime {
     /// Begins to set up a runtime.
@@ -163,33 +139,5 @@ impl fmt::Debug for Runtime {
             .field("namespace", &self.0.namespace)
             .field("defaults", &self.0.defaults)
             .finish_non_exhaustive()
-    }
-}
-
-impl Engine {
-    /// A number and an owner token that nobody else has or will have.
-    pub(crate) fn next_token(&self) -> (u64, Arc<str>) {
-        let number = self.tokens.fetch_add(1, Ordering::Relaxed);
-        (number, format!("{}-{number:x}", self.identity).into())
-    }
-
-    /// Who asks for a lock, for an operator: host, process, and the function or the template.
-    pub(crate) fn who(&self, purpose: &str, label: &str) -> String {
-        let space = if purpose.is_empty() { "" } else { " " };
-        format!("{} {purpose}{space}{label}", self.place)
-    }
-
-    pub(crate) fn is_shut_down(&self) -> bool {
-        self.shut_down.load(Ordering::Acquire)
-    }
-
-    /// # Errors
-    /// [`LockError::Unavailable`] after a shutdown.
-    pub(crate) fn ensure_open(&self) -> Result<(), LockError> {
-        if self.is_shut_down() {
-            let source = std::io::Error::new(std::io::ErrorKind::NotConnected, "this lock runtime was shut down");
-            return Err(LockError::Unavailable { source: Arc::new(source) });
-        }
-        Ok(())
     }
 }

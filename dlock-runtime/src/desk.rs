@@ -1,0 +1,98 @@
+//! What the keeper and its jobs share: the store, the ledger, and the count of what is not done yet.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::Notify;
+
+use crate::{
+    ledger::Ledger,
+    store::{Reply, Store, StoreError},
+};
+
+/// What the keeper and its jobs share.
+pub(crate) struct Desk {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) ledger: Ledger,
+    /// How long one exchange with the store may take.
+    pub(crate) command_timeout: Duration,
+    /// Jobs under way; the thread does not end before them.
+    jobs: AtomicUsize,
+    /// Locks that the store must be told to release yet: held, dropped, or asked for and given up.
+    owed: AtomicUsize,
+    settled: Notify,
+}
+
+impl Desk {
+    pub(crate) fn new(store: Arc<dyn Store>, command_timeout: Duration) -> Self {
+        Self {
+            store,
+            ledger: Ledger::default(),
+            command_timeout,
+            jobs: AtomicUsize::new(0),
+            owed: AtomicUsize::new(0),
+            settled: Notify::new(),
+        }
+    }
+
+    /// Awaits a reply for as long as a command may take.
+    pub(crate) async fn in_time<T>(&self, reply: Reply<T>) -> Result<T, StoreError> {
+        tokio::time::timeout(self.command_timeout, reply)
+            .await
+            .unwrap_or_else(|_| Err(StoreError::timed_out(self.command_timeout)))
+    }
+
+    /// Whether the runtime is gone and there is nothing left to keep.
+    pub(crate) fn is_done(&self) -> bool {
+        self.ledger.is_closing() && self.ledger.is_empty() && self.jobs.load(Ordering::Acquire) == 0
+    }
+
+    pub(crate) fn at_work(self: &Arc<Self>) -> AtWork {
+        self.jobs.fetch_add(1, Ordering::AcqRel);
+        AtWork(Arc::clone(self))
+    }
+
+    /// Notes that the store is owed a release, until the token is dropped.
+    pub(crate) fn owe(self: &Arc<Self>) -> Owed {
+        self.owed.fetch_add(1, Ordering::AcqRel);
+        Owed(Arc::clone(self))
+    }
+
+    /// Returns once the store is owed nothing.
+    pub(crate) async fn settled(&self) {
+        loop {
+            let change = self.settled.notified();
+            if self.owed.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            change.await;
+        }
+    }
+}
+
+/// A job under way.
+pub(crate) struct AtWork(Arc<Desk>);
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        if self.0.jobs.fetch_sub(1, Ordering::AcqRel) == 1 && self.0.ledger.is_closing() {
+            self.0.ledger.nudge();
+        }
+    }
+}
+
+/// A lock that is to be released yet.
+pub(crate) struct Owed(Arc<Desk>);
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        if self.0.owed.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.settled.notify_waiters();
+        }
+    }
+}

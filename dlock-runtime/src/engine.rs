@@ -1,0 +1,49 @@
+//! What the parts of a runtime share: the keeper, the namespace, the defaults, and who it is.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use crate::{error::LockError, keeper::Keeper, name::Namespace, options::Defaults};
+
+/// One runtime, without its public face.
+pub(crate) struct Engine {
+    pub(crate) keeper: Keeper,
+    pub(crate) namespace: Namespace,
+    pub(crate) defaults: Defaults,
+    /// 128 random bits, in hex: what owner tokens of this runtime begin with.
+    pub(crate) identity: String,
+    /// Host and process id.
+    pub(crate) place: String,
+    pub(crate) tokens: AtomicU64,
+    pub(crate) shut_down: AtomicBool,
+}
+
+impl Engine {
+    /// A number and an owner token that nobody else has or will have.
+    pub(crate) fn next_token(&self) -> (u64, Arc<str>) {
+        let number = self.tokens.fetch_add(1, Ordering::Relaxed);
+        (number, format!("{}-{number:x}", self.identity).into())
+    }
+
+    /// Who asks for a lock, for an operator: host, process, and the function or the template.
+    pub(crate) fn who(&self, purpose: &str, label: &str) -> String {
+        let space = if purpose.is_empty() { "" } else { " " };
+        format!("{} {purpose}{space}{label}", self.place)
+    }
+
+    pub(crate) fn is_shut_down(&self) -> bool {
+        self.shut_down.load(Ordering::Acquire)
+    }
+
+    /// # Errors
+    /// [`LockError::Unavailable`] after a shutdown.
+    pub(crate) fn ensure_open(&self) -> Result<(), LockError> {
+        if self.is_shut_down() {
+            let source = std::io::Error::new(std::io::ErrorKind::NotConnected, "this lock runtime was shut down");
+            return Err(LockError::Unavailable { source: Arc::new(source) });
+        }
+        Ok(())
+    }
+}
