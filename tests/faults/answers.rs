@@ -1,0 +1,169 @@
+//! The server answers with an error: of the moment, of the key's type, of permissions, of memory.
+
+use std::time::Instant;
+
+use dlock_runtime::LockError;
+use dlock_testkit::{Fault, Proxy, RedisServer, Rule, Value, eventually};
+
+use crate::{KEPT, SLACK, SOON, TTL, WAIT, assert_unavailable, each, error, in_time, on, proxied, warm_up};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn errors_that_pass_are_waited_for() {
+    for code in ["LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "READONLY"] {
+        let (_server, proxy, runtime, _raw) = proxied().await;
+        proxy.add(Rule::new(Fault::Refuse(format!("{code} for a moment"))).matching("passing").times(2));
+        let guard = runtime.lock("passing").wait(SOON).acquire().await;
+        let guard = guard.unwrap_or_else(|err| panic!("{code}: {err}"));
+        assert_eq!(proxy.struck(), 2);
+        proxy.add(Rule::new(Fault::Refuse(format!("{code} for a moment"))).matching("passing").times(1));
+        guard.release().await.unwrap_or_else(|err| panic!("{code}: {err}"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn errors_that_do_not_pass_are_unavailable_within_wait() {
+    let codes =
+        ["LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "OOM", "NOREPLICAS", "MISCONF"];
+    each(codes, |code| async move {
+        let server = RedisServer::shared();
+        let proxy = Proxy::start(server);
+        let runtime = on(proxy.url()).await;
+        warm_up(&runtime).await;
+        let key = format!("staying:{code}");
+        proxy.add(Rule::new(Fault::Refuse(format!("{code} and so it stays"))).matching(&key));
+        let refused = error(in_time(&runtime, &key).await);
+        assert!(refused.is_unavailable(), "{code}: {refused:?}");
+        // Where it goes on trying, the last try may run out of time.
+        let at_once = ["OOM", "NOREPLICAS", "MISCONF"].contains(&code);
+        let told = refused.to_string().contains("so it stays");
+        assert!(told || !at_once, "{code}: the server's words are kept: {refused}");
+        assert!(!server.raw().exists(&format!("faults:{key}")));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_of_another_type_is_a_mistake_that_is_named_and_left_alone() {
+    let server = RedisServer::start();
+    let runtime = on(server.url()).await;
+    let mut raw = server.raw();
+    raw.command(&["RPUSH", "faults:list", "not", "a", "lock"]);
+    let start = Instant::now();
+    let refused = error(runtime.lock("list").wait(SOON).acquire().await);
+    assert!(matches!(refused, LockError::Config { .. }), "{refused:?}");
+    assert!(refused.to_string().contains("list"), "{refused}");
+    assert!(start.elapsed() < SLACK, "waiting would not help");
+    assert_eq!(raw.command(&["LLEN", "faults:list"]), Value::Int(3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fence_record_of_another_type_leaves_no_lock_behind() {
+    let server = RedisServer::start();
+    let runtime = on(server.url()).await;
+    let mut raw = server.raw();
+    raw.command(&["RPUSH", "{faults:record}:fence", "not", "a", "fence"]);
+    let lock = runtime.lock("record").ttl(SOON * 10).wait(WAIT);
+    let refused = error(lock.acquire().await);
+    assert!(matches!(refused, LockError::Config { .. }), "{refused:?}");
+    eventually("nothing is left", SLACK, || !raw.exists("faults:record"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_overwritten_with_another_type_is_a_loss_and_is_left_alone() {
+    let server = RedisServer::start();
+    let runtime = on(server.url()).await;
+    let mut raw = server.raw();
+    let guard = in_time(&runtime, "overwritten").await.expect("it is free");
+    raw.command(&["DEL", "faults:overwritten"]);
+    raw.command(&["RPUSH", "faults:overwritten", "not", "a", "lock"]);
+    let start = Instant::now();
+    assert!(error(guard.run(std::future::pending::<()>()).await).is_lost());
+    assert!(start.elapsed() < TTL + SLACK);
+    assert!(!guard.is_held());
+    drop(guard);
+    assert!(runtime.shutdown(SOON).await, "there is nothing to wait for");
+    assert_eq!(raw.command(&["LLEN", "faults:overwritten"]), Value::Int(3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missing_permission_is_a_mistake_that_is_named() {
+    let server = RedisServer::start();
+    let mut raw = server.raw();
+    let rules = ["ACL", "SETUSER", "limited", "on", ">hunter2", "~faults:allowed*", "~{faults:allowed*", "&*", "+@all"];
+    assert!(raw.command(&rules).is_ok());
+    let runtime = on(server.url().replace("redis://", "redis://limited:hunter2@")).await;
+    in_time(&runtime, "allowed").await.expect("this one may").release().await.expect("ours");
+    let start = Instant::now();
+    let refused = error(runtime.lock("forbidden").wait(SOON).acquire().await);
+    assert!(matches!(refused, LockError::Config { .. }), "{refused:?}");
+    assert!(refused.to_string().contains("forbidden"), "{refused}");
+    assert!(!format!("{refused} {refused:?}").contains("hunter2"), "no password in an error");
+    assert!(start.elapsed() < SLACK, "waiting would not help");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_permission_taken_away_under_a_hold_is_a_loss_told_at_the_next_renewal() {
+    let server = RedisServer::start();
+    let mut raw = server.raw();
+    assert!(raw.command(&["ACL", "SETUSER", "limited", "on", ">hunter2", "~*", "&*", "+@all"]).is_ok());
+    let runtime = on(server.url().replace("redis://", "redis://limited:hunter2@")).await;
+    let guard = runtime.lock("taken").ttl(TTL * 5).acquire().await.expect("it is free");
+    assert!(raw.command(&["ACL", "SETUSER", "limited", "resetkeys"]).is_ok());
+    let start = Instant::now();
+    assert!(error(guard.run(std::future::pending::<()>()).await).is_lost());
+    assert!(start.elapsed() < TTL * 5 + SLACK, "{:?}", start.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_forbidden_inside_the_scripts_leaves_no_lock_behind() {
+    let server = RedisServer::start();
+    let mut raw = server.raw();
+    for command in ["-set", "-time", "-get"] {
+        let rules = ["ACL", "SETUSER", "limited", "reset", "on", ">hunter2", "~*", "&*", "+@all", command];
+        assert!(raw.command(&rules).is_ok());
+        let runtime = on(server.url().replace("redis://", "redis://limited:hunter2@")).await;
+        let refused = error(runtime.lock("inner").ttl(SOON * 10).wait(WAIT).acquire().await);
+        assert!(matches!(refused, LockError::Config { .. }), "{command}: {refused:?}");
+        assert!(!raw.exists("faults:inner"), "{command}: a lock that nobody holds");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_server_refuses_new_locks_at_once_and_keeps_and_releases_old_ones() {
+    let server = RedisServer::start_with(&["--maxmemory-policy", "noeviction"]);
+    let runtime = on(server.url()).await;
+    let mut raw = server.raw();
+    let released = runtime.lock("full:released").ttl(KEPT).acquire().await.expect("it is free");
+    let dropped = runtime.lock("full:dropped").ttl(SOON * 10).acquire().await.expect("it is free");
+    assert!(raw.command(&["CONFIG", "SET", "maxmemory", "1mb"]).is_ok());
+    if !raw.command(&["SET", "filler", "x"]).is_error("OOM") {
+        assert!(raw.command(&["CONFIG", "SET", "maxmemory", "1"]).is_ok());
+    }
+    assert!(raw.command(&["SET", "filler", "x"]).is_error("OOM"), "it is full");
+    let start = Instant::now();
+    assert_unavailable(&error(runtime.lock("full:new").wait(SOON).acquire().await));
+    assert!(start.elapsed() < SOON, "there is nothing to wait for");
+    released.renew().await.expect("renewing needs no memory");
+    // The keeper renews too.
+    let start = Instant::now();
+    eventually("two leases have passed", SOON, || start.elapsed() > KEPT * 2);
+    assert!(released.is_held() && dropped.is_held());
+    released.release().await.expect("releasing needs no memory");
+    drop(dropped);
+    eventually("both are free", SOON, || !raw.exists("faults:full:released") && !raw.exists("faults:full:dropped"));
+    assert!(raw.command(&["CONFIG", "SET", "maxmemory", "0"]).is_ok());
+    let _new = in_time(&runtime, "full:new").await.expect("there is room again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_key_is_a_loss_told_at_the_next_renewal() {
+    let server = RedisServer::start();
+    let runtime = on(server.url()).await;
+    let guard = runtime.lock("deleted").ttl(TTL * 5).acquire().await.expect("it is free");
+    server.raw().command(&["DEL", "faults:deleted"]);
+    let start = Instant::now();
+    let lost = error(guard.run(std::future::pending::<()>()).await);
+    assert!(lost.is_lost());
+    assert!(start.elapsed() < TTL * 5, "by a renewal, not by the end of the lease: {:?}", start.elapsed());
+    assert_eq!(server.raw().command(&["GET", "faults:deleted"]), Value::Nil, "renewing does not bring it back");
+}
