@@ -1,6 +1,6 @@
 //! Worker processes: the test binary started again, with a role in its environment, running one entry test.
 //!
-//! ```ignore
+//! ```text
 //! #[test]
 //! fn worker_entry() {                      // does nothing in an ordinary run
 //!     match role().as_deref() {
