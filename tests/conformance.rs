@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, Instant, SystemTime},
@@ -335,6 +335,29 @@ on_both_stores! {
         let without_drivers = move || tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(work(bare));
         std::thread::spawn(without_drivers).join().expect("no panic");
         held.release().await.expect("held");
+    }
+
+    async fn tasks_of_one_runtime_get_the_lock_in_the_order_in_which_they_asked(builder: Builder) {
+        let runtime = build(builder).await;
+        let guard = runtime.lock("k").acquire().await.expect("free");
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut tasks = Vec::new();
+        for number in 0..10 {
+            let request = runtime.lock("k").wait(LONG);
+            let mut asking = Box::pin(request.acquire());
+            assert!(tokio::time::timeout(10 * MS, &mut asking).await.is_err(), "it waits");
+            let order = Arc::clone(&order);
+            tasks.push(tokio::spawn(async move {
+                let guard = asking.await.expect("in time");
+                order.lock().expect("no panic").push(number);
+                guard.release().await.expect("held");
+            }));
+        }
+        guard.release().await.expect("held");
+        for task in tasks {
+            task.await.expect("no panic");
+        }
+        assert_eq!(*order.lock().expect("no panic"), (0..10).collect::<Vec<_>>());
     }
 
     async fn tasks_that_take_turns_never_overlap(builder: Builder) {

@@ -14,6 +14,7 @@ use crate::{
     clock::Moment,
     engine::Engine,
     error::LockError,
+    gate::Place,
     hold::Hold,
     holder::Holder,
     key::LockKey,
@@ -41,8 +42,13 @@ pub(crate) async fn acquire(
     // The embedded store never suspends: without this, a loop over it would starve the executor.
     tokio::task::consume_budget().await;
     let mut patience = Patience::new(terms.wait);
-    let request = Request::new(&engine, key, name, terms, purpose);
-    match request.ask_until_answered(&mut patience).instrument(observe::acquiring(label)).await {
+    let asking = async {
+        // Whoever is out of time in line asks once, to tell a lock that is busy from a store that does not answer.
+        let gates = &engine.keeper.desk().gates;
+        let place = if patience.left().is_zero() { None } else { gates.enter(&name, patience.left()).await };
+        Request::new(&engine, key, name, terms, purpose, place).ask_until_answered(&mut patience).await
+    };
+    match asking.instrument(observe::acquiring(label)).await {
         Ok(lease) => {
             observe::acquired(label, patience.waited(), lease.fence);
             Ok(Hold::new(lease, engine))
@@ -60,6 +66,8 @@ struct Request<'a> {
     engine: &'a Engine,
     key: LockKey,
     terms: Terms,
+    /// Its place at the head of the line, if it waits.
+    place: Option<Place>,
     id: u64,
     claim: Arc<Claim>,
     reply: Option<Reply<Answer>>,
@@ -69,7 +77,14 @@ struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    fn new(engine: &'a Engine, key: LockKey, name: Arc<str>, terms: Terms, purpose: &str) -> Self {
+    fn new(
+        engine: &'a Engine,
+        key: LockKey,
+        name: Arc<str>,
+        terms: Terms,
+        purpose: &str,
+        place: Option<Place>,
+    ) -> Self {
         let (id, token) = engine.next_token();
         let claim = Claim {
             name,
@@ -79,7 +94,7 @@ impl<'a> Request<'a> {
             waits: terms.wait != Wait::For(Duration::ZERO),
             sent: AtomicBool::new(false),
         };
-        Self { engine, key, terms, id, claim: Arc::new(claim), reply: None, in_doubt: false, settled: true }
+        Self { engine, key, terms, place, id, claim: Arc::new(claim), reply: None, in_doubt: false, settled: true }
     }
 
     async fn ask_until_answered(mut self, patience: &mut Patience) -> Result<Arc<Lease>, LockError> {
@@ -91,7 +106,7 @@ impl<'a> Request<'a> {
             let error = match self.ask(limit).await {
                 Ok(Verdict::Granted(lease)) => return Ok(lease),
                 Ok(Verdict::Busy(holder)) => {
-                    if !patience.pause(holder.remaining()).await {
+                    if !self.pause(patience, holder.remaining()).await {
                         return Err(self.busy(patience, holder));
                     }
                     heard = Some(Heard::Busy(holder));
@@ -115,9 +130,17 @@ impl<'a> Request<'a> {
                 continue;
             }
             let passes = matches!(error.fate, Fate::NotYet | Fate::Unknown);
-            if !passes || !patience.pause(None).await {
+            if !passes || !self.pause(patience, None).await {
                 return Err(error.about(&self.key));
             }
+        }
+    }
+
+    /// Waits until it is worth asking again; false if there is no time left for that.
+    async fn pause(&mut self, patience: &mut Patience, remaining: Option<Duration>) -> bool {
+        match &self.place {
+            Some(place) => patience.pause_or(remaining, place.nudged()).await,
+            None => patience.pause(remaining).await,
         }
     }
 

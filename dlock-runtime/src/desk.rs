@@ -11,6 +11,7 @@ use std::{
 use tokio::sync::Notify;
 
 use crate::{
+    gate::Gates,
     ledger::Ledger,
     store::{Reply, Store, StoreError},
 };
@@ -19,6 +20,7 @@ use crate::{
 pub(crate) struct Desk {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) ledger: Ledger,
+    pub(crate) gates: Arc<Gates>,
     /// How long one exchange with the store may take.
     pub(crate) command_timeout: Duration,
     /// Jobs under way; the thread does not end before them.
@@ -33,6 +35,7 @@ impl Desk {
         Self {
             store,
             ledger: Ledger::default(),
+            gates: Arc::default(),
             command_timeout,
             jobs: AtomicUsize::new(0),
             owed: AtomicUsize::new(0),

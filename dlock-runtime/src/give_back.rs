@@ -91,7 +91,10 @@ impl Leftover {
             let reply = desk.store.release(&self.name, &self.token, desk.command_timeout);
             let error = match desk.in_time(reply).await {
                 // If an earlier answer got lost, it may have been this very release that freed the lock.
-                Ok(released) => return Ok(released || unheard),
+                Ok(released) => {
+                    desk.gates.nudge(&self.name);
+                    return Ok(released || unheard);
+                }
                 Err(error) => error,
             };
             if error.fate == Fate::Refused || Moment::now().after(pause) >= end {

@@ -74,7 +74,8 @@ impl Holder {
         self.0.remaining
     }
 
-    /// How many requests are waiting for the lock, as far as the store was told within the last half second.
+    /// How many runtimes are waiting for the lock, as far as the store was told within the last half second. The
+    /// tasks of one runtime stand in line behind one of them, and count as one.
     pub fn waiters(&self) -> u64 {
         self.0.waiters
     }

@@ -64,6 +64,7 @@ mod context;
 mod desk;
 mod engine;
 mod error;
+mod gate;
 mod give_back;
 mod guard;
 mod held;

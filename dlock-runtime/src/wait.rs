@@ -1,14 +1,16 @@
 //! How a request waits for a lock that somebody else holds: it asks again and again.
 //!
 //! The pauses grow from a few milliseconds to a quarter of a second, are jittered so that waiters do not come in
-//! step, and never outlast the holder's lease. This is the one place that knows how waiting is done.
+//! step, and never outlast the holder's lease. In a process only one task
+//! at a time does so for a lock; the others stand in line behind it (`gate.rs`).
 
 use std::{
+    future::pending,
     hash::{BuildHasher, RandomState},
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, timeout};
 
 use crate::options::Wait;
 
@@ -43,9 +45,9 @@ impl Patience {
         self.ends.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()))
     }
 
-    /// Waits until it is worth asking again; false if there is no time left for that. `remaining` is how long the
-    /// holder's lease lasts yet, if somebody holds the lock.
-    pub(crate) async fn pause(&mut self, remaining: Option<Duration>) -> bool {
+    /// Waits until it is worth asking again, or `nudge` comes; false if there is no time left for that. `remaining` is
+    /// how long the holder's lease lasts yet, if somebody holds the lock.
+    pub(crate) async fn pause_or(&mut self, remaining: Option<Duration>, nudge: impl Future<Output = ()>) -> bool {
         if self.left().is_zero() {
             return false;
         }
@@ -54,9 +56,16 @@ impl Patience {
         let share = self.random.hash_one(self.pause) as u32;
         let jittered = self.pause.mul_f64(0.5 + f64::from(share) / f64::from(u32::MAX) / 2.0);
         let nap = jittered.min(longest).max(Duration::from_millis(1)).min(self.left());
-        sleep_until(Instant::now() + nap).await;
-        self.pause = (self.pause * 3 / 2).min(LONGEST);
+        match timeout(nap, nudge).await {
+            Ok(()) => self.pause = SHORTEST,
+            Err(_) => self.pause = (self.pause * 3 / 2).min(LONGEST),
+        }
         true
+    }
+
+    /// Waits until it is worth asking again.
+    pub(crate) async fn pause(&mut self, remaining: Option<Duration>) -> bool {
+        self.pause_or(remaining, pending()).await
     }
 }
 
