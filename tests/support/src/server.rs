@@ -20,6 +20,7 @@ use rustix::process::Signal;
 use crate::{Raw, worker::signal};
 
 const SUPERVISOR: &str = r#"
+trap '' HUP INT TERM # Ctrl-C reaches this shell too, and it must outlive the tests to tidy up.
 folder=$1; shift
 "$@" >>"$folder/log" 2>&1 </dev/null &
 echo $!
