@@ -33,16 +33,12 @@ use tokio::signal::unix::{SignalKind, signal};
 /// How long the locks of the last requests may take to be released before the process ends.
 const DRAIN: Duration = Duration::from_secs(5);
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let executor = tokio::runtime::Runtime::new()?;
-    let locks = executor.block_on(serve())?;
-    // The requests under way have been answered. A handler whose client has left may still be there: axum says that
-    // a connection is closed a moment before it drops what belongs to it. With the executor the last of them goes.
-    executor.shutdown_timeout(DRAIN);
-    // Then what they left to the background is released. A lock that the process took with it would keep the others
-    // waiting for its TTL.
-    let executor = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    if !executor.block_on(locks.shutdown(DRAIN)) {
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let locks = serve().await?;
+    // The requests under way have been answered, but a handler whose client has left may still hold its lock for a
+    // moment. One that the process took with it would keep the others waiting for its TTL.
+    if !locks.shutdown(DRAIN).await {
         eprintln!("some locks were not released and last until their TTL");
     }
     Ok(())
