@@ -290,7 +290,14 @@ on_both_stores! {
             drop(runtime.lock(format!("k:{key}")).acquire().await.expect("free"));
         }
         let kept = runtime.lock("kept").ttl(150 * MS).acquire().await.expect("free");
+        let waiting = tokio::spawn(runtime.lock("kept").wait(Wait::Forever).acquire());
+        until("the waiter is counted", async || {
+            witness.inspect("kept").await.expect("asked").is_some_and(|holder| holder.waiters() == 1)
+        })
+        .await;
         assert!(!runtime.shutdown(300 * MS).await, "one is held yet");
+        let error = waiting.await.expect("no panic").expect_err("who waits is sent away");
+        assert!(error.is_unavailable(), "{error}");
         for key in 0..50 {
             assert!(!witness.is_locked(format!("k:{key}")).await.expect("asked"));
         }

@@ -41,6 +41,8 @@ pub(crate) async fn acquire(
     observe::attempt(label);
     // The embedded store never suspends: without this, a loop over it would starve the executor.
     tokio::task::consume_budget().await;
+    // A shutdown waits for this request as it does for a lock, or it would be granted behind its back.
+    let _owed = engine.keeper.desk().owe();
     let mut patience = Patience::new(terms.wait);
     let asking = async {
         // Whoever is out of time in line asks once, to tell a lock that is busy from a store that does not answer.
@@ -102,6 +104,7 @@ impl<'a> Request<'a> {
         // What a caller whose time is over is told, if the store answered the last time.
         let mut heard: Option<Heard> = None;
         loop {
+            self.engine.ensure_open()?;
             let limit = self.limit(patience);
             let error = match self.ask(limit).await {
                 Ok(Verdict::Granted(lease)) => return Ok(lease),

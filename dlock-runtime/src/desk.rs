@@ -62,7 +62,7 @@ impl Desk {
 
     /// Notes that the store is owed a release, until the token is dropped.
     pub(crate) fn owe(self: &Arc<Self>) -> Owed {
-        self.owed.fetch_add(1, Ordering::AcqRel);
+        self.owed.fetch_add(1, Ordering::SeqCst);
         Owed(Arc::clone(self))
     }
 
@@ -70,7 +70,7 @@ impl Desk {
     pub(crate) async fn settled(&self) {
         loop {
             let change = self.settled.notified();
-            if self.owed.load(Ordering::Acquire) == 0 {
+            if self.owed.load(Ordering::SeqCst) == 0 {
                 return;
             }
             change.await;

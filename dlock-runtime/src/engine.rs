@@ -34,7 +34,7 @@ impl Engine {
     }
 
     pub(crate) fn is_shut_down(&self) -> bool {
-        self.shut_down.load(Ordering::Acquire)
+        self.shut_down.load(Ordering::SeqCst)
     }
 
     /// # Errors

@@ -117,8 +117,8 @@ impl Runtime {
         .await?
     }
 
-    /// Refuses new requests and waits, at most for `timeout`, until every lock is released: those whose holders are
-    /// still at work, and those that were dropped. True if this runtime leaves no lock behind. Locks that are still
+    /// Refuses requests, also those that wait for a lock, and waits, at most for `timeout`, until every lock is released:
+    /// those whose holders are still at work, and those that were dropped. True if this runtime leaves no lock behind. Locks that are still
     /// held stay held and renewed, and are released when they are dropped.
     ///
     /// Call it at the end of the program: the keeper's thread does not outlive the process.
@@ -126,7 +126,8 @@ impl Runtime {
     /// # Cancel safety
     /// If the future is dropped, the keeper goes on, and the runtime stays shut down.
     pub async fn shutdown(&self, timeout: Duration) -> bool {
-        self.0.shut_down.store(true, Ordering::Release);
+        // In one order with `Desk::owe`: a request either sees this, or is seen by `settled`.
+        self.0.shut_down.store(true, Ordering::SeqCst);
         let desk = Arc::clone(self.0.keeper.desk());
         let drained = async move { tokio::time::timeout(timeout, desk.settled()).await.is_ok() };
         self.0.keeper.run(drained).await.unwrap_or(false)
