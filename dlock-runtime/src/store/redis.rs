@@ -96,10 +96,13 @@ impl Store for Redis {
     fn acquire(&self, claim: &Arc<Claim>, patience: Duration) -> Reply<Answer> {
         let claim = Arc::clone(claim);
         self.ask(patience, |mut connection| async move {
-            claim.sent.store(true, Ordering::Release);
+            // Only who asked before can be among the waiters.
+            let again = claim.sent.swap(true, Ordering::AcqRel);
             let keys = [&claim.name, &*fence_name(&claim.name), &*queue_name(&claim.name)];
             let waits = if claim.waits { WAITER_COUNTS } else { Duration::ZERO };
-            let args = [Text(&claim.token), Millis(claim.ttl), Text(&claim.who), Millis(RECORD_KEPT), Millis(waits)];
+            let again = Text(if again { "1" } else { "0" });
+            let args =
+                [Text(&claim.token), Millis(claim.ttl), Text(&claim.who), Millis(RECORD_KEPT), Millis(waits), again];
             reply::answer(script::ACQUIRE.run(&mut connection, &keys, &args).await?)
         })
     }

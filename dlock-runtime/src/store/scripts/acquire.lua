@@ -4,6 +4,7 @@
 -- KEYS[3] the waiters: a sorted set of tokens by the time in ms up to which they count
 -- ARGV[1] owner token   ARGV[2] ttl in ms   ARGV[3] who   ARGV[4] how long the record is kept, in ms
 -- ARGV[5] for how many ms the caller counts as a waiter, 0 if it does not wait
+-- ARGV[6] 1 if the caller may be among the waiters already
 -- Reply {1, fence} granted; {0, ttl in ms, token, record, waiters} busy
 -- An error means that nothing was locked: whatever can fail is done before the lock is set.
 -- Asked again with the token that holds, it grants again with the same fence and a fresh lease.
@@ -21,7 +22,7 @@ local function mint()
 end
 
 if redis.call('SET', KEYS[1], token, 'NX', 'PX', ARGV[2]) then
-  if ARGV[5] ~= '0' then redis.pcall('ZREM', KEYS[3], token) end
+  if ARGV[6] == '1' then redis.pcall('ZREM', KEYS[3], token) end
   return mint()
 end
 
