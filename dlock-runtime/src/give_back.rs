@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     clock::Moment,
-    desk::Desk,
+    desk::{Desk, Owed},
     keeper::Keeper,
     lease::Lease,
     observe,
@@ -38,12 +38,7 @@ impl Keeper {
     pub(crate) fn release(&self, leftover: Leftover) {
         let desk = Arc::clone(self.desk());
         let owed = desk.owe();
-        self.detach(async move {
-            leftover.clear(&desk).await;
-            // What follows may take as long as the TTL and has nothing left to do in nearly every case.
-            drop(owed);
-            make_sure(&desk, &leftover).await;
-        });
+        self.detach(async move { leftover.settle(&desk, owed).await });
     }
 
     /// Sees through a request whose caller went away: if it was or may be granted, it is released.
@@ -71,9 +66,7 @@ impl Keeper {
             }
             let (name, token) = (Arc::clone(&claim.name), Arc::clone(&claim.token));
             let leftover = Leftover { label, name, token, ttl: claim.ttl, in_doubt };
-            leftover.clear(&desk).await;
-            drop(owed);
-            make_sure(&desk, &leftover).await;
+            leftover.settle(&desk, owed).await;
         });
     }
 }
@@ -106,27 +99,29 @@ impl Leftover {
         }
     }
 
-    /// The same by the keeper. After the TTL the lock is free without that.
-    async fn clear(&self, desk: &Desk) {
+    /// Releases it by the keeper, which owes that to the store no longer than it takes.
+    async fn settle(&self, desk: &Desk, owed: Owed) {
+        // After the TTL the lock is free without that.
         match self.release(desk, self.ttl).await {
             Ok(_) => observe::keeper_released(self.label),
             Err(error) => observe::not_released(self.label, &error),
         }
+        drop(owed);
+        if self.in_doubt {
+            self.make_sure(desk).await;
+        }
     }
-}
 
-/// A request that got no answer may sit in some buffer and be carried out after the release. Nobody would release
-/// what it takes, so the release is repeated, ever more rarely, for as long as its lease would last.
-async fn make_sure(desk: &Desk, leftover: &Leftover) {
-    if !leftover.in_doubt {
-        return;
-    }
-    let end = Moment::now().after(leftover.ttl);
-    let mut pause = Duration::from_millis(50);
-    while Moment::now().after(pause) < end {
-        tokio::time::sleep(pause).await;
-        pause *= 2;
-        // No answer is as good as "not held": the next round asks again.
-        _ = desk.in_time(desk.store.release(&leftover.name, &leftover.token, desk.command_timeout)).await;
+    /// A request that got no answer may sit in some buffer and be carried out after the release. Nobody would release
+    /// what it takes, so the release is repeated, ever more rarely, for as long as its lease would last.
+    async fn make_sure(&self, desk: &Desk) {
+        let end = Moment::now().after(self.ttl);
+        let mut pause = Duration::from_millis(50);
+        while Moment::now().after(pause) < end {
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+            // No answer is as good as "not held": the next round asks again.
+            _ = desk.in_time(desk.store.release(&self.name, &self.token, desk.command_timeout)).await;
+        }
     }
 }

@@ -10,16 +10,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{Answer, Claim, Renewal, Reply, Store, StoreError};
+use super::{Answer, Claim, Renewal, Reply, Store, StoreError, WAITER_COUNTS};
 use crate::{
     clock::Moment,
     holder::{Holder, Record},
 };
 
 static TABLE: LazyLock<Mutex<Table>> = LazyLock::new(Mutex::default);
-
-/// A waiter that has not asked again for this long does not count as one any more.
-const WAITER_COUNTS: Duration = Duration::from_millis(500);
 
 /// The store in this process.
 pub(crate) struct Embedded;

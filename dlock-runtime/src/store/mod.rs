@@ -2,7 +2,6 @@
 
 mod embedded;
 mod redis;
-mod script;
 
 use std::{
     io,
@@ -17,6 +16,10 @@ use crate::{
     holder::Holder,
     key::LockKey,
 };
+
+/// A waiter that has not asked again for this long does not count as one any more. Far more than the longest pause
+/// between two questions.
+const WAITER_COUNTS: Duration = Duration::from_millis(500);
 
 /// An answer of the store that is under way. It owns what it needs, so that it can be handed to the keeper when
 /// its caller goes away: a request that was written may still be carried out.

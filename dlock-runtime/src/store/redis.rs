@@ -3,6 +3,7 @@
 mod fate;
 mod link;
 mod reply;
+mod script;
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -11,14 +12,11 @@ use std::{
 
 use redis::{IntoConnectionInfo, RedisError, RedisResult, Value, aio::MultiplexedConnection, io::tcp::TcpSettings};
 
-use self::link::{Link, Links};
-use super::{
-    Answer, Claim, Renewal, Reply, Store, StoreError,
-    script::{
-        self,
-        Arg::{Millis, Text},
-    },
+use self::{
+    link::{Link, Links},
+    script::Arg::{Millis, Text},
 };
+use super::{Answer, Claim, Renewal, Reply, Store, StoreError, WAITER_COUNTS};
 use crate::{
     clock::Moment,
     error::LockError,
@@ -29,9 +27,6 @@ use crate::{
 /// How long a fence record outlives its last use. The time floor of the fence makes any length safe; days leave
 /// an operator something to find.
 const RECORD_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-
-/// A waiter that has not asked again for this long does not count as one any more.
-const WAITER_COUNTS: Duration = Duration::from_millis(500);
 
 /// A store in one Redis server.
 pub(crate) struct Redis {
@@ -72,9 +67,9 @@ impl Redis {
         Box::pin(async move {
             let link = links.here()?;
             let used = links.connect(&link).await?;
-            let mut patience = Patience { link, generation: used.generation, ends: Some(ends) };
+            let mut watch = Watch { link, generation: used.generation, ends: Some(ends) };
             let answer = question(used.connection).await;
-            patience.ends = answer.as_ref().is_err_and(fate::spoils_connection).then_some(Moment::START);
+            watch.ends = answer.as_ref().is_err_and(fate::spoils_connection).then_some(Moment::START);
             answer.map_err(fate::classify)
         })
     }
@@ -139,14 +134,14 @@ impl Store for Redis {
 /// Takes a connection out of service when it broke, or when a question on it was given up after its patience
 /// ended: the next question makes a new one. Scripts may be asked again, so nothing is lost by that. A question
 /// that was dropped earlier says nothing about the connection.
-struct Patience {
+struct Watch {
     link: Arc<Link>,
     generation: u64,
     /// When it is over; `None` once there was a proper answer.
     ends: Option<Moment>,
 }
 
-impl Drop for Patience {
+impl Drop for Watch {
     fn drop(&mut self) {
         if self.ends.is_some_and(|end| end <= Moment::now()) {
             self.link.abandon(self.generation);

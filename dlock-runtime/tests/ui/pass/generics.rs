@@ -1,7 +1,7 @@
 //! Generics, lifetimes, `impl Trait` and constants.
 
 #![deny(warnings)]
-#![allow(dead_code)]
+#![allow(dead_code)] // The functions only have to compile.
 
 use std::fmt::Display;
 

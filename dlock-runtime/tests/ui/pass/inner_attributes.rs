@@ -1,7 +1,7 @@
 //! Inner attributes stay at the head of the function.
 
 #![deny(warnings)]
-#![allow(dead_code)]
+#![allow(dead_code)] // The functions only have to compile.
 
 use dlock_runtime::{LockError, distributed_lock};
 

@@ -1,7 +1,7 @@
 //! Parameters that only the key uses, or only an option, are used.
 
 #![deny(warnings)]
-#![allow(dead_code)]
+#![allow(dead_code)] // The functions only have to compile.
 
 use dlock_runtime::{LockError, distributed_lock};
 
