@@ -292,7 +292,7 @@ on_both_stores! {
         let kept = runtime.lock("kept").ttl(150 * MS).acquire().await.expect("free");
         let waiting = tokio::spawn(runtime.lock("kept").wait(Wait::Forever).acquire());
         until("the waiter is counted", async || {
-            witness.inspect("kept").await.expect("asked").is_some_and(|holder| holder.waiters() == 1)
+            runtime.inspect("kept").await.expect("asked").is_some_and(|holder| holder.waiters() == 1)
         })
         .await;
         assert!(!runtime.shutdown(300 * MS).await, "one is held yet");

@@ -1,4 +1,5 @@
-//! Taking a lock: ask, wait, ask again, and leave nothing behind when giving up.
+//! Taking a lock: stand in line, use the lease that is there, or ask, wait, ask again; and leave nothing behind when
+//! giving up.
 
 use std::{
     sync::{
@@ -11,22 +12,33 @@ use std::{
 use tracing::Instrument;
 
 use crate::{
+    ask::{Ask, Granted, Question},
     clock::Moment,
+    desk::{Desk, Owed},
     engine::Engine,
-    error::LockError,
-    gate::Place,
-    hold::Hold,
+    error::{LockError, LostReason},
+    fences::Fences,
+    gate::{Entrance, Left, Place},
+    grant::Grant,
     holder::Holder,
     key::LockKey,
-    lease::{Grant, Lease},
+    lease::Lease,
     observe,
     options::{Terms, Wait},
-    store::{Answer, Claim, Fate, Reply, StoreError},
+    renewal,
+    store::{Answer, Claim, Fate, More, Renewal, Renewed, StoreError},
+    turn::{Turn, Wish},
     wait::Patience,
 };
 
 /// However short the wait, an answer that is under way gets this long to arrive.
 const LAST_MOMENT: Duration = Duration::from_millis(50);
+
+/// How long a lock stays free that others shall have a chance to get.
+const REST: Duration = Duration::from_millis(1);
+
+/// How many fences are reserved at once where many turns are to be expected.
+pub(crate) const BLOCK: u32 = 8192;
 
 /// # Errors
 /// As [`LockRequest::acquire`](crate::LockRequest::acquire).
@@ -36,24 +48,23 @@ pub(crate) async fn acquire(
     name: Arc<str>,
     terms: Terms,
     purpose: &'static str,
-) -> Result<Arc<Hold>, LockError> {
+) -> Result<Arc<Turn>, LockError> {
     let label = key.label();
     observe::attempt(label);
-    // The embedded store never suspends: without this, a loop over it would starve the executor.
+    // A turn on a lease that is there never suspends: without this, a loop over it would starve the executor.
     tokio::task::consume_budget().await;
     // A shutdown waits for this request as it does for a lock, or it would be granted behind its back.
-    let _owed = engine.keeper.desk().owe();
+    let owed = Some(engine.keeper.desk().owe());
     let mut patience = Patience::new(terms.wait);
     let asking = async {
-        // Whoever is out of time in line asks once, to tell a lock that is busy from a store that does not answer.
-        let gates = &engine.keeper.desk().gates;
-        let place = if patience.left().is_zero() { None } else { gates.enter(&name, patience.left()).await };
-        Request::new(&engine, key, name, terms, purpose, place).ask_until_answered(&mut patience).await
+        let place = enter(&engine, &key, &name, &mut patience).await?;
+        let request = Request { engine: &engine, key: &key, name: &name, terms: &terms, purpose, owed, fresh: None };
+        request.run(place, &mut patience).await
     };
     match asking.instrument(observe::acquiring(label)).await {
-        Ok(lease) => {
-            observe::acquired(label, patience.waited(), lease.fence);
-            Ok(Hold::new(lease, engine))
+        Ok(turn) => {
+            observe::acquired(label, || patience.waited(), turn.fence);
+            Ok(turn)
         }
         Err(error) => {
             observe::not_acquired(label, &error);
@@ -62,70 +73,91 @@ pub(crate) async fn acquire(
     }
 }
 
-/// A request under way. When it is dropped without having become a lease, the keeper sees to it that nothing is
-/// left behind in the store.
-struct Request<'a> {
-    engine: &'a Engine,
-    key: LockKey,
-    terms: Terms,
-    /// Its place at the head of the line, if it waits.
-    place: Option<Place>,
-    id: u64,
-    claim: Arc<Claim>,
-    reply: Option<Reply<Answer>>,
-    /// Some question got no answer. It may be carried out at any time.
-    in_doubt: bool,
-    settled: bool,
+/// Stands in line until its turn comes. Whoever is out of time there goes and asks the store once, to tell a lock that
+/// is busy from a store that does not answer.
+async fn enter(
+    engine: &Arc<Engine>,
+    key: &LockKey,
+    name: &Arc<str>,
+    patience: &mut Patience,
+) -> Result<Place, LockError> {
+    let gates = &engine.keeper.desk().gates;
+    if patience.is_none() {
+        return Ok(gates.enter_first(name).unwrap_or_else(|| gates.aside(name)));
+    }
+    match gates.enter(name) {
+        Entrance::Head(place) => Ok(place),
+        Entrance::Queue(mut turnstile) => {
+            let place = patience.within(turnstile.pass()).await.flatten();
+            Ok(place.unwrap_or_else(|| gates.aside(name)))
+        }
+        Entrance::Full => Err(LockError::Busy { key: key.clone(), waited: patience.waited(), holder: None }),
+    }
 }
 
-impl<'a> Request<'a> {
-    fn new(
-        engine: &'a Engine,
-        key: LockKey,
-        name: Arc<str>,
-        terms: Terms,
-        purpose: &str,
-        place: Option<Place>,
-    ) -> Self {
-        let (id, token) = engine.next_token();
-        let claim = Claim {
-            name,
-            token,
-            ttl: terms.ttl,
-            who: engine.who(purpose, key.label()),
-            waits: terms.wait != Wait::For(Duration::ZERO),
-            sent: AtomicBool::new(false),
-        };
-        Self { engine, key, terms, place, id, claim: Arc::new(claim), reply: None, in_doubt: false, settled: true }
-    }
+/// A request whose turn it is to act for its process.
+struct Request<'a> {
+    engine: &'a Arc<Engine>,
+    key: &'a LockKey,
+    name: &'a Arc<str>,
+    terms: &'a Terms,
+    purpose: &'static str,
+    owed: Option<Owed>,
+    /// When a yes was asked for that is meant for this request.
+    fresh: Option<Moment>,
+}
 
-    async fn ask_until_answered(mut self, patience: &mut Patience) -> Result<Arc<Lease>, LockError> {
+/// A definite answer, short of the lock.
+enum Verdict {
+    Granted,
+    Busy(Holder),
+}
+
+/// What a caller whose time is over is told, if the store answered the last time.
+enum Known {
+    Busy(Holder),
+    NotYet(StoreError),
+}
+
+impl Request<'_> {
+    async fn run(mut self, mut place: Place, patience: &mut Patience) -> Result<Arc<Turn>, LockError> {
         let mut asked_after_disconnect = false;
-        // What a caller whose time is over is told, if the store answered the last time.
-        let mut heard: Option<Heard> = None;
+        let mut known: Option<Known> = None;
         loop {
             self.engine.ensure_open()?;
+            place = match self.begin(place) {
+                Ok(turn) => return Ok(turn),
+                Err(place) => place,
+            };
             let limit = self.limit(patience);
-            let error = match self.ask(limit).await {
-                Ok(Verdict::Granted(lease)) => return Ok(lease),
-                Ok(Verdict::Busy(holder)) => {
-                    if !self.pause(patience, holder.remaining()).await {
+            let outcome = match place.lease().cloned() {
+                Some(lease) => self.prepare(&mut place, &lease, limit).await.map(|()| None),
+                None => match self.ask(&mut place, patience, limit).await {
+                    Ok(Verdict::Granted) => Ok(None),
+                    Ok(Verdict::Busy(holder)) => Ok(Some(holder)),
+                    Err(error) => Err(error),
+                },
+            };
+            let error = match outcome {
+                Ok(None) => continue,
+                Ok(Some(holder)) => {
+                    if !self.wait(&mut place, patience, Some(&holder)).await {
                         return Err(self.busy(patience, holder));
                     }
-                    heard = Some(Heard::Busy(holder));
+                    known = Some(Known::Busy(holder));
                     continue;
                 }
                 Err(error) => error,
             };
             // It was not the store that failed if the caller's own time was too short for its answer.
-            let cut_short = error.is_timeout() && limit < self.engine.keeper.desk().command_timeout;
-            match heard.take() {
-                Some(Heard::Busy(holder)) if cut_short => return Err(self.busy(patience, holder)),
-                Some(Heard::NotYet(words)) if cut_short => return Err(words.about(&self.key)),
+            let cut_short = error.is_timeout() && limit < self.desk().command_timeout;
+            match known.take() {
+                Some(Known::Busy(holder)) if cut_short => return Err(self.busy(patience, holder)),
+                Some(Known::NotYet(words)) if cut_short => return Err(words.about(self.key)),
                 _ => {}
             }
             if error.fate == Fate::NotYet {
-                heard = Some(Heard::NotYet(error.clone()));
+                known = Some(Known::NotYet(error.clone()));
             }
             // A connection that was closed while it was idle is no reason to fail who tries but once.
             if error.fate == Fate::Unknown && !error.is_timeout() && !asked_after_disconnect {
@@ -133,87 +165,194 @@ impl<'a> Request<'a> {
                 continue;
             }
             let passes = matches!(error.fate, Fate::NotYet | Fate::Unknown);
-            if !passes || !self.pause(patience, None).await {
-                return Err(error.about(&self.key));
+            if !passes || !self.wait(&mut place, patience, None).await {
+                return Err(error.about(self.key));
             }
         }
     }
 
-    /// Waits until it is worth asking again; false if there is no time left for that.
-    async fn pause(&mut self, patience: &mut Patience, remaining: Option<Duration>) -> bool {
-        match &self.place {
-            Some(place) => patience.pause_or(remaining, place.nudged()).await,
-            None => patience.pause(remaining).await,
+    fn begin(&mut self, place: Place) -> Result<Arc<Turn>, Place> {
+        let wish = Wish { engine: self.engine, key: self.key, terms: self.terms };
+        Turn::begin(place, &wish, self.fresh, &mut self.owed)
+    }
+
+    /// Renews a lease of this process that has too little left for this turn.
+    async fn prepare(&mut self, place: &mut Place, lease: &Arc<Lease>, limit: Duration) -> Result<(), StoreError> {
+        self.fresh = None;
+        let asked = Moment::now();
+        if asked >= lease.deadline() {
+            self.part(place, LostReason::Expired);
+            return Ok(());
         }
+        let more = || More { fences: BLOCK, who: self.engine.who(self.purpose, self.key.label()) };
+        let renewal = Renewal {
+            ticket: lease.ticket.clone(),
+            ttl: self.terms.ttl,
+            shorten: false,
+            more: (!lease.has_fences()).then(more),
+        };
+        let desk = self.desk();
+        let limit = limit.min(lease.deadline().since(asked).max(LAST_MOMENT));
+        let answers = renewal::ask(desk, vec![renewal], limit).await;
+        match answers.and_then(|mut answers| answers.pop().unwrap_or(Ok(Renewed::No))) {
+            Ok(Renewed::No) => self.part(place, LostReason::Gone),
+            Ok(Renewed::Yes) => self.prepared(lease, asked),
+            Ok(Renewed::With(first)) => {
+                lease.refill(Fences::new(first, BLOCK));
+                self.prepared(lease, asked);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn prepared(&mut self, lease: &Lease, asked: Moment) {
+        lease.extend(Grant { asked, ttl: self.terms.ttl });
+        self.fresh = Some(asked);
+    }
+
+    /// The lease that the process had is over before this turn began.
+    fn part(&self, place: &mut Place, reason: LostReason) {
+        if let Some(lease) = place.part() {
+            lease.lose(reason);
+            self.desk().give_back(Left::Lease(lease));
+        }
+    }
+
+    /// Asks once, unless a message makes that needless.
+    async fn ask(&mut self, place: &mut Place, patience: &Patience, limit: Duration) -> Result<Verdict, StoreError> {
+        self.fresh = None;
+        let waits = self.terms.wait != Wait::For(Duration::ZERO) && !patience.is_none();
+        let ask = match place.ask() {
+            // Begun by somebody who did not wait, it would never queue.
+            Some(ask) if ask.claim.waits || !waits => Arc::clone(ask),
+            before => {
+                let before = before.cloned();
+                let ask = Arc::new(self.new_ask(place, waits));
+                place.begin_to_ask(Arc::clone(&ask));
+                if let Some(before) = before {
+                    self.desk().give_back(Left::Ask(before));
+                }
+                ask
+            }
+        };
+        if ask.take_free() || std::mem::take(&mut place.rests) {
+            tokio::time::sleep(REST).await;
+        }
+        if Self::is_handed(place, &ask) {
+            return Ok(Verdict::Granted);
+        }
+        let (desk, claim) = (self.desk(), &ask.claim);
+        let question = ask.resume().unwrap_or_else(|| {
+            let asked = Moment::now();
+            ask.leaves(asked);
+            Question { asked, reply: desk.store.acquire(claim, desk.command_timeout) }
+        });
+        let asked = question.asked;
+        let answer = Asking { ask: &ask, question: Some(question) }.answer(limit).await;
+        match answer {
+            Ok(Answer::Granted { fence, waiting }) => {
+                let grant = Grant { asked, ttl: claim.ttl };
+                if Moment::now() < grant.deadline() {
+                    // An answer to this very request is good for its turn.
+                    self.fresh = (claim.ttl == self.terms.ttl).then_some(asked);
+                    take(place, &ask, fence, waiting, grant);
+                    return Ok(Verdict::Granted);
+                }
+                // The answer took longer than the lease lasts.
+                ask.doubt();
+                Err(StoreError::timed_out(Moment::now().since(asked)))
+            }
+            Ok(Answer::Busy { holder, floor }) => {
+                ask.not_yet(asked, floor);
+                // The message of a hand-over may have been here before the answer.
+                Ok(if Self::is_handed(place, &ask) { Verdict::Granted } else { Verdict::Busy(holder) })
+            }
+            Err(error) => {
+                if error.fate == Fate::Unknown && claim.sent.load(Ordering::Acquire) {
+                    ask.doubt();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn new_ask(&self, place: &Place, waits: bool) -> Ask {
+        let label = self.key.label();
+        let claim = Claim {
+            ticket: self.engine.next_ticket(self.name),
+            ttl: self.terms.ttl,
+            fences: if place.has_followers() { BLOCK } else { 1 },
+            who: self.engine.who(self.purpose, label),
+            waits,
+            sent: AtomicBool::new(false),
+        };
+        Ask::new(claim, label)
+    }
+
+    /// Takes the lock if a message says that it was handed over. Too late a message is passed over: the next answer
+    /// brings a fresh lease.
+    fn is_handed(place: &mut Place, ask: &Arc<Ask>) -> bool {
+        let Some(Granted { fence, waiting, from }) = ask.take_grant() else { return false };
+        let grant = Grant { asked: from, ttl: ask.claim.ttl };
+        let in_time = Moment::now() < grant.deadline();
+        if in_time {
+            take(place, ask, fence, waiting, grant);
+        }
+        in_time
+    }
+
+    /// Waits until it is worth asking again; false if there is no time left for that.
+    async fn wait(&mut self, place: &mut Place, patience: &mut Patience, holder: Option<&Holder>) -> bool {
+        let Some(ask) = place.ask().cloned() else { return patience.pause(None).await };
+        // Whoever hands locks over tells us; others must be asked.
+        let is_told = holder.is_some_and(|holder| !holder.is_foreign()) && ask.claim.waits && self.desk().hears();
+        patience.listen(holder.and_then(Holder::remaining), is_told, ask.heard()).await
     }
 
     /// How long the next answer may take.
     fn limit(&self, patience: &Patience) -> Duration {
-        let limit = self.engine.keeper.desk().command_timeout;
-        if self.claim.waits { limit.min(patience.left().max(LAST_MOMENT)) } else { limit }
+        let limit = self.desk().command_timeout;
+        if self.terms.wait == Wait::For(Duration::ZERO) { limit } else { limit.min(patience.left().max(LAST_MOMENT)) }
     }
 
     fn busy(&self, patience: &Patience, holder: Holder) -> LockError {
         LockError::Busy { key: self.key.clone(), waited: patience.waited(), holder: Some(holder) }
     }
 
-    /// Asks once.
-    async fn ask(&mut self, limit: Duration) -> Result<Verdict, StoreError> {
-        let desk = self.engine.keeper.desk();
-        self.settled = false;
-        let asked = Moment::now();
-        let reply = self.reply.insert(desk.store.acquire(&self.claim, desk.command_timeout));
-        let answer = tokio::time::timeout(limit, reply).await.unwrap_or_else(|_| Err(StoreError::timed_out(limit)));
-        self.reply = None;
-        match answer {
-            Ok(Answer::Granted { fence }) => {
-                let lease = self.lease(fence, Grant { asked, ttl: self.terms.ttl });
-                if Moment::now() < lease.deadline() {
-                    self.settled = true;
-                    return Ok(Verdict::Granted(Arc::new(lease)));
-                }
-                // The answer took longer than the lease lasts.
-                Err(StoreError::timed_out(Moment::now().since(asked)))
-            }
-            Ok(Answer::Busy(holder)) => {
-                self.settled = !self.in_doubt;
-                Ok(Verdict::Busy(holder))
-            }
-            Err(error) => {
-                self.in_doubt |= error.fate == Fate::Unknown && self.claim.sent.load(Ordering::Acquire);
-                self.settled = !self.in_doubt;
-                Err(error)
-            }
-        }
-    }
-
-    fn lease(&self, fence: u64, grant: Grant) -> Lease {
-        let (name, token) = (Arc::clone(&self.claim.name), Arc::clone(&self.claim.token));
-        Lease::new(self.id, self.key.clone(), name, token, fence, self.terms, grant, self.in_doubt)
+    fn desk(&self) -> &Arc<Desk> {
+        self.engine.keeper.desk()
     }
 }
 
-/// A definite answer, short of the lock.
-enum Heard {
-    Busy(Holder),
-    NotYet(StoreError),
+/// The request became a lease.
+fn take(place: &mut Place, ask: &Ask, fence: u64, waiting: u64, grant: Grant) {
+    let fences = Fences::new(fence, ask.claim.fences);
+    let lease = Lease::new(ask.claim.ticket.clone(), ask.label, fences, grant, waiting > 0, ask.in_doubt());
+    place.take_lease(Arc::new(lease));
 }
 
-/// An [`Answer`] in terms of this process.
-enum Verdict {
-    Granted(Arc<Lease>),
-    Busy(Holder),
+/// A question that a task waits for. If that goes away, the question stays with the request, as it may be carried out
+/// all the same.
+struct Asking<'a> {
+    ask: &'a Ask,
+    question: Option<Question>,
 }
 
-impl Drop for Request<'_> {
+impl Asking<'_> {
+    async fn answer(mut self, limit: Duration) -> Result<Answer, StoreError> {
+        let Some(question) = &mut self.question else { return Err(StoreError::timed_out(limit)) };
+        let answer = tokio::time::timeout(limit, &mut question.reply).await;
+        self.question = None;
+        answer.unwrap_or_else(|_| Err(StoreError::timed_out(limit)))
+    }
+}
+
+impl Drop for Asking<'_> {
     fn drop(&mut self) {
-        if self.settled {
-            return;
-        }
         // A question that was never written will not be, once it is dropped.
-        if self.claim.sent.load(Ordering::Acquire) {
-            let claim = Arc::clone(&self.claim);
-            self.engine.keeper.see_through(self.key.label(), claim, self.reply.take(), self.in_doubt);
+        if let Some(question) = self.question.take().filter(|_| self.ask.claim.sent.load(Ordering::Acquire)) {
+            self.ask.suspend(question);
         }
     }
 }

@@ -12,12 +12,14 @@ use crate::{
     context,
     engine::Engine,
     error::LockError,
+    gate::Rules,
     keeper::Keeper,
     name::Namespace,
     observe,
     options::{DEFAULT_WAIT, Defaults, MaxHold, Renew, Wait, Wishes},
     runtime::Runtime,
     store::{Embedded, Fate, Redis, Store},
+    ticket::Identity,
     wait::Patience,
 };
 
@@ -50,6 +52,8 @@ pub struct Builder {
     namespace: String,
     defaults: Defaults,
     command_timeout: Option<Duration>,
+    rules: Rules,
+    confirms_not: bool,
 }
 
 impl Builder {
@@ -130,8 +134,8 @@ impl Builder {
         }
         Wishes::default().on(&self.defaults)?;
 
-        let keeper = Keeper::start(store, command_timeout)
-            .await
+        let identity = Identity::random()?;
+        let keeper = Keeper::start(store, identity, command_timeout, !self.confirms_not, self.rules)
             .map_err(|error| LockError::Unavailable { source: Arc::new(error) })?;
         reach(&keeper, self.defaults.wait).await?;
         observe::describe();
@@ -139,11 +143,54 @@ impl Builder {
             keeper,
             namespace: Namespace::new(self.namespace),
             defaults: self.defaults,
-            identity: random_identity()?,
+            identity,
             place: format!("{} pid {}", host(), std::process::id()),
             tokens: AtomicU64::new(1),
             shut_down: AtomicBool::new(false),
         })))
+    }
+
+    /// Whether the tasks of this runtime take turns on a lock that it got from the store, as long as nobody waits for it
+    /// elsewhere: yes unless set. A turn costs no round trip; it has terms and a fence of its own all the same. Without
+    /// turns every call takes its own lock from the store and gives it back.
+    pub fn turns(mut self, on: bool) -> Self {
+        self.rules.share.turns = on;
+        self
+    }
+
+    /// When a runtime whose tasks take turns lets somebody else have the lock: after so many turns or so much time
+    /// since it knows that one waits, whichever comes first, at the end of the turn that is under way then. 10,000
+    /// turns and 5 ms unless set. More is good for throughput, less for those who wait.
+    pub fn yield_after(mut self, turns: u32, time: Duration) -> Self {
+        self.rules.share.most_turns = turns;
+        self.rules.share.longest = time;
+        self
+    }
+
+    /// How long a lock is kept that no task of this runtime uses, in case one comes back for it: not at all unless set.
+    /// It is given to whoever asks for it elsewhere in the meantime. At most what is left of its TTL.
+    pub fn linger(mut self, linger: Duration) -> Self {
+        self.rules.linger = linger;
+        self
+    }
+
+    /// Whether a release waits until the store has confirmed it: yes unless set. If not, it is sent in order and the
+    /// keeper sees to it that it happens. A lock that was lost without notice is not told of then.
+    pub fn confirm_release(mut self, confirm: bool) -> Self {
+        self.confirms_not = !confirm;
+        self
+    }
+
+    /// How many tasks may wait for one lock: 10,000 unless set. Those beyond get [`LockError::Busy`] at once.
+    pub fn waiters_per_key(mut self, most: usize) -> Self {
+        self.rules.waiters_per_key = most;
+        self
+    }
+
+    /// How many tasks may wait for locks in all: 100,000 unless set. Those beyond get [`LockError::Busy`] at once.
+    pub fn waiters(mut self, most: usize) -> Self {
+        self.rules.waiters = most;
+        self
     }
 
     /// Builds the runtime and makes it the one that annotated functions use.
@@ -193,14 +240,6 @@ async fn reach(keeper: &Keeper, wait: Wait) -> Result<(), LockError> {
         }
     })
     .await?
-}
-
-/// # Errors
-/// [`LockError::Unavailable`] if the system has no random numbers to give.
-fn random_identity() -> Result<String, LockError> {
-    let mut bits = [0; 16];
-    getrandom::fill(&mut bits).map_err(|error| LockError::Unavailable { source: Arc::new(error) })?;
-    Ok(format!("{:032x}", u128::from_ne_bytes(bits)))
 }
 
 #[cfg(unix)]

@@ -33,6 +33,11 @@ pub(crate) async fn run<T: Send + 'static>(
     })
 }
 
+/// Whether requests can run here; false where that was not tried yet.
+pub(crate) fn is_known_to_be_fit_here() -> bool {
+    FIT.get().is_some_and(|fit| Handle::try_current().is_ok_and(|here| here.id() == fit))
+}
+
 async fn is_fit_here() -> bool {
     let Ok(here) = Handle::try_current() else { return false };
     let id = here.id();

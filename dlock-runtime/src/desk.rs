@@ -1,17 +1,17 @@
-//! What the keeper and its jobs share: the store, the ledger, and the count of what is not done yet.
+//! What the keeper and its jobs share: the store, the ledger, the lines, and the count of what is not done yet.
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::{runtime::Handle, sync::Notify};
 
 use crate::{
-    gate::Gates,
+    gate::{Gates, Rules},
     ledger::Ledger,
     store::{Reply, Store, StoreError},
 };
@@ -23,6 +23,12 @@ pub(crate) struct Desk {
     pub(crate) gates: Arc<Gates>,
     /// How long one exchange with the store may take.
     pub(crate) command_timeout: Duration,
+    /// Whether a release waits for the store.
+    pub(crate) confirms: bool,
+    /// The keeper's thread.
+    thread: Handle,
+    /// Whether messages of the store arrive.
+    hears: AtomicBool,
     /// Jobs under way; the thread does not end before them.
     jobs: AtomicUsize,
     /// Locks that the store must be told to release yet: held, dropped, or asked for and given up.
@@ -31,16 +37,33 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    pub(crate) fn new(store: Arc<dyn Store>, command_timeout: Duration) -> Self {
-        Self {
-            store,
-            ledger: Ledger::default(),
-            gates: Arc::default(),
-            command_timeout,
-            jobs: AtomicUsize::new(0),
-            owed: AtomicUsize::new(0),
-            settled: Notify::new(),
-        }
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        command_timeout: Duration,
+        confirms: bool,
+        rules: Rules,
+        thread: Handle,
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|desk: &std::sync::Weak<Self>| {
+            let desk = desk.clone();
+            let gates = Gates::new(rules, move |left| {
+                if let Some(desk) = desk.upgrade() {
+                    desk.give_back(left);
+                }
+            });
+            Self {
+                store,
+                ledger: Ledger::default(),
+                gates: Arc::new(gates),
+                command_timeout,
+                confirms,
+                thread,
+                hears: AtomicBool::new(false),
+                jobs: AtomicUsize::new(0),
+                owed: AtomicUsize::new(0),
+                settled: Notify::new(),
+            }
+        })
     }
 
     /// Awaits a reply for as long as a command may take.
@@ -48,6 +71,28 @@ impl Desk {
         tokio::time::timeout(self.command_timeout, reply)
             .await
             .unwrap_or_else(|_| Err(StoreError::timed_out(self.command_timeout)))
+    }
+
+    /// Runs `job` on the keeper's thread to its end.
+    pub(crate) fn detach(self: &Arc<Self>, job: impl Future<Output = ()> + Send + 'static) {
+        let at_work = self.at_work();
+        self.thread.spawn(async move {
+            let _at_work = at_work;
+            job.await;
+        });
+    }
+
+    pub(crate) fn thread(&self) -> &Handle {
+        &self.thread
+    }
+
+    /// Whether messages of the store arrive.
+    pub(crate) fn hears(&self) -> bool {
+        self.hears.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_hears(&self, hears: bool) {
+        self.hears.store(hears, Ordering::Relaxed);
     }
 
     /// Whether the runtime is gone and there is nothing left to keep.

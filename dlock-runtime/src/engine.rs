@@ -5,15 +5,20 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use crate::{error::LockError, keeper::Keeper, name::Namespace, options::Defaults};
+use crate::{
+    error::LockError,
+    keeper::Keeper,
+    name::Namespace,
+    options::Defaults,
+    ticket::{Identity, Ticket, Token},
+};
 
 /// One runtime, without its public face.
 pub(crate) struct Engine {
     pub(crate) keeper: Keeper,
     pub(crate) namespace: Namespace,
     pub(crate) defaults: Defaults,
-    /// 128 random bits, in hex: what owner tokens of this runtime begin with.
-    pub(crate) identity: String,
+    pub(crate) identity: Identity,
     /// Host and process id.
     pub(crate) place: String,
     pub(crate) tokens: AtomicU64,
@@ -21,10 +26,10 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// A number and an owner token that nobody else has or will have.
-    pub(crate) fn next_token(&self) -> (u64, Arc<str>) {
+    /// A ticket for the lock `name` that nobody else has or will have.
+    pub(crate) fn next_ticket(&self, name: &Arc<str>) -> Ticket {
         let number = self.tokens.fetch_add(1, Ordering::Relaxed);
-        (number, format!("{}-{number:x}", self.identity).into())
+        Ticket { name: Arc::clone(name), token: Token { identity: self.identity, number } }
     }
 
     /// Who asks for a lock, for an operator: host, process, and the function or the template.

@@ -1,86 +1,257 @@
 //! Tasks of one process that want the same lock stand in line here, first come, first served.
 //!
-//! Only the head of a line asks the store, so that a process is one waiter however many of its tasks wait, and its
-//! tasks do not overtake each other. When a hold of this process ends, the head is nudged and asks at once.
+//! The place at the head of a line is the right to act for this process: to ask the store, and to use the lease that
+//! the process got. It goes from task to task, with the lease as long as that is good for another turn. So a process is
+//! one waiter in the store however many of its tasks wait, and a turn costs no round trip.
 //!
-//! **Invariant:** a line has a head. A place is given up by being dropped, also by a future that was cancelled, and
-//! then goes to the next task that is still there.
+//! **Invariant:** as long as a line is known here, exactly one place of it exists, or its lease is parked. A place is
+//! given up by being passed on or dropped, also by a future that was cancelled, and goes to the next task that is still
+//! there; what nobody wants is left to whoever must give it back to the store.
+
+mod place;
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    hash::BuildHasher,
     time::Duration,
 };
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
+
+pub(crate) use self::place::Place;
+use crate::{
+    ask::Ask,
+    clock::Moment,
+    lease::{Lease, Share},
+    sync::{Arc, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError, RandomState},
+    ticket::Ticket,
+};
+
+/// So that tasks which want different locks seldom meet.
+const SHARDS: usize = 16;
 
 /// The lines of one runtime, by the names of the locks.
-#[derive(Default)]
 pub(crate) struct Gates {
-    lines: Mutex<HashMap<Arc<str>, Line>>,
+    shards: [Mutex<Shard>; SHARDS],
+    hasher: RandomState,
+    rules: Rules,
+    /// How many tasks stand in line.
+    waiters: AtomicUsize,
+    /// Takes what a place that was dropped leaves to the store.
+    left: Box<dyn Fn(Left) + Send + Sync>,
+}
+
+#[derive(Default)]
+struct Shard {
+    lines: HashMap<Arc<str>, Line, RandomState>,
+    /// No lease is parked any more.
+    closing: bool,
+}
+
+/// How the lines are run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    pub(crate) share: Share,
+    /// How long an idle lease is kept.
+    pub(crate) linger: Duration,
+    pub(crate) waiters_per_key: usize,
+    pub(crate) waiters: usize,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { share: Share::default(), linger: Duration::ZERO, waiters_per_key: 10_000, waiters: 100_000 }
+    }
 }
 
 #[derive(Default)]
 struct Line {
-    /// Tells the head that the lock may be free.
-    nudge: Arc<Notify>,
     /// Those behind the head. Some may have gone.
     queue: VecDeque<oneshot::Sender<Place>>,
+    /// What the head asks the store, to be found by messages.
+    ask: Option<Arc<Ask>>,
+    /// What the process has. Closed leases are not told of.
+    lease: Option<Arc<Lease>>,
+    /// Until when the lease is kept that nobody uses; then there is no head.
+    parked: Option<Moment>,
 }
 
-/// The head of a line.
-pub(crate) struct Place {
+/// What came of entering a line.
+pub(crate) enum Entrance {
+    Head(Place),
+    /// There are others before.
+    Queue(Turnstile),
+    /// There are too many others before.
+    Full,
+}
+
+/// A task's wait for its place.
+pub(crate) struct Turnstile {
     gates: Arc<Gates>,
-    name: Arc<str>,
-    nudge: Arc<Notify>,
-    /// Whether dropping it makes the next one the head.
-    taken: bool,
+    turn: oneshot::Receiver<Place>,
+}
+
+/// What is left to the store.
+pub(crate) enum Left {
+    Lease(Arc<Lease>),
+    Ask(Arc<Ask>),
 }
 
 impl Gates {
-    /// Waits in line for at most `within`. `None` if the time was over first.
-    ///
-    /// # Cancel safety
-    /// Dropping the future leaves the line.
-    pub(crate) async fn enter(self: &Arc<Self>, name: &Arc<str>, within: Duration) -> Option<Place> {
-        let turn = {
-            let mut lines = self.lines();
-            match lines.entry(Arc::clone(name)) {
-                Entry::Vacant(free) => {
-                    let nudge = Arc::clone(&free.insert(Line::default()).nudge);
-                    return Some(self.place(name, nudge));
-                }
-                Entry::Occupied(mut line) => line.get_mut().join(),
+    pub(crate) fn new(rules: Rules, left: impl Fn(Left) + Send + Sync + 'static) -> Self {
+        Self {
+            shards: std::array::from_fn(|_| Mutex::default()),
+            hasher: RandomState::new(),
+            rules,
+            waiters: AtomicUsize::new(0),
+            left: Box::new(left),
+        }
+    }
+
+    /// How long an idle lease is kept.
+    pub(crate) fn linger(&self) -> Duration {
+        self.rules.linger
+    }
+
+    /// Enters the line for the lock `name`.
+    pub(crate) fn enter(self: &Arc<Self>, name: &Arc<str>) -> Entrance {
+        let mut shard = self.shard(name);
+        if shard.closing {
+            return Entrance::Head(Place::aside(self, name));
+        }
+        match shard.lines.entry(Arc::clone(name)) {
+            Entry::Vacant(free) => {
+                free.insert(Line::default());
+                Entrance::Head(Place::new(self, name, None))
             }
-        };
-        tokio::time::timeout(within, turn).await.ok()?.ok()
-    }
-
-    /// A hold of the lock has ended: the head asks again now.
-    pub(crate) fn nudge(&self, name: &Arc<str>) {
-        if let Some(line) = self.lines().get(name) {
-            line.nudge.notify_one();
+            Entry::Occupied(mut line) => {
+                let line = line.get_mut();
+                if line.parked.take().is_some() {
+                    return Entrance::Head(Place::new(self, name, line.lease.clone()));
+                }
+                if line.queue.len() >= self.rules.waiters_per_key {
+                    line.queue.retain(|waiter| !waiter.is_closed());
+                }
+                if line.queue.len() >= self.rules.waiters_per_key || !self.count_in() {
+                    return Entrance::Full;
+                }
+                Entrance::Queue(Turnstile { gates: Arc::clone(self), turn: line.join() })
+            }
         }
     }
 
-    fn place(self: &Arc<Self>, name: &Arc<str>, nudge: Arc<Notify>) -> Place {
-        Place { gates: Arc::clone(self), name: Arc::clone(name), nudge, taken: true }
-    }
-
-    /// The next task that is still there, or nobody: then the line is gone.
-    fn next(&self, name: &Arc<str>) -> Option<oneshot::Sender<Place>> {
-        let mut lines = self.lines();
-        let next = lines.get_mut(name)?.queue.pop_front();
-        if next.is_none() {
-            lines.remove(name);
+    /// Enters if nobody is there; a parked lease is as good.
+    pub(crate) fn enter_first(self: &Arc<Self>, name: &Arc<str>) -> Option<Place> {
+        let taken = self.shard(name).lines.get(name).is_some_and(|line| line.parked.is_none());
+        if taken {
+            return None;
         }
-        next
+        match self.enter(name) {
+            Entrance::Head(place) => Some(place),
+            // Somebody came first in this moment.
+            Entrance::Queue(_) | Entrance::Full => None,
+        }
     }
 
-    fn lines(&self) -> MutexGuard<'_, HashMap<Arc<str>, Line>> {
-        // Nothing panics while it holds this lock.
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A place in no line, for a request that does not wait. What it gets is used for one turn.
+    pub(crate) fn aside(self: &Arc<Self>, name: &Arc<str>) -> Place {
+        Place::aside(self, name)
     }
+
+    /// How many tasks stand in line behind the head.
+    pub(crate) fn waiting(&self, name: &str) -> usize {
+        let shard = self.shard(name);
+        shard.lines.get(name).map_or(0, |line| line.queue.iter().filter(|waiter| !waiter.is_closed()).count())
+    }
+
+    /// A message says that the lock was handed to `ticket`. False if that is none of ours, any more.
+    pub(crate) fn granted(&self, ticket: &Ticket, fence: u64, waiting: u64) -> bool {
+        let shard = self.shard(&ticket.name);
+        let Some(line) = shard.lines.get(&ticket.name) else { return false };
+        match &line.ask {
+            Some(ask) if ask.claim.ticket.token == ticket.token => {
+                ask.granted(fence, waiting);
+                true
+            }
+            // Its reply was here first.
+            _ => line.lease.as_ref().is_some_and(|lease| lease.ticket.token == ticket.token),
+        }
+    }
+
+    /// A message says that the lock is free for `ticket`.
+    pub(crate) fn free(&self, ticket: &Ticket) {
+        if let Some(ask) = self.shard(&ticket.name).lines.get(&ticket.name).and_then(|line| line.ask.as_ref()) {
+            if ask.claim.ticket.token == ticket.token {
+                ask.free();
+            }
+        }
+    }
+
+    /// A message says that somebody waits for what `ticket` holds. An idle lease is to be given back.
+    #[must_use]
+    pub(crate) fn wanted(&self, ticket: &Ticket, now: Moment) -> Option<Arc<Lease>> {
+        let mut shard = self.shard(&ticket.name);
+        let line = shard.lines.get_mut(&ticket.name)?;
+        let lease = line.lease.as_ref().filter(|lease| lease.ticket.token == ticket.token)?;
+        lease.want(now);
+        line.parked?;
+        shard.lines.remove(&ticket.name)?.lease
+    }
+
+    /// Messages may have been missed: every request asks again.
+    pub(crate) fn stir(&self) {
+        for shard in &self.shards {
+            for ask in lock(shard).lines.values().filter_map(|line| line.ask.as_ref()) {
+                ask.stir();
+            }
+        }
+    }
+
+    /// Until when the lease is parked, if it is.
+    pub(crate) fn parked_until(&self, lease: &Arc<Lease>) -> Option<Moment> {
+        self.shard(&lease.ticket.name).lines.get(&lease.ticket.name).filter(|line| line.has(lease))?.parked
+    }
+
+    /// Takes out a lease that is parked.
+    #[must_use]
+    pub(crate) fn unpark(&self, lease: &Arc<Lease>) -> Option<Arc<Lease>> {
+        let mut shard = self.shard(&lease.ticket.name);
+        let line = shard.lines.get(&lease.ticket.name).filter(|line| line.has(lease))?;
+        line.parked?;
+        shard.lines.remove(&lease.ticket.name)?.lease
+    }
+
+    /// Takes out all that is parked, and sends away who stands in line. Nothing is parked from now on, nobody waits.
+    #[must_use]
+    pub(crate) fn close(&self) -> Vec<Arc<Lease>> {
+        let mut parked = Vec::new();
+        for shard in &self.shards {
+            let mut shard = lock(shard);
+            shard.closing = true;
+            shard.lines.values_mut().for_each(|line| line.queue.clear());
+            let idle = shard.lines.extract_if(|_, line| line.parked.is_some());
+            parked.extend(idle.filter_map(|(_, line)| line.lease));
+        }
+        self.stir();
+        parked
+    }
+
+    fn count_in(&self) -> bool {
+        let in_bounds = self.waiters.fetch_add(1, Ordering::Relaxed) < self.rules.waiters;
+        if !in_bounds {
+            self.waiters.fetch_sub(1, Ordering::Relaxed);
+        }
+        in_bounds
+    }
+
+    fn shard(&self, name: &str) -> MutexGuard<'_, Shard> {
+        lock(&self.shards[self.hasher.hash_one(name) as usize % SHARDS])
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it holds one of these locks.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Line {
@@ -93,100 +264,24 @@ impl Line {
         self.queue.push_back(waiter);
         turn
     }
-}
 
-impl Place {
-    /// Returns when a hold of this process has ended since the last time.
-    pub(crate) async fn nudged(&self) {
-        self.nudge.notified().await;
+    fn has(&self, lease: &Arc<Lease>) -> bool {
+        self.lease.as_ref().is_some_and(|known| Arc::ptr_eq(known, lease))
     }
 }
 
-impl Drop for Place {
+impl Turnstile {
+    /// Waits for the place.
+    ///
+    /// # Cancel safety
+    /// Dropping the turnstile leaves the line.
+    pub(crate) async fn pass(&mut self) -> Option<Place> {
+        (&mut self.turn).await.ok()
+    }
+}
+
+impl Drop for Turnstile {
     fn drop(&mut self) {
-        if !self.taken {
-            return;
-        }
-        while let Some(next) = self.gates.next(&self.name) {
-            match next.send(self.gates.place(&self.name, Arc::clone(&self.nudge))) {
-                Ok(()) => return,
-                // It left in this moment. Its place comes back, and must not look for a successor by itself.
-                Err(mut place) => place.taken = false,
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LONG: Duration = Duration::from_secs(3600);
-
-    fn gates() -> (Arc<Gates>, Arc<str>) {
-        (Arc::default(), "k".into())
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn first_come_first_served() {
-        let (gates, name) = gates();
-        let head = gates.enter(&name, LONG).await.expect("nobody is there");
-        let order = Arc::new(Mutex::new(Vec::new()));
-        let tasks = (0..50).map(|number| {
-            let (gates, name, order) = (Arc::clone(&gates), Arc::clone(&name), Arc::clone(&order));
-            tokio::spawn(async move {
-                let _place = gates.enter(&name, LONG).await.expect("in time");
-                order.lock().expect("no panic").push(number);
-            })
-        });
-        let tasks = tasks.collect::<Vec<_>>();
-        tokio::task::yield_now().await;
-        drop(head);
-        for task in tasks {
-            task.await.expect("no panic");
-        }
-        assert_eq!(*order.lock().expect("no panic"), (0..50).collect::<Vec<_>>());
-        assert!(gates.lines().is_empty(), "no line stays behind");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_leaves_the_line_is_skipped_and_who_is_out_of_time_leaves() {
-        let (gates, name) = gates();
-        let head = gates.enter(&name, LONG).await.expect("nobody is there");
-        assert!(gates.enter(&name, Duration::from_secs(1)).await.is_none(), "out of time");
-        let mut cancelled = (0..1000).map(|_| Box::pin(gates.enter(&name, LONG))).collect::<Vec<_>>();
-        for waiter in &mut cancelled {
-            assert!(tokio::time::timeout(Duration::ZERO, waiter).await.is_err(), "it waits");
-        }
-        let last = tokio::spawn({
-            let (gates, name) = (Arc::clone(&gates), Arc::clone(&name));
-            async move { gates.enter(&name, LONG).await.is_some() }
-        });
-        tokio::task::yield_now().await;
-        drop(cancelled);
-        drop(head);
-        assert!(last.await.expect("no panic"));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_place_that_was_handed_to_somebody_who_left_goes_on() {
-        let (gates, name) = gates();
-        let head = gates.enter(&name, LONG).await.expect("nobody is there");
-        let mut leaves = Box::pin(gates.enter(&name, LONG));
-        assert!(tokio::time::timeout(Duration::ZERO, &mut leaves).await.is_err(), "it waits");
-        drop(head);
-        // The place is in its channel now, and it never looks.
-        drop(leaves);
-        assert!(gates.enter(&name, Duration::ZERO).await.is_some());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_nudge_that_comes_early_is_not_lost() {
-        let (gates, name) = gates();
-        gates.nudge(&name);
-        let head = gates.enter(&name, LONG).await.expect("nobody is there");
-        assert!(tokio::time::timeout(LONG, head.nudged()).await.is_err(), "that one was for nobody");
-        gates.nudge(&name);
-        head.nudged().await;
+        self.gates.waiters.fetch_sub(1, Ordering::Relaxed);
     }
 }

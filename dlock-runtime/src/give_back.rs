@@ -1,93 +1,80 @@
-//! Releasing in the background: until the store has given a definite answer, or the TTL has done the work.
+//! Giving back to the store what nobody here uses any more: leases, requests, seats in the queue. Until the store has
+//! given a definite answer, or the TTL has done the work.
 
-use std::{sync::Arc, time::Duration};
-
-use crate::{
-    clock::Moment,
-    desk::{Desk, Owed},
-    keeper::Keeper,
-    lease::Lease,
-    observe,
-    store::{Answer, Claim, Fate, Reply, StoreError},
+use std::{
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
 };
 
-/// A lock in the store that nobody here uses any more.
+use crate::{
+    ask::{Ask, Question},
+    clock::Moment,
+    context,
+    desk::Desk,
+    error::LostReason,
+    gate::Left,
+    lease::Lease,
+    observe,
+    store::{Answer, Fate, Leaving, Reply, StoreError},
+    ticket::Ticket,
+};
+
+/// For how many command timeouts a caller waits for a release to be confirmed. The keeper goes on after that.
+const FOR_THE_CALLER: u32 = 3;
+
+/// How long the answer to a question that was put elsewhere is awaited: the runtime there may not run any more.
+const HEDGE: Duration = Duration::from_millis(10);
+
+/// How long a hand-over is fought for that nobody asked for: about what its lease may last.
+const UNASKED: Duration = Duration::from_secs(10);
+
+/// Something in the store that nobody here uses any more.
 pub(crate) struct Leftover {
-    pub(crate) label: &'static str,
-    pub(crate) name: Arc<str>,
-    pub(crate) token: Arc<str>,
-    pub(crate) ttl: Duration,
+    label: &'static str,
+    leaving: Leaving,
+    ttl: Duration,
     /// A request to acquire it may be carried out yet.
-    pub(crate) in_doubt: bool,
+    in_doubt: bool,
 }
 
 impl Leftover {
-    pub(crate) fn of(lease: &Lease) -> Self {
-        Self {
-            label: lease.key.label(),
-            name: Arc::clone(&lease.name),
-            token: Arc::clone(&lease.token),
-            ttl: lease.terms.ttl,
-            in_doubt: lease.in_doubt,
+    /// `None` if the store has nothing of it.
+    fn of(left: &Left) -> Option<Self> {
+        match left {
+            Left::Lease(lease) if lease.lost_because() == Some(LostReason::Gone) && !lease.in_doubt => None,
+            Left::Lease(lease) => Some(Self {
+                label: lease.label,
+                leaving: Leaving { ticket: lease.ticket.clone(), used: lease.to_return(), seat: None },
+                ttl: lease.ttl(),
+                in_doubt: lease.in_doubt,
+            }),
+            Left::Ask(ask) => {
+                Some(Self { label: ask.label, leaving: ask.leaving()?, ttl: ask.claim.ttl, in_doubt: ask.in_doubt() })
+            }
         }
     }
-}
 
-impl Keeper {
-    /// Releases `leftover` in the background, at once.
-    pub(crate) fn release(&self, leftover: Leftover) {
-        let desk = Arc::clone(self.desk());
-        let owed = desk.owe();
-        self.detach(async move { leftover.settle(&desk, owed).await });
-    }
-
-    /// Sees through a request whose caller went away: if it was or may be granted, it is released.
-    pub(crate) fn see_through(
-        &self,
-        label: &'static str,
-        claim: Arc<Claim>,
-        reply: Option<Reply<Answer>>,
-        doubt: bool,
-    ) {
-        let desk = Arc::clone(self.desk());
-        let owed = desk.owe();
-        self.detach(async move {
-            let answer = match reply {
-                None => Err(StoreError::timed_out(Duration::ZERO)),
-                Some(reply) => desk.in_time(reply).await,
-            };
-            let (granted, in_doubt) = match answer {
-                Ok(Answer::Granted { .. }) => (true, doubt),
-                Ok(Answer::Busy(_)) => (false, doubt),
-                Err(error) => (false, doubt || error.fate == Fate::Unknown),
-            };
-            if !granted && !in_doubt {
-                return;
-            }
-            let (name, token) = (Arc::clone(&claim.name), Arc::clone(&claim.token));
-            let leftover = Leftover { label, name, token, ttl: claim.ttl, in_doubt };
-            leftover.settle(&desk, owed).await;
-        });
-    }
-}
-
-impl Leftover {
-    /// Asks until there is a definite answer, at most for `within`: true if the lock was ours until now.
+    /// Asks until there is a definite answer, at most for `within`: true if the lock was ours until now. `first` is the
+    /// first question, if it was put already.
     ///
     /// # Errors
     /// The last one, if there was no definite answer in time or there never will be one.
-    pub(crate) async fn release(&self, desk: &Desk, within: Duration) -> Result<bool, StoreError> {
+    async fn release(&self, desk: &Desk, within: Duration, first: Option<Reply<bool>>) -> Result<bool, StoreError> {
         let end = Moment::now().after(within);
         let mut pause = Duration::from_millis(10);
         let mut unheard = false;
+        if let Some(first) = first {
+            match tokio::time::timeout(HEDGE, first).await {
+                Ok(Ok(released)) => return Ok(released),
+                _ => unheard = true,
+            }
+        }
         loop {
-            let reply = desk.store.release(&self.name, &self.token, desk.command_timeout);
+            let reply = self.ask(desk);
             let error = match desk.in_time(reply).await {
                 // If an earlier answer got lost, it may have been this very release that freed the lock.
-                Ok(released) => {
-                    desk.gates.nudge(&self.name);
-                    return Ok(released || unheard);
-                }
+                Ok(released) => return Ok(released || unheard),
                 Err(error) => error,
             };
             if error.fate == Fate::Refused || Moment::now().after(pause) >= end {
@@ -99,16 +86,21 @@ impl Leftover {
         }
     }
 
+    fn ask(&self, desk: &Desk) -> Reply<bool> {
+        desk.store.release(self.leaving.clone(), desk.command_timeout)
+    }
+
     /// Releases it by the keeper, which owes that to the store no longer than it takes.
-    async fn settle(&self, desk: &Desk, owed: Owed) {
+    async fn settle(self, desk: Arc<Desk>, first: Option<Reply<bool>>) {
+        let owed = desk.owe();
         // After the TTL the lock is free without that.
-        match self.release(desk, self.ttl).await {
+        match self.release(&desk, self.ttl, first).await {
             Ok(_) => observe::keeper_released(self.label),
             Err(error) => observe::not_released(self.label, &error),
         }
         drop(owed);
         if self.in_doubt {
-            self.make_sure(desk).await;
+            self.make_sure(&desk).await;
         }
     }
 
@@ -121,7 +113,121 @@ impl Leftover {
             tokio::time::sleep(pause).await;
             pause *= 2;
             // No answer is as good as "not held": the next round asks again.
-            _ = desk.in_time(desk.store.release(&self.name, &self.token, desk.command_timeout)).await;
+            _ = desk.in_time(self.ask(desk)).await;
         }
+    }
+}
+
+impl Desk {
+    /// Gives back what is left, in the background, at once.
+    pub(crate) fn give_back(self: &Arc<Self>, left: Left) {
+        let (desk, owed) = (Arc::clone(self), self.owe());
+        self.close(&left);
+        match left {
+            Left::Lease(_) => {
+                let Some(leftover) = Leftover::of(&left) else { return };
+                // In order with what the caller asks next, where that is possible.
+                let first = context::is_known_to_be_fit_here().then(|| begin(leftover.ask(self)));
+                self.detach(async move {
+                    leftover.settle(desk, first).await;
+                    drop(owed);
+                });
+            }
+            Left::Ask(ask) => self.detach(async move {
+                see_through(&desk, &ask).await;
+                if let Some(leftover) = Leftover::of(&Left::Ask(ask)) {
+                    leftover.settle(desk, None).await;
+                }
+                drop(owed);
+            }),
+        }
+    }
+
+    /// Gives back what a message says was handed to us, though nobody waits for it any more.
+    pub(crate) fn give_back_ticket(self: &Arc<Self>, ticket: Ticket) {
+        let leaving = Leaving { ticket, used: None, seat: None };
+        let leftover = Leftover { label: "(departed)", leaving, ttl: UNASKED, in_doubt: false };
+        self.detach(leftover.settle(Arc::clone(self), None));
+    }
+
+    /// Gives back all leases that are kept for nobody.
+    pub(crate) fn give_back_parked(self: &Arc<Self>) {
+        for lease in self.gates.close() {
+            self.give_back(Left::Lease(lease));
+        }
+    }
+
+    /// Gives back a lease for a caller who waits for that. False if it was not ours any more.
+    ///
+    /// # Errors
+    /// What kept the store from answering.
+    pub(crate) async fn give_back_now(self: &Arc<Self>, lease: Arc<Lease>) -> Result<bool, StoreError> {
+        let left = Left::Lease(lease);
+        self.close(&left);
+        let Some(leftover) = Leftover::of(&left) else { return Ok(false) };
+        // If the caller goes away or gives up, the keeper goes on.
+        let mut unsettled = Unsettled { desk: self, leftover: Some(leftover) };
+        let Some(leftover) = &unsettled.leftover else { return Ok(false) };
+        let patience = leftover.ttl.min(self.command_timeout * FOR_THE_CALLER);
+        let answer = leftover.release(self, patience, None).await;
+        let settled = match &answer {
+            Ok(_) => !leftover.in_doubt,
+            Err(error) => {
+                let refused = error.fate == Fate::Refused;
+                if refused {
+                    observe::not_released(leftover.label, error);
+                }
+                refused
+            }
+        };
+        if settled {
+            unsettled.leftover = None;
+        }
+        answer
+    }
+
+    /// Nobody may act under a lease from here on.
+    fn close(&self, left: &Left) {
+        if let Left::Lease(lease) = left {
+            self.ledger.strike(lease);
+            observe::turns(lease.label, lease.turns());
+        }
+    }
+}
+
+/// What a caller began to release.
+struct Unsettled<'a> {
+    desk: &'a Arc<Desk>,
+    leftover: Option<Leftover>,
+}
+
+impl Drop for Unsettled<'_> {
+    fn drop(&mut self) {
+        if let Some(leftover) = self.leftover.take() {
+            self.desk.detach(leftover.settle(Arc::clone(self.desk), None));
+        }
+    }
+}
+
+/// Waits for the answer to a question whose task went away: only then a release is sure to come after it.
+async fn see_through(desk: &Desk, ask: &Ask) {
+    let Some(Question { asked, reply }) = ask.resume() else { return };
+    match desk.in_time(reply).await {
+        Ok(Answer::Granted { fence, waiting }) => {
+            // Known to be ours: it is enough to say so once.
+            ask.granted_by_reply(fence, waiting, asked);
+        }
+        Ok(Answer::Busy { floor, .. }) => ask.not_yet(asked, floor),
+        Err(error) if error.fate == Fate::Unknown => ask.doubt(),
+        Err(_) => {}
+    }
+}
+
+/// Puts a question on the caller's connection, before anything that the caller asks next. The answer can be awaited
+/// anywhere.
+fn begin(mut reply: Reply<bool>) -> Reply<bool> {
+    match reply.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => Box::pin(std::future::ready(answer)),
+        Poll::Pending => reply,
     }
 }

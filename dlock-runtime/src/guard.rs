@@ -13,13 +13,14 @@ use tracing::Instrument;
 use crate::{
     clock::Moment,
     context,
-    error::LockError,
+    error::{LockError, LostReason},
+    gate::Left,
+    grant::Grant,
     held,
-    hold::Hold,
     key::LockKey,
-    lease::{Grant, Lease},
     observe, renewal,
     store::Renewal,
+    turn::Turn,
 };
 
 /// A lock that is held.
@@ -33,43 +34,39 @@ use crate::{
 #[must_use = "a lock is released when its guard is dropped"]
 pub struct Guard {
     /// `None` once it was given back.
-    hold: Option<Arc<Hold>>,
+    turn: Option<Arc<Turn>>,
 }
 
 impl Guard {
-    pub(crate) fn of(hold: Arc<Hold>) -> Self {
-        Self { hold: Some(hold) }
+    pub(crate) fn of(turn: Arc<Turn>) -> Self {
+        Self { turn: Some(turn) }
     }
 
-    pub(crate) fn hold(&self) -> &Arc<Hold> {
-        let Some(hold) = &self.hold else { unreachable!("only `release` takes it, and that consumes the guard") };
-        hold
-    }
-
-    fn lease(&self) -> &Arc<Lease> {
-        &self.hold().lease
+    fn turn(&self) -> &Arc<Turn> {
+        let Some(turn) = &self.turn else { unreachable!("only `release` takes it, and that consumes the guard") };
+        turn
     }
 
     /// The lock.
     pub fn key(&self) -> &LockKey {
-        &self.lease().key
+        &self.turn().key
     }
 
     /// A number that grows from hold to hold of a key, below 2^53. Store it with what you write, and let the
     /// resource refuse smaller ones: `UPDATE .. SET fence = $f WHERE id = $id AND fence <= $f`.
     pub fn fence(&self) -> u64 {
-        self.lease().fence
+        self.turn().fence
     }
 
     /// How long the lock is held for certain if no renewal succeeds from now on. Zero if it is lost.
     pub fn remaining(&self) -> Duration {
         let now = Moment::now();
-        if self.lease().is_held_at(now) { self.lease().deadline().since(now) } else { Duration::ZERO }
+        if self.turn().is_held_at(now) { self.turn().deadline().since(now) } else { Duration::ZERO }
     }
 
     /// Whether the lock is held now.
     pub fn is_held(&self) -> bool {
-        self.lease().is_held()
+        self.turn().is_held()
     }
 
     /// Fails if the lock is not held now.
@@ -77,7 +74,7 @@ impl Guard {
     /// # Errors
     /// [`LockError::Lost`].
     pub fn ensure_held(&self) -> Result<(), LockError> {
-        self.lease().ensure_held()
+        self.turn().ensure_held()
     }
 
     /// Renews the lock now, for its whole TTL. There is no need to while background renewal is on.
@@ -90,25 +87,21 @@ impl Guard {
     /// If the future is dropped, the lock may have been renewed in the store; the guard counts on the time that it
     /// knows of.
     pub async fn renew(&self) -> Result<(), LockError> {
-        let lease = Arc::clone(self.lease());
-        let desk = Arc::clone(self.hold().engine.keeper.desk());
-        context::run(&self.hold().engine.keeper, async move {
-            lease.ensure_held()?;
+        let turn = Arc::clone(self.turn());
+        context::run(&self.turn().engine.keeper, async move {
+            turn.ensure_held()?;
+            let desk = turn.engine.keeper.desk();
             let asked = Moment::now();
-            let ttl = lease.renewal_ttl(asked);
-            let renewal = Renewal { name: Arc::clone(&lease.name), token: Arc::clone(&lease.token), ttl };
-            let mut answers = desk
-                .in_time(desk.store.renew(vec![renewal], desk.command_timeout))
+            let ttl = turn.renewal_ttl(asked);
+            let renewal = Renewal { ticket: turn.lease.ticket.clone(), ttl, shorten: false, more: None };
+            let mut answers = renewal::ask(desk, vec![renewal], desk.command_timeout)
                 .await
-                .map_err(|error| error.about(&lease.key))?;
-            if let Some(answer) = answers.pop() {
-                let failure = answer.as_ref().err().cloned();
-                renewal::apply(&lease, Grant { asked, ttl }, answer);
-                lease.ensure_held()?;
-                failure.map_or(Ok(()), |error| Err(error.about(&lease.key)))
-            } else {
-                lease.ensure_held()
-            }
+                .map_err(|error| error.about(&turn.key))?;
+            let Some(answer) = answers.pop() else { return turn.ensure_held() };
+            let failure = answer.as_ref().err().cloned();
+            renewal::apply(&turn, Grant { asked, ttl }, answer);
+            turn.ensure_held()?;
+            failure.map_or(Ok(()), |error| Err(error.about(&turn.key)))
         })
         .await?
     }
@@ -125,13 +118,13 @@ impl Guard {
     /// # Cancel safety
     /// Dropping the future drops `body`. The lock stays with the guard.
     pub async fn run<F: Future>(&self, body: F) -> Result<F::Output, LockError> {
-        let gated = Gated { body: Some(body), lease: Arc::clone(self.lease()) };
+        let gated = Gated { body: Some(body), turn: Arc::clone(self.turn()) };
         self.run_to_end(gated).await
     }
 
     /// Runs `body` to its end whatever becomes of the lock.
     pub(crate) async fn run_to_end<F: Future>(&self, body: F) -> F::Output {
-        held::within(Arc::clone(self.hold()), body).instrument(observe::holding(self.key().label(), self.fence())).await
+        held::within(Arc::clone(self.turn()), body).instrument(observe::holding(self.key().label(), self.fence())).await
     }
 
     /// Gives the lock back and waits for the store to confirm it.
@@ -143,8 +136,8 @@ impl Guard {
     /// # Cancel safety
     /// If the future is dropped, the keeper releases the lock.
     pub async fn release(mut self) -> Result<(), LockError> {
-        match self.hold.take() {
-            Some(hold) => hold.release_user().await,
+        match self.turn.take() {
+            Some(turn) => release(turn).await,
             None => Ok(()),
         }
     }
@@ -152,32 +145,76 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if let Some(hold) = self.hold.take() {
-            hold.drop_user();
+        let Some(turn) = self.turn.take() else { return };
+        if turn.leave() {
+            if let Some(left) = finish(&turn) {
+                turn.engine.keeper.desk().give_back(left);
+            }
         }
     }
 }
 
+/// A user goes. The last one passes the lease on, or waits for the store to take it back.
+async fn release(turn: Arc<Turn>) -> Result<(), LockError> {
+    // Whether it is held must be known before it ends.
+    let held = turn.ensure_held();
+    if !turn.leave() {
+        return held;
+    }
+    let desk = turn.engine.keeper.desk();
+    match finish(&turn) {
+        None => held,
+        Some(Left::Lease(lease)) if desk.confirms => {
+            let job = Arc::clone(desk);
+            match context::run(&turn.engine.keeper, async move { job.give_back_now(lease).await }).await? {
+                Ok(false) if held.is_ok() => {
+                    turn.lose(LostReason::Gone);
+                    Err(turn.loss())
+                }
+                Ok(_) => held,
+                Err(error) => held.and(Err(error.about(&turn.key))),
+            }
+        }
+        Some(left) => {
+            desk.give_back(left);
+            held
+        }
+    }
+}
+
+/// Ends the turn. Returns what is left to the store, if no other task goes on with it.
+fn finish(turn: &Turn) -> Option<Left> {
+    let place = turn.end()?;
+    let now = Moment::now();
+    let left = place.pass(now);
+    if left.is_none() {
+        // It may be parked from now on.
+        let desk = turn.engine.keeper.desk();
+        desk.ledger.enter(&turn.lease, now.after(desk.gates.linger()));
+    }
+    left
+}
+
 impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lease = self.lease();
+        let turn = self.turn();
         f.debug_struct("Guard")
-            .field("key", &lease.key)
-            .field("fence", &lease.fence)
+            .field("key", &turn.key)
+            .field("fence", &turn.fence)
             .field("remaining", &self.remaining())
             .finish_non_exhaustive()
     }
 }
 
 pin_project_lite::pin_project! {
-    /// The poll gate: a body that is polled only while the lease is held.
+    /// The poll gate: a body that is polled only while the turn is held.
     ///
     /// After a pause of the whole process the deadline is looked at before the body is resumed, so that the body
     /// is dropped instead.
     struct Gated<F> {
         #[pin]
         body: Option<F>,
-        lease: Arc<Lease>,
+        turn: Arc<Turn>,
     }
 }
 
@@ -186,19 +223,19 @@ impl<F: Future> Future for Gated<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if this.lease.is_held() {
+        if this.turn.is_held() {
             let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Pending };
             if let Poll::Ready(output) = body.poll(cx) {
                 this.body.set(None);
                 return Poll::Ready(Ok(output));
             }
             // First leave word, then look: a loss in between is seen by one of the two.
-            this.lease.watch(cx.waker());
-            if this.lease.is_held() {
+            this.turn.watch(cx.waker());
+            if this.turn.is_held() {
                 return Poll::Pending;
             }
         }
         this.body.set(None);
-        Poll::Ready(Err(this.lease.loss()))
+        Poll::Ready(Err(this.turn.loss()))
     }
 }

@@ -18,7 +18,8 @@ pub(crate) struct Facts {
     pub(crate) waiters: u64,
 }
 
-/// What a dlock holder leaves beside its lock. In Redis it is the text `fence since-in-µs token who`.
+/// What a dlock holder leaves beside its lock. In Redis it is the text `fence since-in-µs token who`;
+/// the fence is the last of those that were reserved for the hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) fence: u64,
@@ -27,6 +28,11 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// The highest fence that a record tells of, whoever holds the lock now; 0 if it is not a record.
+    pub(crate) fn highest_fence(text: &str) -> u64 {
+        text.split(' ').next().and_then(|fence| fence.parse().ok()).unwrap_or(0)
+    }
+
     /// Reads a record, if it was written by the holder whose owner token is `token`: the record outlives its
     /// lock, and a client of another kind may have taken the lock since.
     pub(crate) fn parse(text: &str, token: &str) -> Option<Self> {
@@ -46,6 +52,12 @@ impl Record {
 impl Holder {
     pub(crate) fn new(record: Option<Record>, remaining: Option<Duration>, waiters: u64) -> Self {
         Self(Arc::new(Facts { record, remaining, waiters }))
+    }
+
+    /// The same with `more` who wait.
+    pub(crate) fn and_waiters(self, more: usize) -> Self {
+        let Facts { record, remaining, waiters } = &*self.0;
+        if more == 0 { self } else { Self::new(record.clone(), *remaining, waiters + more as u64) }
     }
 
     /// Host, process id and the function or template it locks for: `web-7 pid 4242 deduct stock:<id>`. A holder
@@ -74,8 +86,8 @@ impl Holder {
         self.0.remaining
     }
 
-    /// How many runtimes are waiting for the lock, as far as the store was told within the last half second. The
-    /// tasks of one runtime stand in line behind one of them, and count as one.
+    /// How many wait for the lock: runtimes that have asked the store for it within the last second, and tasks that stand
+    /// in line in the runtime that was asked. The tasks of another runtime count as one.
     pub fn waiters(&self) -> u64 {
         self.0.waiters
     }

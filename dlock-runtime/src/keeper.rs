@@ -1,6 +1,6 @@
-//! The thread that renews what is held and releases what was dropped.
+//! The thread that renews what is held, releases what was dropped, and listens.
 //!
-//! It has a tokio runtime and thereby a connection of its own. A body that blocks its executor does not stop it,
+//! It has a tokio runtime and thereby connections of its own. A body that blocks its executor does not stop it,
 //! and a guard can be dropped anywhere: on a plain thread, in a runtime that shuts down, during a panic.
 
 use std::{
@@ -12,72 +12,52 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    runtime::{Builder, Handle},
-    sync::oneshot,
-    task::JoinHandle,
-};
+use tokio::{runtime::Builder, task::JoinHandle};
 
-use crate::{desk::Desk, lease::Lease, renewal, store::Store};
+use crate::{desk::Desk, gate::Rules, news, renewal, store::Store, ticket::Identity};
 
 /// The way to the keeper's thread.
 pub(crate) struct Keeper {
     desk: Arc<Desk>,
-    thread: Handle,
 }
 
 impl Keeper {
     /// # Errors
     /// If the system gives no thread or no event queue.
-    pub(crate) async fn start(store: Arc<dyn Store>, command_timeout: Duration) -> io::Result<Self> {
-        let desk = Arc::new(Desk::new(store, command_timeout));
-        let (started, start) = oneshot::channel();
+    pub(crate) fn start(
+        store: Arc<dyn Store>,
+        identity: Identity,
+        command_timeout: Duration,
+        confirms: bool,
+        rules: Rules,
+    ) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
+        let desk = Desk::new(store, command_timeout, confirms, rules, runtime.handle().clone());
         let work = Arc::clone(&desk);
         thread::Builder::new().name("dlock-keeper".to_owned()).spawn(move || {
-            let runtime = match Builder::new_current_thread().enable_io().enable_time().build() {
-                Ok(runtime) => runtime,
-                Err(error) => {
-                    _ = started.send(Err(error));
-                    return;
-                }
-            };
-            _ = started.send(Ok(runtime.handle().clone()));
+            runtime.spawn(news::follow(Arc::clone(&work), identity));
             runtime.block_on(keep(work));
         })?;
-        let thread = start.await.map_err(|_| io::Error::other("the keeper's thread ended early"))??;
-        Ok(Self { desk, thread })
+        Ok(Self { desk })
     }
 
     pub(crate) fn desk(&self) -> &Arc<Desk> {
         &self.desk
     }
 
-    /// Watches over a lease from now on.
-    pub(crate) fn hold(&self, lease: &Arc<Lease>) {
-        self.desk.ledger.enter(lease, lease.due_after(lease.acquired));
-    }
-
     /// Runs `job` on the keeper's thread. It is cancelled if the handle is dropped.
     pub(crate) fn run<T: Send + 'static>(&self, job: impl Future<Output = T> + Send + 'static) -> Errand<T> {
         let at_work = self.desk.at_work();
-        Errand(self.thread.spawn(async move {
+        Errand(self.desk.thread().spawn(async move {
             let _at_work = at_work;
             job.await
         }))
-    }
-
-    /// Runs `job` on the keeper's thread to its end.
-    pub(crate) fn detach(&self, job: impl Future<Output = ()> + Send + 'static) {
-        let at_work = self.desk.at_work();
-        self.thread.spawn(async move {
-            let _at_work = at_work;
-            job.await;
-        });
     }
 }
 
 impl Drop for Keeper {
     fn drop(&mut self) {
+        self.desk.give_back_parked();
         self.desk.ledger.close();
     }
 }
@@ -107,10 +87,10 @@ async fn keep(desk: Arc<Desk>) {
             return;
         }
         desk.ledger.next_due().await;
-        for batch in renewal::due(&desk) {
+        for work in renewal::due(&desk) {
             let (desk, at_work) = (Arc::clone(&desk), desk.at_work());
             tokio::spawn(async move {
-                renewal::renew(&desk, batch).await;
+                renewal::renew(&desk, work).await;
                 drop(at_work);
             });
         }

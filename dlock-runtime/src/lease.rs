@@ -1,7 +1,8 @@
-//! What is held: a lock, until a deadline that this process enforces by itself.
+//! What this process holds: a lock in the store, until a deadline that this process enforces by itself. Its tasks
+//! take turns on it (`turn.rs`).
 //!
 //! **Invariant:** the deadline lies before the moment at which the store lets somebody else in. It counts from
-//! before the request was written, is moved only by a definite yes, and once passed the lease is lost, whatever
+//! before a request was sent, is moved only by a definite yes, and once passed the lease is lost, whatever
 //! the store may still say.
 
 use std::{
@@ -9,163 +10,169 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    task::Waker,
     time::Duration,
 };
 
 use crate::{
     clock::Moment,
-    error::{LockError, LostReason},
-    key::LockKey,
-    observe,
-    options::{Terms, margin, whole_millis},
+    error::LostReason,
+    fences::Fences,
+    grant::{Grant, margin},
+    options::Terms,
+    ticket::Ticket,
+    turn::Turn,
 };
 
 /// A lock that this process holds, or held.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    /// Distinguishes the leases of one runtime.
-    pub(crate) id: u64,
-    pub(crate) key: LockKey,
-    /// The key in the store.
-    pub(crate) name: Arc<str>,
-    /// The owner token that the store knows.
-    pub(crate) token: Arc<str>,
-    pub(crate) fence: u64,
-    pub(crate) terms: Terms,
-    pub(crate) acquired: Moment,
+    pub(crate) ticket: Ticket,
+    /// The template of the request that took it.
+    pub(crate) label: &'static str,
+    pub(crate) taken: Moment,
     /// Some attempt to acquire got no answer. The store may carry it out at any time, even after the release.
     pub(crate) in_doubt: bool,
     /// `Moment::START` once the lease is over, by loss or by release.
     deadline: AtomicU64,
-    lost: OnceLock<(LostReason, Duration)>,
+    /// When the last yes was asked for.
+    renewed: AtomicU64,
+    lost: OnceLock<LostReason>,
+    tenure: Mutex<Tenure>,
     /// Where it stands in the keeper's ledger, whose lock guards it.
     due: AtomicU64,
-    /// The keeper reads it to leave a lease alone that its holder has given back.
+    /// The keeper reads it to leave a lease alone that was given back.
     closed: AtomicBool,
-    /// The tasks whose bodies must stop when the lease is lost.
-    bodies: Mutex<Vec<Waker>>,
 }
 
-/// What one "yes" from the store is worth, from the moment at which it was asked for.
+/// How the lease is used.
+#[derive(Debug)]
+struct Tenure {
+    fences: Fences,
+    turn: Option<Arc<Turn>>,
+    /// Turns that began, in all and since somebody waits elsewhere.
+    turns: u32,
+    turns_wanted: u32,
+    /// Since when somebody waits elsewhere; `Moment::NEVER` if nobody is known to.
+    wanted: Moment,
+    /// The longest TTL that was asked for: how long the store may keep the lock.
+    ttl: Duration,
+    lid: Lid,
+}
+
+/// What keeps a lease short that was shortened: the store carries out a question at any time between its sending and its
+/// answer, and one of other kind that was under way meanwhile may have come before it or after it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Grant {
-    pub(crate) asked: Moment,
-    pub(crate) ttl: Duration,
+struct Lid {
+    ttl: Duration,
+    /// Grants that were asked for before count for no more; `Moment::NEVER` as long as there is no answer.
+    until: Moment,
 }
 
-impl Grant {
-    pub(crate) fn deadline(self) -> Moment {
-        self.asked.after(self.ttl.saturating_sub(margin(self.ttl)))
+/// When a process lets go of a lease though its own tasks would go on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    /// Whether tasks take turns at all.
+    pub(crate) turns: bool,
+    /// How many turns, once somebody waits elsewhere.
+    pub(crate) most_turns: u32,
+    /// And for how long.
+    pub(crate) longest: Duration,
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        Self { turns: true, most_turns: 10_000, longest: Duration::from_millis(5) }
     }
 }
 
+/// After so long without a break the lock goes free for a moment, so that clients which do not queue are not shut out
+/// for ever.
+const UNBROKEN: Duration = Duration::from_secs(1);
+
+/// Why a lease is not passed on within the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Yield {
+    /// It goes on.
+    No,
+    /// Somebody else is served first.
+    ToOthers,
+    /// It goes free for a moment.
+    ToAnybody,
+}
+
+/// What begins with a turn.
+pub(crate) struct Beginning {
+    pub(crate) fence: u64,
+    pub(crate) began: Moment,
+    /// When it ends, unless something is renewed by then.
+    pub(crate) limit: Moment,
+    /// When it ends in any case.
+    pub(crate) end: Moment,
+}
+
 impl Lease {
-    #[expect(clippy::too_many_arguments, reason = "each is one fact of a lease, and there is one caller")]
     pub(crate) fn new(
-        id: u64,
-        key: LockKey,
-        name: Arc<str>,
-        token: Arc<str>,
-        fence: u64,
-        terms: Terms,
+        ticket: Ticket,
+        label: &'static str,
+        fences: Fences,
         grant: Grant,
+        waiting: bool,
         in_doubt: bool,
     ) -> Self {
-        let deadline = grant.deadline().min(end_of(grant.asked, &terms));
+        let tenure = Tenure {
+            fences,
+            turn: None,
+            turns: 0,
+            turns_wanted: 0,
+            wanted: if waiting { grant.asked } else { Moment::NEVER },
+            ttl: grant.ttl,
+            lid: Lid { ttl: Duration::MAX, until: Moment::START },
+        };
         Self {
-            id,
-            key,
-            name,
-            token,
-            fence,
-            terms,
-            acquired: grant.asked,
+            ticket,
+            label,
+            taken: grant.asked,
             in_doubt,
-            deadline: AtomicU64::new(deadline.to_bits()),
+            deadline: AtomicU64::new(grant.deadline().to_bits()),
+            renewed: AtomicU64::new(grant.asked.to_bits()),
             lost: OnceLock::new(),
-            due: AtomicU64::new(0),
+            tenure: Mutex::new(tenure),
+            due: AtomicU64::new(Moment::NEVER.to_bits()),
             closed: AtomicBool::new(false),
-            bodies: Mutex::new(Vec::new()),
         }
+    }
+
+    /// What tells it from the other leases of its runtime.
+    pub(crate) fn id(&self) -> u64 {
+        self.ticket.token.number
     }
 
     pub(crate) fn deadline(&self) -> Moment {
         Moment::from_bits(self.deadline.load(Ordering::Acquire))
     }
 
-    /// When `max_hold` ends it.
-    pub(crate) fn end(&self) -> Moment {
-        end_of(self.acquired, &self.terms)
-    }
-
-    /// Whether it is held now. Past the deadline it becomes lost here.
-    pub(crate) fn is_held(&self) -> bool {
-        self.is_held_at(Moment::now())
-    }
-
-    pub(crate) fn is_held_at(&self, now: Moment) -> bool {
-        let deadline = self.deadline();
-        if now < deadline {
-            return true;
-        }
-        if deadline != Moment::START {
-            let reason = if now >= self.end() { LostReason::MaxHold } else { LostReason::Expired };
-            self.lose(reason);
-        }
-        false
-    }
-
-    /// # Errors
-    /// [`LockError::Lost`] if it is not held.
-    pub(crate) fn ensure_held(&self) -> Result<(), LockError> {
-        if self.is_held() { Ok(()) } else { Err(self.loss()) }
-    }
-
-    /// The error that tells of the loss.
-    pub(crate) fn loss(&self) -> LockError {
-        let &(reason, held_for) = self.lost.get_or_init(|| (LostReason::Expired, Moment::now().since(self.acquired)));
-        LockError::Lost { key: self.key.clone(), held_for, fence: self.fence, reason }
+    /// When the last yes was asked for.
+    pub(crate) fn renewed(&self) -> Moment {
+        Moment::from_bits(self.renewed.load(Ordering::Acquire))
     }
 
     pub(crate) fn lost_because(&self) -> Option<LostReason> {
-        self.lost.get().map(|&(reason, _)| reason)
+        self.lost.get().copied()
     }
 
-    /// Moves the deadline after a definite yes, but never back to life what is over.
-    pub(crate) fn extend(&self, grant: Grant) {
-        let new = grant.deadline().min(self.end());
-        let now = Moment::now();
-        let moved = self.deadline.fetch_update(Ordering::AcqRel, Ordering::Acquire, |old| {
-            let old = Moment::from_bits(old);
-            (now < old && old < new).then_some(new.to_bits())
-        });
-        if moved.is_err() {
-            // Either there is nothing to gain or it is too late; the latter is noted where it is found.
-            self.is_held_at(now);
-        }
-    }
-
-    /// Marks it lost, once, and wakes the bodies that run under it.
+    /// The store says that it is over. The turn that is under way is told.
     pub(crate) fn lose(&self, reason: LostReason) {
-        if !self.is_closed() {
-            self.note_loss(reason);
+        if self.is_closed() {
+            return;
         }
-    }
-
-    /// The same when the loss comes to light as the lease is given back.
-    pub(crate) fn note_loss(&self, reason: LostReason) {
-        let first = self.lost.set((reason, Moment::now().since(self.acquired))).is_ok();
+        _ = self.lost.set(reason);
         self.deadline.store(Moment::START.to_bits(), Ordering::Release);
-        for body in std::mem::take(&mut *self.bodies()) {
-            body.wake();
-        }
-        if first {
-            observe::lost(self.key.label(), self.fence, reason);
+        if let Some(turn) = self.turn() {
+            turn.lose(reason);
         }
     }
 
-    /// The holder gives it back: from here on nobody may act under it, and nothing that happens to it is a loss.
+    /// It is given back: from here on nobody may act under it, and nothing that happens to it is a loss.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.deadline.store(Moment::START.to_bits(), Ordering::Release);
@@ -173,6 +180,124 @@ impl Lease {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+
+    /// Moves the deadline after a definite yes, but never back to life what is over.
+    pub(crate) fn extend(&self, grant: Grant) {
+        let grant = {
+            let mut tenure = self.tenure();
+            let lid = tenure.lid;
+            let ttl = if grant.asked <= lid.until { grant.ttl.min(lid.ttl) } else { grant.ttl };
+            tenure.ttl = tenure.ttl.max(grant.ttl);
+            Grant { asked: grant.asked, ttl }
+        };
+        let (new, now) = (grant.deadline(), Moment::now());
+        let moved = self.deadline.fetch_update(Ordering::AcqRel, Ordering::Acquire, |old| {
+            let old = Moment::from_bits(old);
+            (now < old && old < new).then_some(new.to_bits())
+        });
+        if moved.is_ok() {
+            self.renewed.fetch_max(grant.asked.to_bits(), Ordering::AcqRel);
+        }
+    }
+
+    /// Gives up what goes beyond `grant`, which is about to be asked for. False if an earlier shortening may still
+    /// be under way.
+    pub(crate) fn begin_to_shorten(&self, grant: Grant, answered_within: Duration) -> bool {
+        let mut tenure = self.tenure();
+        if grant.asked < tenure.lid.until.after(answered_within) && tenure.lid.until != Moment::START {
+            return false;
+        }
+        tenure.lid = Lid { ttl: grant.ttl, until: Moment::NEVER };
+        self.deadline.fetch_min(grant.deadline().to_bits(), Ordering::AcqRel);
+        true
+    }
+
+    /// The shortening was answered, or can never happen any more.
+    pub(crate) fn is_shortened(&self) {
+        let mut tenure = self.tenure();
+        tenure.lid.until = Moment::now();
+        tenure.ttl = tenure.lid.ttl;
+    }
+
+    /// Begins a turn, if enough is left for it. A turn that is renewed begins with at least half of its TTL, one
+    /// that is not with all of it. `fresh` is when a yes was asked for that was meant for this very turn.
+    pub(crate) fn begin(&self, terms: &Terms, fresh: Option<Moment>, now: Moment) -> Option<Beginning> {
+        let (deadline, whole) = (self.deadline(), terms.ttl.saturating_sub(margin(terms.ttl)));
+        let left = deadline.since(now);
+        let enough = match (fresh, terms.renew) {
+            (Some(_), _) => !left.is_zero(),
+            (None, Some(_)) => left >= terms.ttl / 2,
+            (None, None) => left >= whole,
+        };
+        if !enough {
+            return None;
+        }
+        let mut tenure = self.tenure();
+        let fence = tenure.fences.take()?;
+        tenure.turns += 1;
+        tenure.turns_wanted += u32::from(tenure.wanted != Moment::NEVER);
+        let began = fresh.unwrap_or(now);
+        let end = terms.max_hold.map_or(Moment::NEVER, |bound| began.after(bound));
+        let limit = if terms.renew.is_some() { end } else { end.min(began.after(whole)) };
+        Some(Beginning { fence, began, limit, end })
+    }
+
+    /// `turn` is under way from now on, or none is.
+    pub(crate) fn set_turn(&self, turn: Option<Arc<Turn>>) {
+        // What comes out is dropped outside of the lock.
+        let _before = std::mem::replace(&mut self.tenure().turn, turn);
+    }
+
+    pub(crate) fn turn(&self) -> Option<Arc<Turn>> {
+        self.tenure().turn.clone()
+    }
+
+    /// How many turns there were.
+    pub(crate) fn turns(&self) -> u32 {
+        self.tenure().turns
+    }
+
+    /// Whether there are fences for another turn.
+    pub(crate) fn has_fences(&self) -> bool {
+        !self.tenure().fences.is_empty()
+    }
+
+    pub(crate) fn refill(&self, fences: Fences) {
+        self.tenure().fences = fences;
+    }
+
+    /// The last fence that was used, if the rest of the block is to go back.
+    pub(crate) fn to_return(&self) -> Option<u64> {
+        self.tenure().fences.to_return()
+    }
+
+    /// How long the store may keep the lock.
+    pub(crate) fn ttl(&self) -> Duration {
+        self.tenure().ttl
+    }
+
+    /// Somebody waits for it elsewhere.
+    pub(crate) fn want(&self, now: Moment) {
+        let mut tenure = self.tenure();
+        tenure.wanted = tenure.wanted.min(now);
+    }
+
+    /// Whether somebody is known to wait for it elsewhere.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.tenure().wanted != Moment::NEVER
+    }
+
+    /// Whether the process lets go of it though its tasks would go on.
+    pub(crate) fn must_yield(&self, share: &Share, now: Moment) -> Yield {
+        let tenure = self.tenure();
+        if !share.turns || tenure.turns_wanted >= share.most_turns || now >= tenure.wanted.after(share.longest) {
+            Yield::ToOthers
+        } else if now >= self.taken.after(UNBROKEN) {
+            Yield::ToAnybody
+        } else {
+            Yield::No
+        }
     }
 
     pub(crate) fn due(&self) -> Moment {
@@ -183,103 +308,8 @@ impl Lease {
         self.due.store(due.to_bits(), Ordering::Relaxed);
     }
 
-    /// When it needs attention next: its renewal `interval` after `from`, or its deadline where renewal gains
-    /// nothing.
-    pub(crate) fn due_after(&self, from: Moment) -> Moment {
-        match self.terms.renew {
-            Some(interval) if self.can_gain() => from.after(interval).min(self.deadline()),
-            _ => self.deadline(),
-        }
-    }
-
-    /// Whether renewal can move its deadline: it is renewed at all, and `max_hold` leaves room.
-    pub(crate) fn can_gain(&self) -> bool {
-        self.terms.renew.is_some() && self.deadline() < self.end()
-    }
-
-    /// The TTL that a renewal asks for: near the end of `max_hold` the store shall not keep the lock much longer.
-    pub(crate) fn renewal_ttl(&self, now: Moment) -> Duration {
-        let rest = self.end().since(now).saturating_add(margin(self.terms.ttl));
-        whole_millis(self.terms.ttl.min(rest))
-    }
-
-    /// `waker` will be woken when the lease is lost.
-    pub(crate) fn watch(&self, waker: &Waker) {
-        let mut bodies = self.bodies();
-        if !bodies.iter().any(|known| known.will_wake(waker)) {
-            bodies.push(waker.clone());
-        }
-    }
-
-    fn bodies(&self) -> MutexGuard<'_, Vec<Waker>> {
-        // A waker that panics does so outside of the lock's data: the list stays whole.
-        self.bodies.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn end_of(acquired: Moment, terms: &Terms) -> Moment {
-    terms.max_hold.map_or(Moment::NEVER, |bound| acquired.after(bound))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::options::{Defaults, Wishes};
-
-    fn lease(asked: Moment, ttl: Duration, max_hold: Option<Duration>) -> Lease {
-        let wishes = Wishes { ttl: Some(ttl), max_hold: max_hold.map(Into::into), ..Wishes::default() };
-        let terms = wishes.on(&Defaults::default()).expect("valid");
-        Lease::new(1, "k".into(), "k".into(), "t-1".into(), 1, terms, Grant { asked, ttl }, false)
-    }
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    #[test]
-    fn the_deadline_counts_from_before_the_request_and_keeps_a_margin() {
-        let asked = Moment::now();
-        assert_eq!(lease(asked, SECOND, None).deadline(), asked.after(Duration::from_millis(988)));
-    }
-
-    #[test]
-    fn past_its_deadline_a_lease_is_lost_whatever_the_store_says_later() {
-        let asked = Moment::now();
-        let lease = lease(asked, SECOND, None);
-        assert!(lease.is_held_at(asked));
-        assert!(!lease.is_held_at(asked.after(SECOND)));
-        lease.extend(Grant { asked: Moment::now(), ttl: SECOND });
-        assert!(!lease.is_held());
-        assert!(matches!(lease.ensure_held(), Err(LockError::Lost { reason: LostReason::Expired, .. })));
-    }
-
-    #[test]
-    fn renewal_moves_the_deadline_forward_only_and_never_past_max_hold() {
-        let asked = Moment::now();
-        let lease = lease(asked, SECOND, Some(2 * SECOND));
-        lease.extend(Grant { asked: asked.after(SECOND / 2), ttl: SECOND });
-        let moved = lease.deadline();
-        assert_eq!(moved, asked.after(Duration::from_millis(1488)));
-        lease.extend(Grant { asked, ttl: SECOND });
-        assert_eq!(lease.deadline(), moved, "an answer that comes late takes nothing back");
-        lease.extend(Grant { asked, ttl: 10 * SECOND });
-        assert_eq!(lease.deadline(), asked.after(2 * SECOND));
-        assert!(!lease.is_held_at(asked.after(2 * SECOND)));
-        assert_eq!(lease.lost_because(), Some(LostReason::MaxHold));
-    }
-
-    #[test]
-    fn the_first_reason_of_a_loss_stays() {
-        let lease = lease(Moment::now(), SECOND, None);
-        lease.lose(LostReason::Gone);
-        lease.lose(LostReason::Expired);
-        assert_eq!(lease.lost_because(), Some(LostReason::Gone));
-    }
-
-    #[test]
-    fn what_was_given_back_is_not_lost() {
-        let lease = lease(Moment::now(), SECOND, None);
-        lease.close();
-        assert!(!lease.is_held());
-        lease.lose(LostReason::Gone);
-        assert_eq!(lease.lost_because(), None);
+    fn tenure(&self) -> MutexGuard<'_, Tenure> {
+        // Nothing panics while it holds this lock.
+        self.tenure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

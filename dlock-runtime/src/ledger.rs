@@ -36,14 +36,20 @@ impl Default for Pages {
 }
 
 impl Ledger {
-    /// Enters a lease, or enters it again after the keeper attended to it, unless it was given back meanwhile.
+    /// Enters a lease, unless it stands there for an earlier time or was given back meanwhile.
     pub(crate) fn enter(&self, lease: &Arc<Lease>, due: Moment) {
-        let mut pages = self.pages();
-        if lease.is_closed() {
+        // Who begins a turn looks here after it told of the turn, and the keeper takes a lease out before it looks at its
+        // turn: what one of them overlooks the other sees.
+        if lease.due() <= due {
             return;
         }
+        let mut pages = self.pages();
+        if lease.is_closed() || lease.due() <= due {
+            return;
+        }
+        pages.due.remove(&(lease.due(), lease.id()));
         lease.set_due(due);
-        pages.due.insert((due, lease.id), Arc::clone(lease));
+        pages.due.insert((due, lease.id()), Arc::clone(lease));
         let wake = due < pages.keeper_looks_at;
         if wake {
             pages.keeper_looks_at = due;
@@ -58,7 +64,8 @@ impl Ledger {
     pub(crate) fn strike(&self, lease: &Lease) {
         let mut pages = self.pages();
         lease.close();
-        pages.due.remove(&(lease.due(), lease.id));
+        pages.due.remove(&(lease.due(), lease.id()));
+        lease.set_due(Moment::NEVER);
         let wake = pages.closing && pages.due.is_empty();
         drop(pages);
         if wake {
@@ -70,7 +77,8 @@ impl Ledger {
     pub(crate) fn take_due(&self, now: Moment) -> Vec<Arc<Lease>> {
         let mut pages = self.pages();
         let later = pages.due.split_off(&(now.after(TOGETHER), 0));
-        std::mem::replace(&mut pages.due, later).into_values().collect()
+        let due = std::mem::replace(&mut pages.due, later);
+        due.into_values().inspect(|lease| lease.set_due(Moment::NEVER)).collect()
     }
 
     /// Returns when a lease is due or the ledger is closing.

@@ -47,7 +47,7 @@
 //!
 //! # Metrics and spans
 //! Through the `metrics` facade, with the label `lock` = template: `dlock_attempts_total`, `dlock_acquired_total`,
-//! `dlock_busy_total`, `dlock_failed_total`, `dlock_wait_seconds`, `dlock_hold_seconds`, `dlock_renewals_total`,
+//! `dlock_busy_total`, `dlock_failed_total`, `dlock_wait_seconds`, `dlock_hold_seconds`, `dlock_turns_per_lease`, `dlock_renewals_total`,
 //! `dlock_lost_total` (also by `reason`), `dlock_keeper_releases_total`. Through `tracing`: the spans `dlock.acquire`
 //! and `dlock.hold`, an error when a lock is lost, warnings when the store does not answer.
 //!
@@ -58,30 +58,37 @@
 #[path = "rt.rs"]
 pub mod __rt;
 mod acquire;
+mod ask;
 mod builder;
 mod clock;
 mod context;
 mod desk;
 mod engine;
 mod error;
+mod fences;
 mod gate;
 mod give_back;
+mod grant;
 mod guard;
 mod held;
-mod hold;
 mod holder;
+mod inquiry;
 mod keeper;
 mod key;
 mod lease;
 mod ledger;
 mod lock;
 mod name;
+mod news;
 mod observe;
 mod options;
 mod renewal;
 mod runtime;
 mod store;
+mod sync;
 mod template;
+mod ticket;
+mod turn;
 mod wait;
 
 #[doc = include_str!("distributed_lock.md")]

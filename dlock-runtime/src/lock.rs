@@ -99,12 +99,12 @@ impl LockRequest {
         engine.ensure_open()?;
         let terms = wishes.on(&engine.defaults)?;
         let name = engine.namespace.name(&key)?;
-        if let Some(hold) = held::find(&engine, &name) {
+        if let Some(turn) = held::find(&engine, &name) {
             if !joins {
                 return Err(LockError::WouldDeadlock { key });
             }
-            if hold.join() {
-                let guard = Guard::of(hold);
+            if turn.join() {
+                let guard = Guard::of(turn);
                 guard.renew().await?;
                 return Ok(guard);
             }

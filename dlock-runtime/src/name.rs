@@ -9,6 +9,7 @@ const MAX_BYTES: usize = 512;
 
 const FENCE_SUFFIX: &str = ":fence";
 const QUEUE_SUFFIX: &str = ":queue";
+const SEEN_SUFFIX: &str = ":seen";
 
 /// What a runtime puts before its keys.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +48,11 @@ pub(crate) fn queue_name(name: &str) -> String {
     helper_name(name, QUEUE_SUFFIX)
 }
 
+/// The key of the times at which each of them asked last.
+pub(crate) fn seen_name(name: &str) -> String {
+    helper_name(name, SEEN_SUFFIX)
+}
+
 /// A helper key lies in the same cluster slot as its lock.
 fn helper_name(name: &str, suffix: &str) -> String {
     if name.contains('{') { format!("{name}{suffix}") } else { format!("{{{name}}}{suffix}") }
@@ -69,8 +75,10 @@ fn flaw(key: &LockKey, name: &str) -> Option<Cow<'static, str>> {
     if !braces_form_one_tag(name) {
         return Some("its braces do not form exactly one hash tag `{...}` with something in it".into());
     }
-    if name.contains('{') && (name.ends_with(FENCE_SUFFIX) || name.ends_with(QUEUE_SUFFIX)) {
-        return Some("it has the form of a helper key: a hash tag, and `:fence` or `:queue` at its end".into());
+    if name.contains('{') && [FENCE_SUFFIX, QUEUE_SUFFIX, SEEN_SUFFIX].iter().any(|suffix| name.ends_with(suffix)) {
+        return Some(
+            "it has the form of a helper key: a hash tag, and `:fence`, `:queue` or `:seen` at its end".into(),
+        );
     }
     None
 }
@@ -107,7 +115,7 @@ mod tests {
 
     #[test]
     fn keys_that_redis_or_an_operator_would_stumble_over_are_refused() {
-        for bad in ["", "a\nb", "a\0b", "{}", "{a", "a}", "}a{", "{a}{b}", "{{a}}", "{a}:fence"] {
+        for bad in ["", "a\nb", "a\0b", "{}", "{a", "a}", "}a{", "{a}{b}", "{{a}}", "{a}:fence", "{a}:seen"] {
             assert!(!is_valid(bad), "{bad:?}");
         }
         for good in ["stock:42", "{a}:b", "a b/c(d)", "a:fence"] {

@@ -18,6 +18,7 @@ const FAILED: &str = "dlock_failed_total";
 const WAIT: &str = "dlock_wait_seconds";
 const HOLD: &str = "dlock_hold_seconds";
 const RENEWALS: &str = "dlock_renewals_total";
+const TURNS: &str = "dlock_turns_per_lease";
 const LOST: &str = "dlock_lost_total";
 const KEEPER_RELEASES: &str = "dlock_keeper_releases_total";
 
@@ -30,6 +31,7 @@ pub(crate) fn describe() {
     describe_histogram!(WAIT, metrics::Unit::Seconds, "Time from the request to the lock.");
     describe_histogram!(HOLD, metrics::Unit::Seconds, "Time from the lock to its release or loss.");
     describe_counter!(RENEWALS, "Renewals that succeeded.");
+    describe_histogram!(TURNS, "Turns of tasks between taking a lock from the store and giving it back.");
     describe_counter!(LOST, "Locks that were lost while they were held.");
     describe_counter!(KEEPER_RELEASES, "Releases of guards and requests that were dropped.");
 }
@@ -48,7 +50,8 @@ pub(crate) fn attempt(label: &'static str) {
     counter!(ATTEMPTS, "lock" => label).increment(1);
 }
 
-pub(crate) fn acquired(label: &'static str, waited: Duration, fence: u64) {
+pub(crate) fn acquired(label: &'static str, waited: impl FnOnce() -> Duration, fence: u64) {
+    let waited = waited();
     counter!(ACQUIRED, "lock" => label).increment(1);
     histogram!(WAIT, "lock" => label).record(waited);
     tracing::debug!(lock = label, fence, ?waited, "acquired");
@@ -81,9 +84,23 @@ pub(crate) fn lost(label: &'static str, fence: u64, reason: LostReason) {
 }
 
 /// The end of a hold, however it came.
-pub(crate) fn held(label: &'static str, fence: u64, held: Duration) {
+pub(crate) fn held(label: &'static str, fence: u64, held: impl FnOnce() -> Duration) {
+    let held = held();
     histogram!(HOLD, "lock" => label).record(held);
     tracing::debug!(lock = label, fence, ?held, "released");
+}
+
+/// A lease was given back after so many turns.
+pub(crate) fn turns(label: &'static str, turns: u32) {
+    histogram!(TURNS, "lock" => label).record(turns);
+}
+
+/// The store will not tell this runtime when a lock is handed to it.
+pub(crate) fn deaf(error: &StoreError) {
+    tracing::warn!(
+        cause = %error.cause,
+        "this Redis user may not subscribe to `dlock:*`; locks are polled for, and come late and in no order"
+    );
 }
 
 pub(crate) fn keeper_released(label: &'static str) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error::LockError;
+use crate::{error::LockError, grant::margin};
 
 /// The shortest TTL that makes sense: below it the safety margin and one round trip eat the lease.
 pub(crate) const MIN_TTL: Duration = Duration::from_millis(20);
@@ -150,11 +150,6 @@ impl Wishes {
         }
         Ok(Terms { ttl: whole_millis(ttl), wait: self.wait.unwrap_or(defaults.wait), renew, max_hold })
     }
-}
-
-/// What is taken off a TTL: 1% for clocks that run at different rates, 2 ms for the granularity of expiry.
-pub(crate) fn margin(ttl: Duration) -> Duration {
-    ttl / 100 + Duration::from_millis(2)
 }
 
 /// What the store counts in: a grant must never be thought longer than the store thinks it.

@@ -1,4 +1,5 @@
-//! Renewing what is due: all of it in few pipelines, each lease with its own answer.
+//! What the keeper does for leases that are due: it ends what is over, and renews the rest in few pipelines, each lease
+//! with its own answer.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,83 +7,135 @@ use crate::{
     clock::Moment,
     desk::Desk,
     error::LostReason,
-    lease::{Grant, Lease},
+    gate::Left,
+    grant::Grant,
+    lease::Lease,
     observe,
-    store::{Fate, Renewal, StoreError},
+    store::{Fate, Renewal, Renewed, StoreError},
+    turn::Turn,
 };
 
 /// How many renewals go into one pipeline: enough to save round trips, few enough not to hold up others.
 const BATCH: usize = 500;
 
-/// Takes what is due out of the ledger. What has passed its deadline is lost by that; what can be renewed comes
-/// back in batches.
-pub(crate) fn due(desk: &Desk) -> Vec<Vec<Arc<Lease>>> {
+/// A lease that is used by nobody, or not yet, is looked at again after this time.
+const IDLE: Duration = Duration::from_millis(100);
+
+/// A renewal to ask for.
+pub(crate) struct Work {
+    turn: Arc<Turn>,
+    /// Whether it makes the lease shorter.
+    shorten: bool,
+}
+
+/// Takes what is due out of the ledger. What is over ends here; what is to be renewed comes back in batches.
+pub(crate) fn due(desk: &Arc<Desk>) -> Vec<Vec<Work>> {
     let now = Moment::now();
     let mut batches: Vec<Vec<_>> = Vec::new();
     for lease in desk.ledger.take_due(now) {
-        if !lease.is_held_at(now) {
+        let Some(turn) = lease.turn() else {
+            idle(desk, &lease, now);
+            continue;
+        };
+        if !turn.is_held_at(now) {
+            if let Some(left) = turn.end().and_then(|place| place.pass(now)) {
+                desk.give_back(left);
+            }
             continue;
         }
-        if !lease.can_gain() {
-            desk.ledger.enter(&lease, lease.deadline());
+        let shorten = turn.is_short_of_its_lease(now);
+        if !shorten && !turn.can_gain() {
+            desk.ledger.enter(&lease, turn.due(now));
             continue;
         }
+        let work = Work { turn, shorten };
         match batches.last_mut() {
-            Some(batch) if batch.len() < BATCH => batch.push(lease),
-            _ => batches.push(vec![lease]),
+            Some(batch) if batch.len() < BATCH => batch.push(work),
+            _ => batches.push(vec![work]),
         }
     }
     batches
 }
 
+/// Looks after a lease that no turn is on at the moment: it is parked, or about to be used again.
+fn idle(desk: &Arc<Desk>, lease: &Arc<Lease>, now: Moment) {
+    let parked = desk.gates.parked_until(lease);
+    let ends = parked.unwrap_or(Moment::NEVER).min(lease.deadline());
+    if now < ends {
+        desk.ledger.enter(lease, ends.min(now.after(IDLE)));
+    } else if let Some(lease) = desk.gates.unpark(lease) {
+        desk.give_back(Left::Lease(lease));
+    }
+}
+
 /// Renews a batch and enters into the ledger again what is still held.
-pub(crate) async fn renew(desk: &Desk, batch: Vec<Arc<Lease>>) {
+pub(crate) async fn renew(desk: &Arc<Desk>, mut batch: Vec<Work>) {
     let asked = Moment::now();
-    let renewals = batch
-        .iter()
-        .map(|lease| Renewal {
-            name: Arc::clone(&lease.name),
-            token: Arc::clone(&lease.token),
-            ttl: lease.renewal_ttl(asked),
-        })
-        .collect::<Vec<_>>();
+    // A lease whose last shortening may be under way yet is looked at later.
+    batch.retain(|Work { turn, shorten }| {
+        let grant = Grant { asked, ttl: turn.renewal_ttl(asked) };
+        let goes = !shorten || turn.lease.begin_to_shorten(grant, desk.command_timeout);
+        if !goes {
+            desk.ledger.enter(&turn.lease, turn.deadline().min(asked.after(IDLE)));
+        }
+        goes
+    });
+    let renewals = batch.iter().map(|Work { turn, shorten }| Renewal {
+        ticket: turn.lease.ticket.clone(),
+        ttl: turn.renewal_ttl(asked),
+        shorten: *shorten,
+        more: None,
+    });
+    let renewals = renewals.collect::<Vec<_>>();
     let grants = renewals.iter().map(|renewal| Grant { asked, ttl: renewal.ttl }).collect::<Vec<_>>();
 
     // A lost answer must leave time for another try before the deadline.
     let shortest = grants.iter().map(|grant| grant.ttl).min().unwrap_or(desk.command_timeout);
     let patience = desk.command_timeout.min((shortest / 4).max(Duration::from_millis(20)));
-    let answers = tokio::time::timeout(patience, desk.store.renew(renewals, patience))
-        .await
-        .unwrap_or_else(|_| Err(StoreError::timed_out(patience)))
-        .unwrap_or_else(|error| vec![Err(error); batch.len()]);
+    let answers = ask(desk, renewals, patience).await.unwrap_or_else(|error| vec![Err(error); batch.len()]);
 
-    for ((lease, grant), answer) in batch.iter().zip(grants).zip(answers) {
-        apply(lease, grant, answer);
-        if lease.is_held() {
-            // An answer that never came is asked for again soon; after a yes, in due time.
-            let due = if lease.deadline() == grant.deadline().min(lease.end()) {
-                lease.due_after(grant.asked)
-            } else {
-                let pause = (lease.terms.ttl / 12).clamp(Duration::from_millis(5), Duration::from_millis(500));
-                Moment::now().after(pause).min(lease.deadline())
-            };
-            desk.ledger.enter(lease, due);
+    for ((Work { turn, shorten }, grant), answer) in batch.iter().zip(grants).zip(answers) {
+        let lease = &turn.lease;
+        if *shorten && !answer.as_ref().is_err_and(|error| error.fate == Fate::Unknown) {
+            lease.is_shortened();
         }
+        let unheard = answer.is_err();
+        apply(turn, grant, answer);
+        let now = Moment::now();
+        // An answer that never came is asked for again soon; after a yes, in due time. By then it may be another's turn.
+        let due = lease.turn().map_or(now, |turn| turn.due(now));
+        let pause = (grant.ttl / 12).clamp(Duration::from_millis(5), Duration::from_millis(500));
+        let due = if unheard { now.after(pause).min(turn.deadline()) } else { due };
+        desk.ledger.enter(lease, due);
     }
 }
 
-/// What an answer means for the lease.
-pub(crate) fn apply(lease: &Lease, grant: Grant, answer: Result<bool, StoreError>) {
+/// Asks the store to renew.
+///
+/// # Errors
+/// If there is no answer for any of them within `patience`.
+pub(crate) async fn ask(
+    desk: &Desk,
+    renewals: Vec<Renewal>,
+    patience: Duration,
+) -> Result<Vec<Result<Renewed, StoreError>>, StoreError> {
+    tokio::time::timeout(patience, desk.store.renew(renewals, patience))
+        .await
+        .unwrap_or_else(|_| Err(StoreError::timed_out(patience)))
+}
+
+/// What an answer means for the turn and its lease.
+pub(crate) fn apply(turn: &Turn, grant: Grant, answer: Result<Renewed, StoreError>) {
     match answer {
-        Ok(true) => {
-            lease.extend(grant);
-            observe::renewed(lease.key.label(), lease.fence);
+        Ok(Renewed::Yes | Renewed::With(_)) => {
+            turn.extend(grant);
+            observe::renewed(turn.key.label(), turn.fence);
         }
-        Ok(false) => lease.lose(LostReason::Gone),
+        Ok(Renewed::No) => turn.lease.lose(LostReason::Gone),
         Err(error) => {
-            observe::not_renewed(lease.key.label(), lease.fence, &error);
+            observe::not_renewed(turn.key.label(), turn.fence, &error);
             if error.fate == Fate::Refused {
-                lease.lose(LostReason::Refused);
+                turn.lease.lose(LostReason::Refused);
             }
         }
     }

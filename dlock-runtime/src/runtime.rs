@@ -112,7 +112,8 @@ impl Runtime {
         let desk = Arc::clone(self.0.keeper.desk());
         context::run(&self.0.keeper, async move {
             let reply = desk.store.inspect(&name, desk.command_timeout);
-            desk.in_time(reply).await.map_err(|error| error.about(&key))
+            let holder = desk.in_time(reply).await.map_err(|error| error.about(&key))?;
+            Ok(holder.map(|holder| holder.and_waiters(desk.gates.waiting(&name))))
         })
         .await?
     }
@@ -129,6 +130,7 @@ impl Runtime {
         // In one order with `Desk::owe`: a request either sees this, or is seen by `settled`.
         self.0.shut_down.store(true, Ordering::SeqCst);
         let desk = Arc::clone(self.0.keeper.desk());
+        desk.give_back_parked();
         let drained = async move { tokio::time::timeout(timeout, desk.settled()).await.is_ok() };
         self.0.keeper.run(drained).await.unwrap_or(false)
     }

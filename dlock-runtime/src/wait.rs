@@ -1,8 +1,9 @@
-//! How a request waits for a lock that somebody else holds: it asks again and again.
+//! How a request waits for a lock that somebody else holds.
 //!
-//! The pauses grow from a few milliseconds to a quarter of a second, are jittered so that waiters do not come in
-//! step, and never outlast the holder's lease. In a process only one task
-//! at a time does so for a lock; the others stand in line behind it (`gate.rs`).
+//! A holder of our kind hands the lock over and tells us, so there is nothing to do but to listen. But messages get lost
+//! and holders die, so that every sleeper wakes at the latest when the holder's lease ends, and at least four times a
+//! second, and asks. Of others nothing is heard: there the pauses grow from a few milliseconds to a quarter of a second,
+//! jittered so that waiters do not come in step.
 
 use std::{
     future::pending,
@@ -45,27 +46,49 @@ impl Patience {
         self.ends.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()))
     }
 
-    /// Waits until it is worth asking again, or `nudge` comes; false if there is no time left for that. `remaining` is
-    /// how long the holder's lease lasts yet, if somebody holds the lock.
-    pub(crate) async fn pause_or(&mut self, remaining: Option<Duration>, nudge: impl Future<Output = ()>) -> bool {
-        if self.left().is_zero() {
+    /// Whether there is no time at all.
+    pub(crate) fn is_none(&self) -> bool {
+        self.left().is_zero()
+    }
+
+    /// Awaits `future` for as long as there is time.
+    pub(crate) async fn within<F: Future>(&self, future: F) -> Option<F::Output> {
+        match self.ends {
+            Some(end) => tokio::time::timeout_at(end, future).await.ok(),
+            None => Some(future.await),
+        }
+    }
+
+    /// Waits until it is worth asking again; false if there is no time left for that. `remaining` is how long the
+    /// holder's lease lasts yet, if somebody holds the lock; `is_told` whether that is to come by `news`.
+    pub(crate) async fn listen(
+        &mut self,
+        remaining: Option<Duration>,
+        is_told: bool,
+        news: impl Future<Output = ()>,
+    ) -> bool {
+        if self.is_none() {
             return false;
         }
-        let longest = remaining.unwrap_or(LONGEST).min(LONGEST);
-        // Between half of the pause and all of it.
-        let share = self.random.hash_one(self.pause) as u32;
-        let jittered = self.pause.mul_f64(0.5 + f64::from(share) / f64::from(u32::MAX) / 2.0);
-        let nap = jittered.min(longest).max(Duration::from_millis(1)).min(self.left());
-        match timeout(nap, nudge).await {
+        let share = self.random.hash_one(self.waited()) as u32;
+        let jitter = f64::from(share) / f64::from(u32::MAX);
+        let nap = match remaining {
+            _ if !is_told => self.pause.mul_f64(0.5 + jitter / 2.0).min(remaining.unwrap_or(LONGEST)),
+            // A lease is over a little after its time.
+            Some(left) if left < LONGEST => left + SHORTEST.mul_f64(jitter),
+            _ => LONGEST.mul_f64(0.8 + jitter / 5.0),
+        };
+        let nap = nap.max(Duration::from_millis(1)).min(LONGEST).min(self.left());
+        match timeout(nap, news).await {
             Ok(()) => self.pause = SHORTEST,
             Err(_) => self.pause = (self.pause * 3 / 2).min(LONGEST),
         }
         true
     }
 
-    /// Waits until it is worth asking again.
+    /// Waits until it is worth asking again, where nothing is heard.
     pub(crate) async fn pause(&mut self, remaining: Option<Duration>) -> bool {
-        self.pause_or(remaining, pending()).await
+        self.listen(remaining, false, pending()).await
     }
 }
 

@@ -15,11 +15,11 @@ use crate::{
     error::{Cause, LockError},
     holder::Holder,
     key::LockKey,
+    ticket::{Identity, Ticket},
 };
 
-/// A waiter that has not asked again for this long does not count as one any more. Far more than the longest pause
-/// between two questions.
-const WAITER_COUNTS: Duration = Duration::from_millis(500);
+/// A waiter that has not asked again for this long has gone. Far more than the longest pause between two questions.
+pub(crate) const SEAT_COUNTS: Duration = Duration::from_secs(1);
 
 /// An answer of the store that is under way. It owns what it needs, so that it can be handed to the keeper when
 /// its caller goes away: a request that was written may still be carried out.
@@ -34,29 +34,57 @@ pub(crate) trait Store: Send + Sync {
     /// Looks whether the store can be reached, and warns of settings that endanger locks.
     fn check(&self, patience: Duration) -> Reply<()>;
 
-    /// Asks for the lock. With the token that holds it already the answer is yes, with the same fence, and the
-    /// lease starts anew.
+    /// Asks for the lock. With the token that holds it already the answer is yes, with the same fences, and the
+    /// lease starts anew. Who waits has a seat in the queue from then on.
     fn acquire(&self, claim: &Arc<Claim>, patience: Duration) -> Reply<Answer>;
 
-    /// Renews, each for itself: true if the token holds the lock and its lease starts anew with the given TTL.
-    fn renew(&self, renewals: Vec<Renewal>, patience: Duration) -> Reply<Vec<Result<bool, StoreError>>>;
+    /// Renews, each for itself.
+    fn renew(&self, renewals: Vec<Renewal>, patience: Duration) -> Reply<Vec<Result<Renewed, StoreError>>>;
 
-    /// Gives the lock back: false if the token does not hold it.
-    fn release(&self, name: &Arc<str>, token: &Arc<str>, patience: Duration) -> Reply<bool>;
+    /// Gives back whatever a token has, the lock or a seat. The lock goes to the first in the queue who listens.
+    /// False if the token does not hold the lock.
+    fn release(&self, leaving: Leaving, patience: Duration) -> Reply<bool>;
 
     /// Who holds the lock.
     fn inspect(&self, name: &Arc<str>, patience: Duration) -> Reply<Option<Holder>>;
+
+    /// Listens for what concerns `identity`, and tells `ears`, until the store cannot be heard any more.
+    fn listen(
+        &self,
+        identity: Identity,
+        ears: Arc<dyn Ears>,
+        patience: Duration,
+    ) -> Pin<Box<dyn Future<Output = StoreError> + Send>>;
+}
+
+/// Who is told the [`News`]. Must not block.
+pub(crate) trait Ears: Send + Sync {
+    /// From now on nothing is missed; what happened before may have been.
+    fn listening(&self);
+    fn hear(&self, news: News);
+}
+
+/// What a store says without being asked. Any of it can get lost, or be late.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    /// The lock was given to the request of `ticket`, with the fences from `fence` on. `waiting` others wait.
+    Granted { ticket: Ticket, fence: u64, waiting: u64 },
+    /// Somebody waits for the lock that `ticket` holds.
+    Wanted { ticket: Ticket },
+    /// The lock is free, and the request of `ticket` comes next.
+    Free { ticket: Ticket },
 }
 
 /// A request for a lock.
 #[derive(Debug)]
 pub(crate) struct Claim {
-    pub(crate) name: Arc<str>,
-    pub(crate) token: Arc<str>,
+    pub(crate) ticket: Ticket,
     pub(crate) ttl: Duration,
+    /// How many fences to reserve.
+    pub(crate) fences: u32,
     /// Host, process and function, for the record.
     pub(crate) who: String,
-    /// Whether to count it among the waiters if the lock is taken.
+    /// Whether to queue if the lock is taken.
     pub(crate) waits: bool,
     /// Set by the store once the request may have left: from then on it may be carried out at any time.
     pub(crate) sent: AtomicBool,
@@ -65,15 +93,49 @@ pub(crate) struct Claim {
 /// What the store says to a [`Claim`].
 #[derive(Debug)]
 pub(crate) enum Answer {
-    Granted { fence: u64 },
-    Busy(Holder),
+    /// It is the caller's, with the fences from `fence` on. `waiting` others wait.
+    Granted { fence: u64, waiting: u64 },
+    /// `floor` is the highest fence that was given out so far, 0 if none is known.
+    Busy { holder: Holder, floor: u64 },
 }
 
+/// A wish to go on holding.
 #[derive(Clone, Debug)]
 pub(crate) struct Renewal {
-    pub(crate) name: Arc<str>,
-    pub(crate) token: Arc<str>,
+    pub(crate) ticket: Ticket,
     pub(crate) ttl: Duration,
+    /// Whether the lease may become shorter by that. Else it is only ever prolonged.
+    pub(crate) shorten: bool,
+    /// More fences, if any are needed, and whom they are for.
+    pub(crate) more: Option<More>,
+}
+
+/// More fences for a lease.
+#[derive(Clone, Debug)]
+pub(crate) struct More {
+    pub(crate) fences: u32,
+    pub(crate) who: String,
+}
+
+/// What the store says to a [`Renewal`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Renewed {
+    /// The token does not hold the lock.
+    No,
+    /// The lease started anew.
+    Yes,
+    /// And there are fences from this one on.
+    With(u64),
+}
+
+/// What is given back.
+#[derive(Clone, Debug)]
+pub(crate) struct Leaving {
+    pub(crate) ticket: Ticket,
+    /// The last fence that was used, if the rest of its block goes back.
+    pub(crate) used: Option<u64>,
+    /// The seat that it may have in the queue.
+    pub(crate) seat: Option<Arc<Claim>>,
 }
 
 /// Why there is no answer.

@@ -2,10 +2,12 @@
 
 mod fate;
 mod link;
+mod news;
 mod reply;
 mod script;
 
 use std::{
+    pin::Pin,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -14,14 +16,15 @@ use redis::{IntoConnectionInfo, RedisError, RedisResult, Value, aio::Multiplexed
 
 use self::{
     link::{Link, Links},
-    script::Arg::{Millis, Text},
+    script::Arg::{Millis, Number, Text},
 };
-use super::{Answer, Claim, Renewal, Reply, Store, StoreError, WAITER_COUNTS};
+use super::{Answer, Claim, Ears, Leaving, Renewal, Renewed, Reply, SEAT_COUNTS, Store, StoreError};
 use crate::{
     clock::Moment,
     error::LockError,
     holder::Holder,
-    name::{fence_name, queue_name},
+    name::{fence_name, queue_name, seen_name},
+    ticket::Identity,
 };
 
 /// How long a fence record outlives its last use. The time floor of the fence makes any length safe; days leave
@@ -91,18 +94,24 @@ impl Store for Redis {
     fn acquire(&self, claim: &Arc<Claim>, patience: Duration) -> Reply<Answer> {
         let claim = Arc::clone(claim);
         self.ask(patience, |mut connection| async move {
-            // Only who asked before can be among the waiters.
-            let again = claim.sent.swap(true, Ordering::AcqRel);
-            let keys = [&claim.name, &*fence_name(&claim.name), &*queue_name(&claim.name)];
-            let waits = if claim.waits { WAITER_COUNTS } else { Duration::ZERO };
-            let again = Text(if again { "1" } else { "0" });
-            let args =
-                [Text(&claim.token), Millis(claim.ttl), Text(&claim.who), Millis(RECORD_KEPT), Millis(waits), again];
-            reply::answer(script::ACQUIRE.run(&mut connection, &keys, &args).await?)
+            let again = if claim.sent.swap(true, Ordering::AcqRel) { "1" } else { "0" };
+            let token = claim.ticket.token.to_string();
+            let waits = if claim.waits { SEAT_COUNTS } else { Duration::ZERO };
+            let args = [
+                Text(&token),
+                Millis(claim.ttl),
+                Number(claim.fences.into()),
+                Text(&claim.who),
+                Millis(RECORD_KEPT),
+                Millis(waits),
+                Text(again),
+            ];
+            let keys = Keys::of(&claim.ticket.name);
+            reply::answer(script::ACQUIRE.run(&mut connection, &keys.all(), &args).await?)
         })
     }
 
-    fn renew(&self, renewals: Vec<Renewal>, patience: Duration) -> Reply<Vec<Result<bool, StoreError>>> {
+    fn renew(&self, renewals: Vec<Renewal>, patience: Duration) -> Reply<Vec<Result<Renewed, StoreError>>> {
         self.ask(patience, |mut connection| async move {
             let mut answers = renew_all(&mut connection, &renewals).await?;
             // After a restart or `SCRIPT FLUSH` the server does not know the script: nothing was renewed yet.
@@ -110,25 +119,63 @@ impl Store for Redis {
                 script::RENEW.load().query_async::<Value>(&mut connection).await?;
                 answers = renew_all(&mut connection, &renewals).await?;
             }
-            Ok(answers.into_iter().map(|answer| answer.map_err(fate::classify)).collect())
+            Ok(answers.into_iter().map(|answer| answer.and_then(reply::renewed).map_err(fate::classify)).collect())
         })
     }
 
-    fn release(&self, name: &Arc<str>, token: &Arc<str>, patience: Duration) -> Reply<bool> {
-        let (name, token) = (Arc::clone(name), Arc::clone(token));
-        self.ask(patience, |mut connection| async move {
-            let value = script::RELEASE.run(&mut connection, &[&name], &[Text(&token)]).await?;
-            Ok(redis::from_redis_value(value)?)
+    fn release(&self, leaving: Leaving, patience: Duration) -> Reply<bool> {
+        self.ask(patience, move |mut connection| async move {
+            let token = leaving.ticket.token.to_string();
+            let used = leaving.used.map(|fence| fence.to_string()).unwrap_or_default();
+            let seat = leaving.seat.as_deref().map(seat).unwrap_or_default();
+            let keys = Keys::of(&leaving.ticket.name);
+            let args = [Text(&token), Text(&used), Text(&seat), Millis(RECORD_KEPT)];
+            Ok(redis::from_redis_value(script::RELEASE.run(&mut connection, &keys.all(), &args).await?)?)
         })
     }
 
     fn inspect(&self, name: &Arc<str>, patience: Duration) -> Reply<Option<Holder>> {
         let name = Arc::clone(name);
         self.ask(patience, |mut connection| async move {
-            let keys = [&name, &*fence_name(&name), &*queue_name(&name)];
-            reply::holder(script::INSPECT.run(&mut connection, &keys, &[]).await?)
+            reply::holder(script::INSPECT.run(&mut connection, &Keys::of(&name).all(), &[]).await?)
         })
     }
+
+    fn listen(
+        &self,
+        identity: Identity,
+        ears: Arc<dyn Ears>,
+        patience: Duration,
+    ) -> Pin<Box<dyn Future<Output = StoreError> + Send>> {
+        let links = Arc::clone(&self.links);
+        Box::pin(async move {
+            let Err(error) = news::listen(links.client(), identity, ears, patience).await;
+            fate::classify(error)
+        })
+    }
+}
+
+/// A lock and what lies beside it.
+struct Keys<'a> {
+    lock: &'a str,
+    fence: String,
+    queue: String,
+    seen: String,
+}
+
+impl<'a> Keys<'a> {
+    fn of(name: &'a str) -> Self {
+        Self { lock: name, fence: fence_name(name), queue: queue_name(name), seen: seen_name(name) }
+    }
+
+    fn all(&self) -> [&str; 4] {
+        [self.lock, &self.fence, &self.queue, &self.seen]
+    }
+}
+
+/// How a claim stands in the queue: with all that it takes to hand the lock over to it.
+fn seat(Claim { ticket, ttl, fences, who, .. }: &Claim) -> String {
+    format!("{} {} {fences} {who}", ticket.token, script::millis(*ttl))
 }
 
 /// Takes a connection out of service when it broke, or when a question on it was given up after its patience
@@ -153,10 +200,14 @@ impl Drop for Watch {
 async fn renew_all(
     connection: &mut MultiplexedConnection,
     renewals: &[Renewal],
-) -> RedisResult<Vec<RedisResult<bool>>> {
+) -> RedisResult<Vec<RedisResult<Value>>> {
     let mut pipeline = redis::pipe();
-    for Renewal { name, token, ttl } in renewals {
-        pipeline.add_command(script::RENEW.command(&[name], &[Text(token), Millis(*ttl)]));
+    for Renewal { ticket, ttl, shorten, more } in renewals {
+        let token = ticket.token.to_string();
+        let (fences, who) = more.as_ref().map_or((0, ""), |more| (more.fences.into(), more.who.as_str()));
+        let shorten = Text(if *shorten { "1" } else { "0" });
+        let args = [Text(&token), Millis(*ttl), shorten, Number(fences), Text(who), Millis(RECORD_KEPT)];
+        pipeline.add_command(script::RENEW.command(&[&ticket.name, &fence_name(&ticket.name)], &args));
     }
     pipeline.ignore_errors().query_async(connection).await
 }

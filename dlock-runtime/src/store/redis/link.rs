@@ -34,6 +34,10 @@ impl Links {
         Self { client, config, by_runtime: Mutex::default() }
     }
 
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// The link of the tokio runtime that this is called in.
     ///
     /// # Errors

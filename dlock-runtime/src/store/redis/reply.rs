@@ -6,23 +6,33 @@ use redis::{FromRedisValue, RedisResult, Value, from_redis_value};
 
 use crate::{
     holder::{Holder, Record},
-    store::Answer,
+    store::{Answer, Renewed},
 };
 
 /// Reads the reply of `acquire.lua`.
 pub(super) fn answer(value: Value) -> RedisResult<Answer> {
     let mut parts = Parts::of(value)?;
     if parts.next::<i64>()? == 1 {
-        return Ok(Answer::Granted { fence: parts.next()? });
+        return Ok(Answer::Granted { fence: parts.next()?, waiting: parts.next()? });
     }
-    Ok(Answer::Busy(parts.holder()?))
+    let (holder, floor) = parts.holder()?;
+    Ok(Answer::Busy { holder, floor })
+}
+
+/// Reads the reply of `renew.lua`.
+pub(super) fn renewed(value: Value) -> RedisResult<Renewed> {
+    Ok(match from_redis_value(value)? {
+        0_u64 => Renewed::No,
+        1 => Renewed::Yes,
+        fence => Renewed::With(fence),
+    })
 }
 
 /// Reads the reply of `inspect.lua`.
 pub(super) fn holder(value: Value) -> RedisResult<Option<Holder>> {
     match value {
         Value::Nil => Ok(None),
-        value => Parts::of(value)?.holder().map(Some),
+        value => Ok(Some(Parts::of(value)?.holder()?.0)),
     }
 }
 
@@ -38,14 +48,15 @@ impl Parts {
         Ok(from_redis_value(self.0.next().unwrap_or(Value::Nil))?)
     }
 
-    /// `ttl in ms, token, record, waiters`
-    fn holder(&mut self) -> RedisResult<Holder> {
+    /// `ttl in ms, token, record, waiters`, and the highest fence so far.
+    fn holder(&mut self) -> RedisResult<(Holder, u64)> {
         let ttl: i64 = self.next()?;
         // Other clients may write any bytes as their token and record.
         let [token, record] =
             [self.next::<Vec<u8>>()?, self.next()?].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let waiters = self.next()?;
         // A negative TTL says that there is none.
-        Ok(Holder::new(Record::parse(&record, &token), u64::try_from(ttl).ok().map(Duration::from_millis), waiters))
+        let remaining = u64::try_from(ttl).ok().map(Duration::from_millis);
+        Ok((Holder::new(Record::parse(&record, &token), remaining, waiters), Record::highest_fence(&record)))
     }
 }

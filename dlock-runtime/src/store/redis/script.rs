@@ -4,10 +4,17 @@ use std::{sync::LazyLock, time::Duration};
 
 use redis::{Cmd, RedisError, RedisResult, ServerErrorKind, Value, aio::MultiplexedConnection};
 
-pub(super) static ACQUIRE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../scripts/acquire.lua")));
-pub(super) static RENEW: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../scripts/renew.lua")));
-pub(super) static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../scripts/release.lua")));
-pub(super) static INSPECT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("../scripts/inspect.lua")));
+/// Puts a script together from its chapters. What is asked for most often comes first, so that it pays for no more.
+macro_rules! script {
+    ($($chapter:literal),+) => {
+        LazyLock::new(|| Script::new(concat!($(include_str!(concat!("../scripts/", $chapter, ".lua"))),+)))
+    };
+}
+
+pub(super) static ACQUIRE: LazyLock<Script> = script!("mint", "acquire", "hand_over", "wait");
+pub(super) static RENEW: LazyLock<Script> = script!("mint", "renew", "reserve");
+pub(super) static RELEASE: LazyLock<Script> = script!("release", "hand_over", "give");
+pub(super) static INSPECT: LazyLock<Script> = script!("inspect");
 
 pub(super) struct Script {
     text: &'static str,
@@ -52,7 +59,8 @@ impl Script {
         for arg in args {
             match arg {
                 Arg::Text(text) => command.arg(*text),
-                Arg::Millis(span) => command.arg(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
+                Arg::Number(number) => command.arg(*number),
+                Arg::Millis(span) => command.arg(millis(*span)),
             };
         }
         command
@@ -62,7 +70,12 @@ impl Script {
 /// An argument of a script.
 pub(super) enum Arg<'a> {
     Text(&'a str),
+    Number(u64),
     Millis(Duration),
+}
+
+pub(super) fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 pub(super) fn is_unknown_script(error: &RedisError) -> bool {

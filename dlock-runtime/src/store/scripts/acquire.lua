@@ -1,45 +1,19 @@
--- Takes a lock, or says who has it.
+-- Takes a lock, or says who has it and stands in the queue for it.
 -- KEYS[1] the lock: its value is the owner token, its TTL is the lease
--- KEYS[2] the fence record, "fence since-in-us token who": it outlives the lock
--- KEYS[3] the waiters: a sorted set of tokens by the time in ms up to which they count
--- ARGV[1] owner token   ARGV[2] ttl in ms   ARGV[3] who   ARGV[4] how long the record is kept, in ms
--- ARGV[5] for how many ms the caller counts as a waiter, 0 if it does not wait
--- ARGV[6] 1 if the caller may be among the waiters already
--- Reply {1, fence} granted; {0, ttl in ms, token, record, waiters} busy
--- An error means that nothing was locked: whatever can fail is done before the lock is set.
--- Asked again with the token that holds, it grants again with the same fence and a fresh lease.
-local token = ARGV[1]
-local record = redis.call('GET', KEYS[2]) or ''
+-- KEYS[2] the record (mint.lua)
+-- KEYS[3] the queue: a sorted set of seats "token ttl count who", by the time in us at which they were taken
+-- KEYS[4] when each seat was last asked for: a sorted set of seats, by the time in ms up to which they count
+-- ARGV[1] owner token   ARGV[2] ttl in ms   ARGV[3] how many fences to reserve   ARGV[4] who
+-- ARGV[5] how long the record is kept, in ms
+-- ARGV[6] for how many ms the caller's seat counts from now, 0 if it does not wait
+-- ARGV[7] 1 if it asked before
+-- Reply {1, first fence, how many wait} granted; {0, ttl in ms, token, record, how many wait} busy
+-- An error means that nothing was locked.
+-- Asked again with the token that holds, it grants again with the same fences, and the lease starts anew.
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-
--- The time is a floor of the fence: it keeps rising when the record expired or a failover lost it.
-local function mint()
-  local last = tonumber(string.match(record, '^%d+')) or 0
-  local fence = string.format('%.0f', math.max(last + 1, now))
-  redis.call('SET', KEYS[2], fence .. string.format(' %.0f ', now) .. token .. ' ' .. ARGV[3], 'PX', ARGV[4])
-  return {1, fence}
+if redis.call('ZCARD', KEYS[3]) == 0 and redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
+  local fence = mint(ARGV[1], ARGV[4], ARGV[3], ARGV[5], now)
+  if type(fence) == 'table' then redis.call('DEL', KEYS[1]) return fence end
+  return {1, fence, 0}
 end
-
-if redis.call('SET', KEYS[1], token, 'NX', 'PX', ARGV[2]) then
-  if ARGV[6] == '1' then redis.pcall('ZREM', KEYS[3], token) end
-  return mint()
-end
-
-local owner = redis.call('GET', KEYS[1])
-if owner == token then
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
-  local fence, holder = string.match(record, '^(%d+) %d+ (%S+)')
-  if holder == token then return {1, fence} end
-  return mint()
-end
-
-local waiters = 0
-if ARGV[5] ~= '0' then
-  local millis = math.floor(now / 1000)
-  redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', millis)
-  redis.call('ZADD', KEYS[3], millis + ARGV[5], token)
-  redis.call('PEXPIRE', KEYS[3], ARGV[5])
-  waiters = redis.call('ZCARD', KEYS[3])
-end
-return {0, redis.call('PTTL', KEYS[1]), owner, record, waiters}

@@ -1,7 +1,16 @@
--- Gives a lock back, if it is the caller's.
--- KEYS[1] the lock   ARGV[1] owner token
+-- Gives back whatever a token has: the lock, or a seat in the queue. The lock goes to the first in the queue.
+-- KEYS as in acquire.lua
+-- ARGV[1] owner token   ARGV[2] the last fence that was used, '' if there is none to return
+-- ARGV[3] the seat, '' if there is none   ARGV[4] how long the record is kept, in ms
 -- Reply 1 released; 0 the lock is free or somebody else's
-if redis.call('GET', KEYS[1]) == ARGV[1] then
-  return redis.call('DEL', KEYS[1])
+-- With an empty queue and no fence to return it needs nothing but the lock itself.
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+  if ARGV[3] ~= '' then
+    redis.call('ZREM', KEYS[3], ARGV[3])
+    redis.call('ZREM', KEYS[4], ARGV[3])
+  end
+  return 0
 end
-return 0
+-- Helper keys that somebody spoilt must not keep the lock from being released.
+local waiting = redis.pcall('ZCARD', KEYS[3])
+if waiting == 0 and ARGV[2] == '' then return redis.call('DEL', KEYS[1]) end

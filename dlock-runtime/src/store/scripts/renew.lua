@@ -1,7 +1,8 @@
--- Starts a lease anew, if it is the caller's.
--- KEYS[1] the lock   ARGV[1] owner token   ARGV[2] ttl in ms
--- Reply 1 renewed; 0 the lock is free or somebody else's
-if redis.call('GET', KEYS[1]) == ARGV[1] then
-  return redis.call('PEXPIRE', KEYS[1], ARGV[2])
-end
-return 0
+-- Starts a lease anew, if it is the caller's, and reserves more fences for it.
+-- KEYS[1] the lock   KEYS[2] the record (mint.lua)
+-- ARGV[1] owner token   ARGV[2] ttl in ms   ARGV[3] 1 if the lease may become shorter by that
+-- ARGV[4] how many fences to reserve, 0 for none   ARGV[5] who   ARGV[6] how long the record is kept, in ms
+-- Reply 0 the lock is free or somebody else's; 1 renewed; the first of the fences
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if ARGV[3] == '1' or redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+if ARGV[4] == '0' then return 1 end

@@ -1,0 +1,150 @@
+//! A request that is put to the store, by one task after another if need be, until it is answered or given up. It keeps
+//! its place in the store's queue.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::{
+    clock::Moment,
+    inquiry::Inquiry,
+    store::{Answer, Claim, Leaving, Reply},
+};
+
+/// A request under way in the store.
+pub(crate) struct Ask {
+    pub(crate) claim: Arc<Claim>,
+    /// The template of the request that began it.
+    pub(crate) label: &'static str,
+    state: Mutex<State>,
+    heard: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    inquiry: Inquiry,
+    /// A hand-over that nobody has looked at yet.
+    grant: Option<Granted>,
+    /// A message said that the lock is free.
+    free: bool,
+    /// Some question got no answer. It may be carried out at any time.
+    in_doubt: bool,
+    /// The store may have it in its queue.
+    queued: bool,
+    /// A question whose task went away.
+    pending: Option<Question>,
+}
+
+/// A hand-over of which a message tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Granted {
+    /// The first of the fences.
+    pub(crate) fence: u64,
+    /// How many others wait.
+    pub(crate) waiting: u64,
+    /// From when it counts.
+    pub(crate) from: Moment,
+}
+
+/// A question to the store that is under way.
+pub(crate) struct Question {
+    pub(crate) asked: Moment,
+    pub(crate) reply: Reply<Answer>,
+}
+
+impl Ask {
+    pub(crate) fn new(claim: Claim, label: &'static str) -> Self {
+        Self { claim: Arc::new(claim), label, state: Mutex::default(), heard: Notify::new() }
+    }
+
+    /// A question leaves now.
+    pub(crate) fn leaves(&self, now: Moment) {
+        self.state().inquiry.ask(now);
+    }
+
+    /// The question of `asked` was answered "not yet", when `floor` was the highest fence.
+    pub(crate) fn not_yet(&self, asked: Moment, floor: u64) {
+        let mut state = self.state();
+        state.inquiry.not_yet(asked, floor);
+        state.queued = self.claim.waits;
+    }
+
+    /// A question got no answer.
+    pub(crate) fn doubt(&self) {
+        let mut state = self.state();
+        state.in_doubt = true;
+        state.queued |= self.claim.waits;
+    }
+
+    pub(crate) fn in_doubt(&self) -> bool {
+        self.state().in_doubt
+    }
+
+    /// A message says that the lock was handed over.
+    pub(crate) fn granted(&self, fence: u64, waiting: u64) {
+        let mut state = self.state();
+        if let Some(from) = state.inquiry.handed(fence) {
+            state.grant = Some(Granted { fence, waiting, from });
+            drop(state);
+            self.heard.notify_one();
+        }
+    }
+
+    /// The answer of a question whose task went away says so.
+    pub(crate) fn granted_by_reply(&self, fence: u64, waiting: u64, from: Moment) {
+        self.state().grant = Some(Granted { fence, waiting, from });
+    }
+
+    /// A message says that the lock is free.
+    pub(crate) fn free(&self) {
+        self.state().free = true;
+        self.heard.notify_one();
+    }
+
+    /// Messages may have been missed: it is time to ask again.
+    pub(crate) fn stir(&self) {
+        self.heard.notify_one();
+    }
+
+    /// The hand-over that was heard of since the last time.
+    pub(crate) fn take_grant(&self) -> Option<Granted> {
+        self.state().grant.take()
+    }
+
+    /// Whether the lock was said to be free since the last time.
+    pub(crate) fn take_free(&self) -> bool {
+        std::mem::take(&mut self.state().free)
+    }
+
+    /// The task that put a question goes away before the answer.
+    pub(crate) fn suspend(&self, question: Question) {
+        // What was there before is no news any more; it is dropped outside of the lock.
+        let _before = self.state().pending.replace(question);
+    }
+
+    /// The question that is under way, if its task went away.
+    pub(crate) fn resume(&self) -> Option<Question> {
+        self.state().pending.take()
+    }
+
+    /// Returns when there may be news.
+    pub(crate) async fn heard(&self) {
+        self.heard.notified().await;
+    }
+
+    /// What the store must be told if nobody asks on. `None` if it knows nothing of it.
+    pub(crate) fn leaving(&self) -> Option<Leaving> {
+        let state = self.state();
+        let seat = state.queued.then(|| Arc::clone(&self.claim));
+        (state.queued || state.in_doubt || state.grant.is_some()).then(|| Leaving {
+            ticket: self.claim.ticket.clone(),
+            used: None,
+            seat,
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it holds this lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,216 @@
+//! The table of locks. What the scripts do in Redis, in the same order.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::SystemTime,
+};
+
+use super::Told;
+use crate::{
+    clock::Moment,
+    holder::{Holder, Record},
+    store::{Answer, Claim, Ears, Leaving, More, News, Renewal, Renewed, SEAT_COUNTS},
+    ticket::{Identity, Ticket, Token},
+};
+
+#[derive(Default)]
+pub(super) struct Table {
+    locks: HashMap<Arc<str>, Entry>,
+    queues: HashMap<Arc<str>, VecDeque<Seat>>,
+    listeners: HashMap<Identity, Arc<dyn Ears>>,
+    news: Told,
+    /// One counter for all keys: strictly increasing for each, and no record has to outlive its lock.
+    last_fence: u64,
+    /// The number of entries at which expired ones are swept out.
+    sweep_at: usize,
+}
+
+struct Entry {
+    token: Token,
+    expires: Moment,
+    /// The first of its fences; the record tells the last.
+    first: u64,
+    record: Record,
+}
+
+struct Seat {
+    claim: Arc<Claim>,
+    counts_until: Moment,
+}
+
+impl Table {
+    pub(super) fn acquire(&mut self, claim: &Arc<Claim>, now: Moment) -> Answer {
+        let Ticket { name, token } = &claim.ticket;
+        match self.live(name, now) {
+            Some(entry) if entry.token == *token => {
+                entry.expires = entry.expires.max(now.after(claim.ttl));
+                let fence = entry.first;
+                return Answer::Granted { fence, waiting: self.waiting(name) };
+            }
+            Some(_) => {}
+            // It is free: whoever came first gets it.
+            None => {
+                if !self.hand_over(name, Some(*token), now) {
+                    self.leave_queue(&claim.ticket);
+                    let fence = self.grant(claim, now);
+                    return Answer::Granted { fence, waiting: self.waiting(name) };
+                }
+            }
+        }
+        if claim.waits {
+            self.queue(claim, now);
+        }
+        let floor = self.last_fence;
+        let waiters = self.waiters(name, now);
+        let holder = self.live(name, now).map(|entry| (entry.record.clone(), entry.expires.since(now)));
+        let (record, remaining) = holder.unzip();
+        Answer::Busy { holder: Holder::new(record, remaining, waiters), floor }
+    }
+
+    fn queue(&mut self, claim: &Arc<Claim>, now: Moment) {
+        let counts_until = now.after(SEAT_COUNTS);
+        let queue = self.queues.entry(Arc::clone(&claim.ticket.name)).or_default();
+        let again = match queue.iter_mut().find(|seat| seat.claim.ticket.token == claim.ticket.token) {
+            Some(seat) => {
+                seat.counts_until = counts_until;
+                true
+            }
+            None => {
+                queue.push_back(Seat { claim: Arc::clone(claim), counts_until });
+                false
+            }
+        };
+        // The holder is told that somebody waits, unless it heard so when it was granted the lock.
+        if again || queue.len() == 1 {
+            let holder = self.live(&claim.ticket.name, now).map(|entry| entry.token);
+            if let Some(token) = holder {
+                self.tell(token.identity, News::Wanted { ticket: Ticket { token, ..claim.ticket.clone() } });
+            }
+        }
+    }
+
+    /// Gives the lock to the first in the queue who is there to hear of it; false if nobody is, or `me` comes first.
+    fn hand_over(&mut self, name: &Arc<str>, me: Option<Token>, now: Moment) -> bool {
+        while let Some(first) = self.queues.get_mut(name).and_then(VecDeque::pop_front) {
+            if me == Some(first.claim.ticket.token) {
+                self.queues.entry(Arc::clone(name)).or_default().push_front(first);
+                return false;
+            }
+            let identity = first.claim.ticket.token.identity;
+            if now < first.counts_until && self.listeners.contains_key(&identity) {
+                let fence = self.grant(&first.claim, now);
+                let waiting = self.waiting(name);
+                self.tell(identity, News::Granted { ticket: first.claim.ticket.clone(), fence, waiting });
+                return true;
+            }
+        }
+        self.queues.remove(name);
+        false
+    }
+
+    fn grant(&mut self, claim: &Claim, now: Moment) -> u64 {
+        self.sweep(now);
+        let since = SystemTime::now();
+        let first = self.mint(claim.fences, since);
+        let record = Record { fence: self.last_fence, since, who: claim.who.clone() };
+        let entry = Entry { token: claim.ticket.token, expires: now.after(claim.ttl), first, record };
+        self.locks.insert(Arc::clone(&claim.ticket.name), entry);
+        first
+    }
+
+    fn mint(&mut self, count: u32, at: SystemTime) -> u64 {
+        let micros = at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| age.as_micros() as u64);
+        let first = micros.max(self.last_fence + 1);
+        self.last_fence = first + u64::from(count) - 1;
+        first
+    }
+
+    pub(super) fn renew(&mut self, renewal: &Renewal, now: Moment) -> Renewed {
+        let ends = now.after(renewal.ttl);
+        let Some(entry) = self.held_by(&renewal.ticket, now) else { return Renewed::No };
+        entry.expires = if renewal.shorten { ends } else { entry.expires.max(ends) };
+        let Some(More { fences, .. }) = renewal.more else { return Renewed::Yes };
+        let first = self.mint(fences, SystemTime::now());
+        let last = self.last_fence;
+        if let Some(entry) = self.held_by(&renewal.ticket, now) {
+            entry.record.fence = last;
+        }
+        Renewed::With(first)
+    }
+
+    /// The rest of a block does not go back: the counter is shared by all keys, and time has moved on meanwhile.
+    pub(super) fn release(&mut self, leaving: &Leaving, now: Moment) -> bool {
+        let name = &leaving.ticket.name;
+        if self.held_by(&leaving.ticket, now).is_none() {
+            self.leave_queue(&leaving.ticket);
+            return false;
+        }
+        if !self.hand_over(name, None, now) {
+            self.locks.remove(name);
+        }
+        true
+    }
+
+    pub(super) fn inspect(&mut self, name: &Arc<str>, now: Moment) -> Option<Holder> {
+        let waiters = self.waiters(name, now);
+        let entry = self.live(name, now)?;
+        Some(Holder::new(Some(entry.record.clone()), Some(entry.expires.since(now)), waiters))
+    }
+
+    pub(super) fn listen(&mut self, identity: Identity, ears: Arc<dyn Ears>) {
+        self.listeners.insert(identity, ears);
+    }
+
+    pub(super) fn leave(&mut self, identity: Identity) -> Option<Arc<dyn Ears>> {
+        self.listeners.remove(&identity)
+    }
+
+    pub(super) fn take_news(&mut self) -> Told {
+        std::mem::take(&mut self.news)
+    }
+
+    fn tell(&mut self, identity: Identity, news: News) {
+        if let Some(ears) = self.listeners.get(&identity) {
+            self.news.push((Arc::clone(ears), news));
+        }
+    }
+
+    fn leave_queue(&mut self, ticket: &Ticket) {
+        if let Some(queue) = self.queues.get_mut(&ticket.name) {
+            queue.retain(|seat| seat.claim.ticket.token != ticket.token);
+            if queue.is_empty() {
+                self.queues.remove(&ticket.name);
+            }
+        }
+    }
+
+    /// How many seats there are.
+    fn waiting(&self, name: &Arc<str>) -> u64 {
+        self.queues.get(name).map_or(0, |queue| queue.len() as u64)
+    }
+
+    /// How many seats somebody sits on.
+    fn waiters(&self, name: &Arc<str>, now: Moment) -> u64 {
+        let Some(queue) = self.queues.get(name) else { return 0 };
+        queue.iter().filter(|seat| now < seat.counts_until).count() as u64
+    }
+
+    fn live(&mut self, name: &Arc<str>, now: Moment) -> Option<&mut Entry> {
+        self.locks.get_mut(name).filter(|entry| now < entry.expires)
+    }
+
+    fn held_by(&mut self, ticket: &Ticket, now: Moment) -> Option<&mut Entry> {
+        self.live(&ticket.name, now).filter(|entry| entry.token == ticket.token)
+    }
+
+    /// Keeps the table at no more than twice the entries that are alive.
+    fn sweep(&mut self, now: Moment) {
+        if self.locks.len() < self.sweep_at.max(1024) {
+            return;
+        }
+        self.locks.retain(|_, entry| now < entry.expires);
+        self.queues.retain(|_, queue| queue.iter().any(|seat| now < seat.counts_until));
+        self.sweep_at = self.locks.len() * 2;
+    }
+}

@@ -1,0 +1,9 @@
+//! What `gate.rs` builds on, in one place: a test runs the same text on a scheduler that tries every order.
+
+pub(crate) use std::{
+    hash::RandomState,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};

@@ -1,0 +1,77 @@
+//! Who asks for which lock: the pair by which the store knows a request and, later, a lease.
+
+use std::{fmt, sync::Arc};
+
+use crate::error::LockError;
+
+/// 128 random bits that distinguish one runtime from all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Identity(u128);
+
+impl Identity {
+    /// # Errors
+    /// [`LockError::Unavailable`] if the system has no random numbers to give.
+    pub(crate) fn random() -> Result<Self, LockError> {
+        let mut bits = [0; 16];
+        getrandom::fill(&mut bits).map_err(|error| LockError::Unavailable { source: Arc::new(error) })?;
+        Ok(Self(u128::from_ne_bytes(bits)))
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// An owner token: a runtime, and the number of its request. Nobody else has or will have the same.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Token {
+    pub(crate) identity: Identity,
+    pub(crate) number: u64,
+}
+
+impl Token {
+    /// Reads the number of a token that belongs to `identity`.
+    pub(crate) fn number_of(identity: Identity, text: &str) -> Option<u64> {
+        let (owner, number) = text.split_once('-')?;
+        let owned = u128::from_str_radix(owner, 16) == Ok(identity.0);
+        u64::from_str_radix(number, 16).ok().filter(|_| owned)
+    }
+}
+
+/// What the store keeps as the value of the lock.
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{:x}", self.identity, self.number)
+    }
+}
+
+/// The number is for readers; the secret half stays out of logs.
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "..-{:x}", self.number)
+    }
+}
+
+/// The name of a lock in the store, and the owner token of who asks for it or has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    pub(crate) name: Arc<str>,
+    pub(crate) token: Token,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_read_by_its_own_runtime_only() {
+        let [ours, theirs] = [Identity(0xa), Identity(0xb)];
+        let text = Token { identity: ours, number: 0x2f }.to_string();
+        assert_eq!(text, "0000000000000000000000000000000a-2f");
+        assert_eq!(Token::number_of(ours, &text), Some(0x2f));
+        assert_eq!(Token::number_of(theirs, &text), None);
+        assert_eq!(Token::number_of(ours, "a foreign token"), None);
+    }
+}

@@ -1,0 +1,225 @@
+//! What a task holds: its turn on the lease of its process, with terms, a deadline and a fence of its own. It may have
+//! several users: the guard that took it, and all that joined it.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    task::Waker,
+    time::Duration,
+};
+
+use crate::{
+    clock::Moment,
+    desk::Owed,
+    engine::Engine,
+    error::{LockError, LostReason},
+    gate::Place,
+    grant::{Grant, margin},
+    key::LockKey,
+    lease::{Beginning, Lease},
+    observe,
+    options::{Terms, whole_millis},
+};
+
+/// How long a lease may be longer than its turn asked for: alternating turns would shorten and prolong it all the time.
+const SLACK: Duration = Duration::from_millis(10);
+
+/// A task's turn on a lease.
+pub(crate) struct Turn {
+    pub(crate) lease: Arc<Lease>,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) key: LockKey,
+    pub(crate) fence: u64,
+    ttl: Duration,
+    /// The interval of renewal, `None` if there is none.
+    renew: Option<Duration>,
+    pub(crate) began: Moment,
+    /// When `max_hold` ends it.
+    end: Moment,
+    /// When it ends even if the lease does not: the same, or its TTL if it is not renewed. `Moment::START` once it is over.
+    limit: AtomicU64,
+    lost: OnceLock<(LostReason, Duration)>,
+    /// The tasks whose bodies must stop when it is lost.
+    bodies: Mutex<Vec<Waker>>,
+    users: AtomicUsize,
+    /// What it gives on when it is over; taken once.
+    place: Mutex<Option<Place>>,
+    /// As long as it lasts, the store is owed a release.
+    _owed: Owed,
+}
+
+/// Whose turn it is to be.
+pub(crate) struct Wish<'a> {
+    pub(crate) engine: &'a Arc<Engine>,
+    pub(crate) key: &'a LockKey,
+    pub(crate) terms: &'a Terms,
+}
+
+impl Turn {
+    /// Begins a turn on the lease of `place`, if there is one with enough left. `fresh` is as in [`Lease::begin`].
+    ///
+    /// # Errors
+    /// The place, if the lease must be renewed first.
+    pub(crate) fn begin(
+        place: Place,
+        wish: &Wish<'_>,
+        fresh: Option<Moment>,
+        owed: &mut Option<Owed>,
+    ) -> Result<Arc<Self>, Place> {
+        let Some(lease) = place.lease().cloned() else { return Err(place) };
+        let now = Moment::now();
+        let Some(Beginning { fence, began, limit, end }) = lease.begin(wish.terms, fresh, now) else {
+            return Err(place);
+        };
+        let desk = wish.engine.keeper.desk();
+        let turn = Arc::new(Self {
+            engine: Arc::clone(wish.engine),
+            key: wish.key.clone(),
+            fence,
+            ttl: wish.terms.ttl,
+            renew: wish.terms.renew,
+            began,
+            end,
+            limit: AtomicU64::new(limit.to_bits()),
+            lost: OnceLock::new(),
+            bodies: Mutex::new(Vec::new()),
+            users: AtomicUsize::new(1),
+            place: Mutex::new(Some(place)),
+            _owed: owed.take().unwrap_or_else(|| desk.owe()),
+            lease,
+        });
+        turn.lease.set_turn(Some(Arc::clone(&turn)));
+        desk.ledger.enter(&turn.lease, turn.due(now));
+        Ok(turn)
+    }
+
+    pub(crate) fn deadline(&self) -> Moment {
+        Moment::from_bits(self.limit.load(Ordering::Acquire)).min(self.lease.deadline())
+    }
+
+    /// Whether it is held now. Past the deadline it becomes lost here.
+    pub(crate) fn is_held(&self) -> bool {
+        self.is_held_at(Moment::now())
+    }
+
+    pub(crate) fn is_held_at(&self, now: Moment) -> bool {
+        if now < self.deadline() {
+            return true;
+        }
+        if self.limit.load(Ordering::Acquire) != Moment::START.to_bits() {
+            let by_lease = self.lease.lost_because().unwrap_or(LostReason::Expired);
+            self.lose(if now >= self.end { LostReason::MaxHold } else { by_lease });
+        }
+        false
+    }
+
+    /// # Errors
+    /// [`LockError::Lost`] if it is not held.
+    pub(crate) fn ensure_held(&self) -> Result<(), LockError> {
+        if self.is_held() { Ok(()) } else { Err(self.loss()) }
+    }
+
+    /// The error that tells of the loss.
+    pub(crate) fn loss(&self) -> LockError {
+        let &(reason, held_for) = self.lost.get_or_init(|| (LostReason::Expired, Moment::now().since(self.began)));
+        LockError::Lost { key: self.key.clone(), held_for, fence: self.fence, reason }
+    }
+
+    /// The store renewed the lease for it.
+    pub(crate) fn extend(&self, grant: Grant) {
+        self.lease.extend(grant);
+        if self.renew.is_none() {
+            let (new, now) = (grant.deadline().min(self.end), Moment::now());
+            // What is over stays so.
+            _ = self.limit.fetch_update(Ordering::AcqRel, Ordering::Acquire, |old| {
+                let old = Moment::from_bits(old);
+                (now < old && old < new).then_some(new.to_bits())
+            });
+        }
+    }
+
+    /// Marks it lost, once, and wakes the bodies that run under it.
+    pub(crate) fn lose(&self, reason: LostReason) {
+        let first = self.lost.set((reason, Moment::now().since(self.began))).is_ok();
+        self.limit.store(Moment::START.to_bits(), Ordering::Release);
+        for body in std::mem::take(&mut *self.bodies()) {
+            body.wake();
+        }
+        if first {
+            observe::lost(self.key.label(), self.fence, reason);
+        }
+    }
+
+    /// One more user, unless the last one has gone.
+    pub(crate) fn join(&self) -> bool {
+        let joined = |users: usize| (users > 0).then(|| users + 1);
+        self.users.fetch_update(Ordering::AcqRel, Ordering::Acquire, joined).is_ok()
+    }
+
+    /// One user less; true for the last one.
+    pub(crate) fn leave(&self) -> bool {
+        self.users.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// Ends it: nobody may act under it any more. The place is given out once.
+    pub(crate) fn end(&self) -> Option<Place> {
+        let place = self.place.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        self.limit.store(Moment::START.to_bits(), Ordering::Release);
+        self.lease.set_turn(None);
+        observe::held(self.key.label(), self.fence, || Moment::now().since(self.began));
+        Some(place)
+    }
+
+    /// When the keeper must look at it next: for a renewal, to make the lease shorter, or because it ends.
+    pub(crate) fn due(&self, now: Moment) -> Moment {
+        let renewal = match self.renew {
+            Some(interval) if self.can_gain() => {
+                // A lease can be shorter than this turn would have it.
+                let (renewed, deadline) = (self.lease.renewed(), self.lease.deadline());
+                let span = deadline.since(renewed);
+                renewed.after(if interval < span { interval } else { span / 3 })
+            }
+            _ => Moment::NEVER,
+        };
+        let shortening = if self.is_short_of_its_lease(now) { now.after(SLACK) } else { Moment::NEVER };
+        self.deadline().min(renewal).min(shortening)
+    }
+
+    /// Whether renewal can move its deadline: it is renewed at all, and `max_hold` leaves room.
+    pub(crate) fn can_gain(&self) -> bool {
+        self.renew.is_some() && self.lease.deadline() < self.end
+    }
+
+    /// Whether the lease lasts longer than it asked for, so that after a crash others would wait too long.
+    pub(crate) fn is_short_of_its_lease(&self, now: Moment) -> bool {
+        self.lease.deadline() > now.after(self.ttl)
+    }
+
+    /// The TTL that a renewal asks for: near its end the store shall not keep the lock much longer.
+    pub(crate) fn renewal_ttl(&self, now: Moment) -> Duration {
+        let rest = self.end.since(now).saturating_add(margin(self.ttl));
+        whole_millis(self.ttl.min(rest))
+    }
+
+    /// `waker` will be woken when it is lost.
+    pub(crate) fn watch(&self, waker: &Waker) {
+        let mut bodies = self.bodies();
+        if !bodies.iter().any(|known| known.will_wake(waker)) {
+            bodies.push(waker.clone());
+        }
+    }
+
+    fn bodies(&self) -> MutexGuard<'_, Vec<Waker>> {
+        // A waker that panics does so outside of the lock's data: the list stays whole.
+        self.bodies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turn").field("key", &self.key).field("fence", &self.fence).finish_non_exhaustive()
+    }
+}
