@@ -62,7 +62,7 @@ impl Ask {
         self.state().inquiry.ask(now);
     }
 
-    /// The question of `asked` was answered "not yet", when `floor` was the highest fence.
+    /// The question of `asked` was answered "not yet": the lock had been given away at `floor`, by the store's clock.
     pub(crate) fn not_yet(&self, asked: Moment, floor: u64) {
         let mut state = self.state();
         state.inquiry.not_yet(asked, floor);
@@ -80,10 +80,10 @@ impl Ask {
         self.state().in_doubt
     }
 
-    /// A message says that the lock was handed over.
-    pub(crate) fn granted(&self, fence: u64, waiting: u64) {
+    /// A message says that the lock was handed over at `since`, by the store's clock.
+    pub(crate) fn granted(&self, fence: u64, waiting: u64, since: u64) {
         let mut state = self.state();
-        if let Some(from) = state.inquiry.handed(fence) {
+        if let Some(from) = state.inquiry.handed(since) {
             state.grant = Some(Granted { fence, waiting, from });
             drop(state);
             self.heard.notify_one();

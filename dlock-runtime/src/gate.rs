@@ -164,13 +164,13 @@ impl Gates {
         shard.lines.get(name).map_or(0, |line| line.queue.iter().filter(|waiter| !waiter.is_closed()).count())
     }
 
-    /// A message says that the lock was handed to `ticket`. False if that is none of ours, any more.
-    pub(crate) fn granted(&self, ticket: &Ticket, fence: u64, waiting: u64) -> bool {
+    /// A message says that the lock was handed to `ticket` at `since`, by the store's clock. False if that is none of ours, any more.
+    pub(crate) fn granted(&self, ticket: &Ticket, fence: u64, waiting: u64, since: u64) -> bool {
         let shard = self.shard(&ticket.name);
         let Some(line) = shard.lines.get(&ticket.name) else { return false };
         match &line.ask {
             Some(ask) if ask.claim.ticket.token == ticket.token => {
-                ask.granted(fence, waiting);
+                ask.granted(fence, waiting, since);
                 true
             }
             // Its reply was here first.

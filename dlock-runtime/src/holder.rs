@@ -28,9 +28,9 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// The highest fence that a record tells of, whoever holds the lock now; 0 if it is not a record.
-    pub(crate) fn highest_fence(text: &str) -> u64 {
-        text.split(' ').next().and_then(|fence| fence.parse().ok()).unwrap_or(0)
+    /// When a lock was given away of which the record tells, whoever holds it now, in µs; 0 if it is not a record.
+    pub(crate) fn given_at(text: &str) -> u64 {
+        text.split(' ').nth(1).and_then(|since| since.parse().ok()).unwrap_or(0)
     }
 
     /// Reads a record, if it was written by the holder whose owner token is `token`: the record outlives its

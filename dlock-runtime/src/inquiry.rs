@@ -5,8 +5,9 @@
 //! late: the lease that it tells of may have ended, and somebody else had the lock since.
 //!
 //! **Invariant:** a lease that was handed over counts from a moment before the hand-over. The last question that was
-//! answered "not yet" was carried out before it, if the message tells a fence above all that had been given out when
-//! that answer was made; else the message is older than the answer and says nothing.
+//! answered "not yet" was carried out before it, if the hand-over is later, by the store's clock, than the last one that
+//! the answer knew of; else the message is older than the answer and says nothing. (Fences would not do: those that were
+//! not used go back.)
 
 use crate::clock::Moment;
 
@@ -15,7 +16,7 @@ use crate::clock::Moment;
 pub(crate) struct Inquiry {
     /// A moment before the store could hand the lock over.
     from: Option<Moment>,
-    /// The highest fence that the store is known to have given out before that.
+    /// When the store gave the lock away the last time before that, by its clock; 0 if that is not known.
     floor: u64,
 }
 
@@ -25,15 +26,16 @@ impl Inquiry {
         self.from.get_or_insert(now);
     }
 
-    /// The question of `asked` was answered "not yet", when `floor` was the highest fence.
+    /// The question of `asked` was answered "not yet": the lock had been given away at `floor`, by the store's clock.
     pub(crate) fn not_yet(&mut self, asked: Moment, floor: u64) {
         self.from = self.from.max(Some(asked));
         self.floor = self.floor.max(floor);
     }
 
-    /// From when a lease counts that a message says was handed over with `fence`. `None` if the message is too old.
-    pub(crate) fn handed(&self, fence: u64) -> Option<Moment> {
-        self.from.filter(|_| fence > self.floor)
+    /// From when a lease counts that a message says was handed over at `since`, by the store's clock. `None` if the
+    /// message is too old.
+    pub(crate) fn handed(&self, since: u64) -> Option<Moment> {
+        self.from.filter(|_| since > self.floor)
     }
 }
 

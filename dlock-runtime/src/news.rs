@@ -53,8 +53,8 @@ impl Ears for Listener {
     fn hear(&self, news: News) {
         let Some(desk) = self.0.upgrade() else { return };
         match news {
-            News::Granted { ticket, fence, waiting } => {
-                if !desk.gates.granted(&ticket, fence, waiting) {
+            News::Granted { ticket, fence, waiting, since } => {
+                if !desk.gates.granted(&ticket, fence, waiting, since) {
                     // Whoever asked for it has gone.
                     desk.give_back_ticket(ticket);
                 }

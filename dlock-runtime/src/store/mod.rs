@@ -67,8 +67,9 @@ pub(crate) trait Ears: Send + Sync {
 /// What a store says without being asked. Any of it can get lost, or be late.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum News {
-    /// The lock was given to the request of `ticket`, with the fences from `fence` on. `waiting` others wait.
-    Granted { ticket: Ticket, fence: u64, waiting: u64 },
+    /// The lock was given to the request of `ticket` at `since`, in µs by the store's clock, with the fences from `fence`
+    /// on. `waiting` others wait.
+    Granted { ticket: Ticket, fence: u64, waiting: u64, since: u64 },
     /// Somebody waits for the lock that `ticket` holds.
     Wanted { ticket: Ticket },
     /// The lock is free, and the request of `ticket` comes next.
@@ -95,7 +96,7 @@ pub(crate) struct Claim {
 pub(crate) enum Answer {
     /// It is the caller's, with the fences from `fence` on. `waiting` others wait.
     Granted { fence: u64, waiting: u64 },
-    /// `floor` is the highest fence that was given out so far, 0 if none is known.
+    /// The lock was given away the last time at `floor`, in µs by the store's clock; 0 if that is not known.
     Busy { holder: Holder, floor: u64 },
 }
 

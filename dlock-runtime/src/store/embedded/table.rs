@@ -22,6 +22,8 @@ pub(super) struct Table {
     news: Told,
     /// One counter for all keys: strictly increasing for each, and no record has to outlive its lock.
     last_fence: u64,
+    /// When a lock was given away the last time, in µs; strictly increasing.
+    last_grant: u64,
     /// The number of entries at which expired ones are swept out.
     sweep_at: usize,
 }
@@ -61,7 +63,7 @@ impl Table {
         if claim.waits {
             self.queue(claim, now);
         }
-        let floor = self.last_fence;
+        let floor = self.last_grant;
         let waiters = self.waiters(name, now);
         let holder = self.live(name, now).map(|entry| (entry.record.clone(), entry.expires.since(now)));
         let (record, remaining) = holder.unzip();
@@ -101,7 +103,8 @@ impl Table {
             if now < first.counts_until && self.listeners.contains_key(&identity) {
                 let fence = self.grant(&first.claim, now);
                 let waiting = self.waiting(name);
-                self.tell(identity, News::Granted { ticket: first.claim.ticket.clone(), fence, waiting });
+                let ticket = first.claim.ticket.clone();
+                self.tell(identity, News::Granted { ticket, fence, waiting, since: self.last_grant });
                 return true;
             }
         }
@@ -112,6 +115,7 @@ impl Table {
     fn grant(&mut self, claim: &Claim, now: Moment) -> u64 {
         self.sweep(now);
         let since = SystemTime::now();
+        self.last_grant = micros(since).max(self.last_grant + 1);
         let first = self.mint(claim.fences, since);
         let record = Record { fence: self.last_fence, since, who: claim.who.clone() };
         let entry = Entry { token: claim.ticket.token, expires: now.after(claim.ttl), first, record };
@@ -120,8 +124,7 @@ impl Table {
     }
 
     fn mint(&mut self, count: u32, at: SystemTime) -> u64 {
-        let micros = at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| age.as_micros() as u64);
-        let first = micros.max(self.last_fence + 1);
+        let first = micros(at).max(self.last_fence + 1);
         self.last_fence = first + u64::from(count) - 1;
         first
     }
@@ -213,4 +216,8 @@ impl Table {
         self.queues.retain(|_, queue| queue.iter().any(|seat| now < seat.counts_until));
         self.sweep_at = self.locks.len() * 2;
     }
+}
+
+fn micros(at: SystemTime) -> u64 {
+    at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| age.as_micros() as u64)
 }

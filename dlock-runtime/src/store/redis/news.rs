@@ -42,7 +42,7 @@ pub(super) async fn listen(
     }
 }
 
-/// Reads `granted token fence waiting name`, `wanted token name` or `free token name`. Anybody may publish anything; what
+/// Reads `granted token fence waiting since name`, `wanted token name` or `free token name`. Anybody may publish anything; what
 /// is not for us is nothing.
 fn read(identity: Identity, message: &Msg) -> Option<News> {
     let text = std::str::from_utf8(message.get_payload_bytes()).ok()?;
@@ -52,9 +52,10 @@ fn read(identity: Identity, message: &Msg) -> Option<News> {
     let ticket = |name: &str| Ticket { name: name.into(), token: Token { identity, number } };
     match word {
         "granted" => {
-            let mut parts = rest.splitn(3, ' ');
-            let (fence, waiting) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-            Some(News::Granted { ticket: ticket(parts.next()?), fence, waiting })
+            let mut parts = rest.splitn(4, ' ');
+            let mut number = || parts.next()?.parse().ok();
+            let (fence, waiting, since) = (number()?, number()?, number()?);
+            Some(News::Granted { ticket: ticket(parts.next()?), fence, waiting, since })
         }
         "wanted" => Some(News::Wanted { ticket: ticket(rest) }),
         "free" => Some(News::Free { ticket: ticket(rest) }),

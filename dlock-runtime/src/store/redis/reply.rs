@@ -48,7 +48,7 @@ impl Parts {
         Ok(from_redis_value(self.0.next().unwrap_or(Value::Nil))?)
     }
 
-    /// `ttl in ms, token, record, waiters`, and the highest fence so far.
+    /// `ttl in ms, token, record, waiters`, and when the lock was given away the last time.
     fn holder(&mut self) -> RedisResult<(Holder, u64)> {
         let ttl: i64 = self.next()?;
         // Other clients may write any bytes as their token and record.
@@ -57,6 +57,6 @@ impl Parts {
         let waiters = self.next()?;
         // A negative TTL says that there is none.
         let remaining = u64::try_from(ttl).ok().map(Duration::from_millis);
-        Ok((Holder::new(Record::parse(&record, &token), remaining, waiters), Record::highest_fence(&record)))
+        Ok((Holder::new(Record::parse(&record, &token), remaining, waiters), Record::given_at(&record)))
     }
 }

@@ -23,7 +23,7 @@ local function hand_over(me, kept, free)
       -- It holds the lock before it is told, so that it can trust the message.
       redis.call('SET', KEYS[1], token, 'PX', ttl)
       told = redis.pcall('PUBLISH', channel,
-        string.format('granted %s %.0f %d ', token, fence, redis.call('ZCARD', KEYS[3]) - 1) .. KEYS[1])
+        string.format('granted %s %.0f %d %.0f ', token, fence, redis.call('ZCARD', KEYS[3]) - 1, now) .. KEYS[1])
       if told ~= 0 and type(told) == 'number' then
         redis.call('SET', KEYS[2], string.format('%.0f %.0f ', fence + count - 1, now) .. token .. ' ' .. who, 'PX', kept)
       end
