@@ -14,17 +14,16 @@ use tracing::Instrument;
 use crate::{
     ask::{Ask, Granted, Question},
     clock::Moment,
-    desk::{Desk, Owed},
-    engine::Engine,
+    context,
+    desk::Desk,
     error::{LockError, LostReason},
     fences::Fences,
     gate::{Entrance, Left, Place},
     grant::Grant,
     holder::Holder,
-    key::LockKey,
     lease::Lease,
     observe,
-    options::{Terms, Wait},
+    options::Wait,
     renewal,
     store::{Answer, Claim, Fate, More, Renewal, Renewed, StoreError},
     turn::{Turn, Wish},
@@ -42,28 +41,23 @@ pub(crate) const BLOCK: u32 = 8192;
 
 /// # Errors
 /// As [`LockRequest::acquire`](crate::LockRequest::acquire).
-pub(crate) async fn acquire(
-    engine: Arc<Engine>,
-    key: LockKey,
-    name: Arc<str>,
-    terms: Terms,
-    purpose: &'static str,
-) -> Result<Arc<Turn>, LockError> {
-    let label = key.label();
+pub(crate) async fn acquire(wish: Wish) -> Result<Arc<Turn>, LockError> {
+    let (label, since) = (wish.key.label(), wish.since);
     observe::attempt(label);
     // A turn on a lease that is there never suspends: without this, a loop over it would starve the executor.
     tokio::task::consume_budget().await;
-    // A shutdown waits for this request as it does for a lock, or it would be granted behind its back.
-    let owed = Some(engine.keeper.desk().owe());
-    let mut patience = Patience::new(terms.wait);
-    let asking = async {
-        let place = enter(&engine, &key, &name, &mut patience).await?;
-        let request = Request { engine: &engine, key: &key, name: &name, terms: &terms, purpose, owed, fresh: None };
-        request.run(place, &mut patience).await
+    let span = observe::acquiring(label);
+    let outcome = match enter(&wish).await {
+        Ok((place, now)) => match Turn::begin(place, wish, None, now) {
+            Ok(turn) => Ok((turn, now)),
+            // From here on it takes the store. Boxed, so that a turn on a lease that is there moves little about.
+            Err((place, wish)) => Box::pin(ask(place, wish).instrument(span)).await.map(|turn| (turn, Moment::now())),
+        },
+        Err(error) => Err(error),
     };
-    match asking.instrument(observe::acquiring(label)).await {
-        Ok(turn) => {
-            observe::acquired(label, || patience.waited(), turn.fence);
+    match outcome {
+        Ok((turn, now)) => {
+            observe::acquired(label, now.since(since), turn.fence);
             Ok(turn)
         }
         Err(error) => {
@@ -75,34 +69,38 @@ pub(crate) async fn acquire(
 
 /// Stands in line until its turn comes. Whoever is out of time there goes and asks the store once, to tell a lock that
 /// is busy from a store that does not answer.
-async fn enter(
-    engine: &Arc<Engine>,
-    key: &LockKey,
-    name: &Arc<str>,
-    patience: &mut Patience,
-) -> Result<Place, LockError> {
-    let gates = &engine.keeper.desk().gates;
-    if patience.is_none() {
-        return Ok(gates.enter_first(name).unwrap_or_else(|| gates.aside(name)));
-    }
-    match gates.enter(name) {
-        Entrance::Head(place) => Ok(place),
-        Entrance::Queue(mut turnstile) => {
-            let place = patience.within(turnstile.pass()).await.flatten();
-            Ok(place.unwrap_or_else(|| gates.aside(name)))
+async fn enter(wish: &Wish) -> Result<(Place, Moment), LockError> {
+    let Wish { name, key, since, .. } = wish;
+    let gates = &wish.engine.keeper.desk().gates;
+    let until = match wish.terms.wait {
+        Wait::For(Duration::ZERO) => {
+            return Ok((gates.enter_first(name).unwrap_or_else(|| gates.aside(name)), *since));
         }
-        Entrance::Full => Err(LockError::Busy { key: key.clone(), waited: patience.waited(), holder: None }),
+        Wait::For(bound) => since.after(bound),
+        Wait::Forever => Moment::NEVER,
+    };
+    match gates.enter(name, until) {
+        Entrance::Head(place) => Ok((place, *since)),
+        Entrance::Queue(mut turnstile) => {
+            let place = turnstile.pass().await.unwrap_or_else(|| gates.aside(name));
+            Ok((place, Moment::now()))
+        }
+        Entrance::Full => Err(LockError::Busy { key: key.clone(), waited: Moment::now().since(*since), holder: None }),
     }
 }
 
+async fn ask(place: Place, wish: Wish) -> Result<Arc<Turn>, LockError> {
+    let engine = Arc::clone(&wish.engine);
+    let asking = async move {
+        let mut patience = Patience::new(wish.terms.wait, Moment::now().since(wish.since));
+        Request { wish, fresh: None }.run(place, &mut patience).await
+    };
+    context::run(&engine.keeper, asking).await?
+}
+
 /// A request whose turn it is to act for its process.
-struct Request<'a> {
-    engine: &'a Arc<Engine>,
-    key: &'a LockKey,
-    name: &'a Arc<str>,
-    terms: &'a Terms,
-    purpose: &'static str,
-    owed: Option<Owed>,
+struct Request {
+    wish: Wish,
     /// When a yes was asked for that is meant for this request.
     fresh: Option<Moment>,
 }
@@ -119,15 +117,15 @@ enum Known {
     NotYet(StoreError),
 }
 
-impl Request<'_> {
+impl Request {
     async fn run(mut self, mut place: Place, patience: &mut Patience) -> Result<Arc<Turn>, LockError> {
         let mut asked_after_disconnect = false;
         let mut known: Option<Known> = None;
         loop {
-            self.engine.ensure_open()?;
-            place = match self.begin(place) {
+            self.wish.engine.ensure_open()?;
+            (place, self.wish) = match Turn::begin(place, self.wish, self.fresh, Moment::now()) {
                 Ok(turn) => return Ok(turn),
-                Err(place) => place,
+                Err(back) => back,
             };
             let limit = self.limit(patience);
             let outcome = match place.lease().cloned() {
@@ -153,7 +151,7 @@ impl Request<'_> {
             let cut_short = error.is_timeout() && limit < self.desk().command_timeout;
             match known.take() {
                 Some(Known::Busy(holder)) if cut_short => return Err(self.busy(patience, holder)),
-                Some(Known::NotYet(words)) if cut_short => return Err(words.about(self.key)),
+                Some(Known::NotYet(words)) if cut_short => return Err(words.about(&self.wish.key)),
                 _ => {}
             }
             if error.fate == Fate::NotYet {
@@ -166,14 +164,9 @@ impl Request<'_> {
             }
             let passes = matches!(error.fate, Fate::NotYet | Fate::Unknown);
             if !passes || !self.wait(&mut place, patience, None).await {
-                return Err(error.about(self.key));
+                return Err(error.about(&self.wish.key));
             }
         }
-    }
-
-    fn begin(&mut self, place: Place) -> Result<Arc<Turn>, Place> {
-        let wish = Wish { engine: self.engine, key: self.key, terms: self.terms };
-        Turn::begin(place, &wish, self.fresh, &mut self.owed)
     }
 
     /// Renews a lease of this process that has too little left for this turn.
@@ -184,10 +177,10 @@ impl Request<'_> {
             self.part(place, LostReason::Expired);
             return Ok(());
         }
-        let more = || More { fences: BLOCK, who: self.engine.who(self.purpose, self.key.label()) };
+        let more = || More { fences: BLOCK, who: self.wish.engine.who(self.wish.purpose, self.wish.key.label()) };
         let renewal = Renewal {
             ticket: lease.ticket.clone(),
-            ttl: self.terms.ttl,
+            ttl: self.wish.terms.ttl,
             shorten: false,
             more: (!lease.has_fences()).then(more),
         };
@@ -207,7 +200,7 @@ impl Request<'_> {
     }
 
     fn prepared(&mut self, lease: &Lease, asked: Moment) {
-        lease.extend(Grant { asked, ttl: self.terms.ttl });
+        lease.extend(Grant { asked, ttl: self.wish.terms.ttl });
         self.fresh = Some(asked);
     }
 
@@ -222,7 +215,7 @@ impl Request<'_> {
     /// Asks once, unless a message makes that needless.
     async fn ask(&mut self, place: &mut Place, patience: &Patience, limit: Duration) -> Result<Verdict, StoreError> {
         self.fresh = None;
-        let waits = self.terms.wait != Wait::For(Duration::ZERO) && !patience.is_none();
+        let waits = self.wish.terms.wait != Wait::For(Duration::ZERO) && !patience.is_none();
         let ask = match place.ask() {
             // Begun by somebody who did not wait, it would never queue.
             Some(ask) if ask.claim.waits || !waits => Arc::clone(ask),
@@ -255,7 +248,7 @@ impl Request<'_> {
                 let grant = Grant { asked, ttl: claim.ttl };
                 if Moment::now() < grant.deadline() {
                     // An answer to this very request is good for its turn.
-                    self.fresh = (claim.ttl == self.terms.ttl).then_some(asked);
+                    self.fresh = (claim.ttl == self.wish.terms.ttl).then_some(asked);
                     take(place, &ask, fence, waiting, grant);
                     return Ok(Verdict::Granted);
                 }
@@ -278,12 +271,12 @@ impl Request<'_> {
     }
 
     fn new_ask(&self, place: &Place, waits: bool) -> Ask {
-        let label = self.key.label();
+        let label = self.wish.key.label();
         let claim = Claim {
-            ticket: self.engine.next_ticket(self.name),
-            ttl: self.terms.ttl,
+            ticket: self.wish.engine.next_ticket(&self.wish.name),
+            ttl: self.wish.terms.ttl,
             fences: if place.has_followers() { BLOCK } else { 1 },
-            who: self.engine.who(self.purpose, label),
+            who: self.wish.engine.who(self.wish.purpose, label),
             waits,
             sent: AtomicBool::new(false),
         };
@@ -313,15 +306,19 @@ impl Request<'_> {
     /// How long the next answer may take.
     fn limit(&self, patience: &Patience) -> Duration {
         let limit = self.desk().command_timeout;
-        if self.terms.wait == Wait::For(Duration::ZERO) { limit } else { limit.min(patience.left().max(LAST_MOMENT)) }
+        if self.wish.terms.wait == Wait::For(Duration::ZERO) {
+            limit
+        } else {
+            limit.min(patience.left().max(LAST_MOMENT))
+        }
     }
 
     fn busy(&self, patience: &Patience, holder: Holder) -> LockError {
-        LockError::Busy { key: self.key.clone(), waited: patience.waited(), holder: Some(holder) }
+        LockError::Busy { key: self.wish.key.clone(), waited: patience.waited(), holder: Some(holder) }
     }
 
     fn desk(&self) -> &Arc<Desk> {
-        self.engine.keeper.desk()
+        self.wish.engine.keeper.desk()
     }
 }
 

@@ -226,7 +226,7 @@ async fn reach(keeper: &Keeper, wait: Wait) -> Result<(), LockError> {
     };
     let desk = Arc::clone(keeper.desk());
     context::run(keeper, async move {
-        let mut patience = Patience::new(Wait::For(at_most));
+        let mut patience = Patience::new(Wait::For(at_most), Duration::ZERO);
         loop {
             match desk.in_time(desk.store.check(desk.command_timeout)).await {
                 Ok(()) => return Ok(()),

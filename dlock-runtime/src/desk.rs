@@ -45,16 +45,21 @@ impl Desk {
         thread: Handle,
     ) -> Arc<Self> {
         Arc::new_cyclic(|desk: &std::sync::Weak<Self>| {
-            let desk = desk.clone();
-            let gates = Gates::new(rules, move |left| {
-                if let Some(desk) = desk.upgrade() {
+            let (keeper, patrol) = (desk.clone(), desk.clone());
+            let give_back = move |left| {
+                if let Some(desk) = keeper.upgrade() {
                     desk.give_back(left);
                 }
-            });
+            };
+            let call = move || {
+                if let Some(desk) = patrol.upgrade() {
+                    desk.ledger.nudge();
+                }
+            };
             Self {
                 store,
                 ledger: Ledger::default(),
-                gates: Arc::new(gates),
+                gates: Arc::new(Gates::new(rules, give_back, call)),
                 command_timeout,
                 confirms,
                 thread,
@@ -107,8 +112,18 @@ impl Desk {
 
     /// Notes that the store is owed a release, until the token is dropped.
     pub(crate) fn owe(self: &Arc<Self>) -> Owed {
-        self.owed.fetch_add(1, Ordering::SeqCst);
+        self.count_debt();
         Owed(Arc::clone(self))
+    }
+
+    pub(crate) fn count_debt(&self) {
+        self.owed.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn count_payment(&self) {
+        if self.owed.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.settled.notify_waiters();
+        }
     }
 
     /// Returns once the store is owed nothing.
@@ -139,8 +154,6 @@ pub(crate) struct Owed(Arc<Desk>);
 
 impl Drop for Owed {
     fn drop(&mut self) {
-        if self.0.owed.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.settled.notify_waiters();
-        }
+        self.0.count_payment();
     }
 }

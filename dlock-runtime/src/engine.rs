@@ -1,8 +1,11 @@
 //! What the parts of a runtime share: the keeper, the namespace, the defaults, and who it is.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use crate::{
@@ -50,5 +53,29 @@ impl Engine {
             return Err(LockError::Unavailable { source: Arc::new(source) });
         }
         Ok(())
+    }
+}
+
+/// A runtime, and the note that it owes the store a release as long as this lasts: a shutdown waits for that.
+pub(crate) struct Owing(Arc<Engine>);
+
+impl Owing {
+    pub(crate) fn by(engine: Arc<Engine>) -> Self {
+        engine.keeper.desk().count_debt();
+        Self(engine)
+    }
+}
+
+impl Deref for Owing {
+    type Target = Arc<Engine>;
+
+    fn deref(&self) -> &Arc<Engine> {
+        &self.0
+    }
+}
+
+impl Drop for Owing {
+    fn drop(&mut self) {
+        self.0.keeper.desk().count_payment();
     }
 }

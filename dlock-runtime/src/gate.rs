@@ -12,7 +12,6 @@ mod place;
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
-    hash::BuildHasher,
     time::Duration,
 };
 
@@ -23,7 +22,7 @@ use crate::{
     ask::Ask,
     clock::Moment,
     lease::{Lease, Share},
-    sync::{Arc, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError, RandomState},
+    sync::{Arc, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError, RandomState},
     ticket::Ticket,
 };
 
@@ -33,12 +32,15 @@ const SHARDS: usize = 16;
 /// The lines of one runtime, by the names of the locks.
 pub(crate) struct Gates {
     shards: [Mutex<Shard>; SHARDS],
-    hasher: RandomState,
     rules: Rules,
     /// How many tasks stand in line.
     waiters: AtomicUsize,
+    /// When somebody in line runs out of time, at the earliest.
+    patrol_at: AtomicU64,
     /// Takes what a place that was dropped leaves to the store.
     left: Box<dyn Fn(Left) + Send + Sync>,
+    /// Tells whoever is on patrol that it is to be earlier.
+    call: Box<dyn Fn() + Send + Sync>,
 }
 
 #[derive(Default)]
@@ -67,7 +69,7 @@ impl Default for Rules {
 #[derive(Default)]
 struct Line {
     /// Those behind the head. Some may have gone.
-    queue: VecDeque<oneshot::Sender<Place>>,
+    queue: VecDeque<Waiter>,
     /// What the head asks the store, to be found by messages.
     ask: Option<Arc<Ask>>,
     /// What the process has. Closed leases are not told of.
@@ -76,18 +78,25 @@ struct Line {
     parked: Option<Moment>,
 }
 
+/// A task in line.
+struct Waiter {
+    turn: oneshot::Sender<Place>,
+    /// When it runs out of time.
+    until: Moment,
+}
+
 /// What came of entering a line.
-pub(crate) enum Entrance {
+pub(crate) enum Entrance<'a> {
     Head(Place),
     /// There are others before.
-    Queue(Turnstile),
+    Queue(Turnstile<'a>),
     /// There are too many others before.
     Full,
 }
 
 /// A task's wait for its place.
-pub(crate) struct Turnstile {
-    gates: Arc<Gates>,
+pub(crate) struct Turnstile<'a> {
+    gates: &'a Gates,
     turn: oneshot::Receiver<Place>,
 }
 
@@ -98,13 +107,18 @@ pub(crate) enum Left {
 }
 
 impl Gates {
-    pub(crate) fn new(rules: Rules, left: impl Fn(Left) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(
+        rules: Rules,
+        left: impl Fn(Left) + Send + Sync + 'static,
+        call: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
-            hasher: RandomState::new(),
             rules,
             waiters: AtomicUsize::new(0),
+            patrol_at: AtomicU64::new(Moment::NEVER.to_bits()),
             left: Box::new(left),
+            call: Box::new(call),
         }
     }
 
@@ -113,8 +127,8 @@ impl Gates {
         self.rules.linger
     }
 
-    /// Enters the line for the lock `name`.
-    pub(crate) fn enter(self: &Arc<Self>, name: &Arc<str>) -> Entrance {
+    /// Enters the line for the lock `name`, to stand there at most `until` then.
+    pub(crate) fn enter<'a>(self: &'a Arc<Self>, name: &Arc<str>, until: Moment) -> Entrance<'a> {
         let mut shard = self.shard(name);
         if shard.closing {
             return Entrance::Head(Place::aside(self, name));
@@ -130,12 +144,15 @@ impl Gates {
                     return Entrance::Head(Place::new(self, name, line.lease.clone()));
                 }
                 if line.queue.len() >= self.rules.waiters_per_key {
-                    line.queue.retain(|waiter| !waiter.is_closed());
+                    line.queue.retain(|waiter| !waiter.turn.is_closed());
                 }
                 if line.queue.len() >= self.rules.waiters_per_key || !self.count_in() {
                     return Entrance::Full;
                 }
-                Entrance::Queue(Turnstile { gates: Arc::clone(self), turn: line.join() })
+                let turn = line.join(until);
+                drop(shard);
+                self.call_patrol(until);
+                Entrance::Queue(Turnstile { gates: self, turn })
             }
         }
     }
@@ -146,7 +163,7 @@ impl Gates {
         if taken {
             return None;
         }
-        match self.enter(name) {
+        match self.enter(name, Moment::START) {
             Entrance::Head(place) => Some(place),
             // Somebody came first in this moment.
             Entrance::Queue(_) | Entrance::Full => None,
@@ -161,7 +178,7 @@ impl Gates {
     /// How many tasks stand in line behind the head.
     pub(crate) fn waiting(&self, name: &str) -> usize {
         let shard = self.shard(name);
-        shard.lines.get(name).map_or(0, |line| line.queue.iter().filter(|waiter| !waiter.is_closed()).count())
+        shard.lines.get(name).map_or(0, |line| line.queue.iter().filter(|waiter| !waiter.turn.is_closed()).count())
     }
 
     /// A message says that the lock was handed to `ticket` at `since`, by the store's clock. False if that is none of ours, any more.
@@ -236,6 +253,32 @@ impl Gates {
         parked
     }
 
+    /// When somebody in line runs out of time, at the earliest.
+    pub(crate) fn patrol_at(&self) -> Moment {
+        Moment::from_bits(self.patrol_at.load(Ordering::SeqCst))
+    }
+
+    /// Sends away who is out of time.
+    pub(crate) fn patrol(&self, now: Moment) {
+        // Who joins from here on calls again, or is seen below.
+        self.patrol_at.store(Moment::NEVER.to_bits(), Ordering::SeqCst);
+        let mut next = Moment::NEVER;
+        for shard in &self.shards {
+            for line in lock(shard).lines.values_mut() {
+                line.queue.retain(|waiter| now < waiter.until && !waiter.turn.is_closed());
+                next = line.queue.iter().map(|waiter| waiter.until).fold(next, Moment::min);
+            }
+        }
+        self.patrol_at.fetch_min(next.to_bits(), Ordering::SeqCst);
+    }
+
+    fn call_patrol(&self, until: Moment) {
+        let bits = until.to_bits();
+        if bits < self.patrol_at.load(Ordering::SeqCst) && bits < self.patrol_at.fetch_min(bits, Ordering::SeqCst) {
+            (self.call)();
+        }
+    }
+
     fn count_in(&self) -> bool {
         let in_bounds = self.waiters.fetch_add(1, Ordering::Relaxed) < self.rules.waiters;
         if !in_bounds {
@@ -245,7 +288,9 @@ impl Gates {
     }
 
     fn shard(&self, name: &str) -> MutexGuard<'_, Shard> {
-        lock(&self.shards[self.hasher.hash_one(name) as usize % SHARDS])
+        // Names differ at their ends; the map hashes in earnest.
+        let tail = name.bytes().rev().take(8).fold(0_usize, |mix, byte| mix.wrapping_mul(31).wrapping_add(byte.into()));
+        lock(&self.shards[tail % SHARDS])
     }
 }
 
@@ -255,14 +300,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Line {
-    fn join(&mut self) -> oneshot::Receiver<Place> {
+    fn join(&mut self, until: Moment) -> oneshot::Receiver<Place> {
         // Those who left stay in the queue until it has doubled, so that leaving costs nothing.
         if self.queue.len() >= 32 && self.queue.len().is_power_of_two() {
-            self.queue.retain(|waiter| !waiter.is_closed());
+            self.queue.retain(|waiter| !waiter.turn.is_closed());
         }
-        let (waiter, turn) = oneshot::channel();
-        self.queue.push_back(waiter);
-        turn
+        let (turn, wait) = oneshot::channel();
+        self.queue.push_back(Waiter { turn, until });
+        wait
     }
 
     fn has(&self, lease: &Arc<Lease>) -> bool {
@@ -270,8 +315,8 @@ impl Line {
     }
 }
 
-impl Turnstile {
-    /// Waits for the place.
+impl Turnstile<'_> {
+    /// Waits for the place; `None` if there is no time left for that, or no use.
     ///
     /// # Cancel safety
     /// Dropping the turnstile leaves the line.
@@ -280,7 +325,7 @@ impl Turnstile {
     }
 }
 
-impl Drop for Turnstile {
+impl Drop for Turnstile<'_> {
     fn drop(&mut self) {
         self.gates.waiters.fetch_sub(1, Ordering::Relaxed);
     }

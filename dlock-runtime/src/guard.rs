@@ -147,7 +147,7 @@ impl Drop for Guard {
     fn drop(&mut self) {
         let Some(turn) = self.turn.take() else { return };
         if turn.leave() {
-            if let Some(left) = finish(&turn) {
+            if let Some(left) = finish(&turn, Moment::now()) {
                 turn.engine.keeper.desk().give_back(left);
             }
         }
@@ -157,12 +157,13 @@ impl Drop for Guard {
 /// A user goes. The last one passes the lease on, or waits for the store to take it back.
 async fn release(turn: Arc<Turn>) -> Result<(), LockError> {
     // Whether it is held must be known before it ends.
-    let held = turn.ensure_held();
+    let now = Moment::now();
+    let held = turn.ensure_held_at(now);
     if !turn.leave() {
         return held;
     }
     let desk = turn.engine.keeper.desk();
-    match finish(&turn) {
+    match finish(&turn, now) {
         None => held,
         Some(Left::Lease(lease)) if desk.confirms => {
             let job = Arc::clone(desk);
@@ -183,13 +184,12 @@ async fn release(turn: Arc<Turn>) -> Result<(), LockError> {
 }
 
 /// Ends the turn. Returns what is left to the store, if no other task goes on with it.
-fn finish(turn: &Turn) -> Option<Left> {
-    let place = turn.end()?;
-    let now = Moment::now();
+fn finish(turn: &Turn, now: Moment) -> Option<Left> {
+    let place = turn.end(now)?;
     let left = place.pass(now);
-    if left.is_none() {
+    let desk = turn.engine.keeper.desk();
+    if left.is_none() && !desk.gates.linger().is_zero() {
         // It may be parked from now on.
-        let desk = turn.engine.keeper.desk();
         desk.ledger.enter(&turn.lease, now.after(desk.gates.linger()));
     }
     left

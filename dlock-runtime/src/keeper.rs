@@ -14,7 +14,7 @@ use std::{
 
 use tokio::{runtime::Builder, task::JoinHandle};
 
-use crate::{desk::Desk, gate::Rules, news, renewal, store::Store, ticket::Identity};
+use crate::{clock::Moment, desk::Desk, gate::Rules, news, renewal, store::Store, ticket::Identity};
 
 /// The way to the keeper's thread.
 pub(crate) struct Keeper {
@@ -86,7 +86,11 @@ async fn keep(desk: Arc<Desk>) {
         if desk.is_done() {
             return;
         }
-        desk.ledger.next_due().await;
+        desk.ledger.next_due(|| desk.gates.patrol_at()).await;
+        let now = Moment::now();
+        if desk.gates.patrol_at() <= now {
+            desk.gates.patrol(now);
+        }
         for work in renewal::due(&desk) {
             let (desk, at_work) = (Arc::clone(&desk), desk.at_work());
             tokio::spawn(async move {

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use crate::{clock::Moment, lease::Lease};
 
 /// Leases that are due this soon are taken along, so that they share a pipeline.
-const TOGETHER: Duration = Duration::from_millis(5);
+pub(crate) const TOGETHER: Duration = Duration::from_millis(5);
 
 #[derive(Default)]
 pub(crate) struct Ledger {
@@ -81,14 +81,14 @@ impl Ledger {
         due.into_values().inspect(|lease| lease.set_due(Moment::NEVER)).collect()
     }
 
-    /// Returns when a lease is due or the ledger is closing.
-    pub(crate) async fn next_due(&self) {
+    /// Returns when a lease is due, it is the time that `other` tells, or the ledger is closing.
+    pub(crate) async fn next_due(&self, other: impl Fn() -> Moment) {
         loop {
             let until = {
                 let mut pages = self.pages();
                 let first = pages.due.first_key_value().map_or(Moment::NEVER, |(&(due, _), _)| due);
                 pages.keeper_looks_at = first;
-                first.since(Moment::now())
+                first.min(other()).since(Moment::now())
             };
             if until.is_zero() {
                 return;

@@ -3,13 +3,15 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
-    acquire, context,
-    engine::Engine,
+    acquire,
+    clock::Moment,
+    engine::{Engine, Owing},
     error::LockError,
     guard::Guard,
     held,
     key::LockKey,
     options::{MaxHold, Renew, Wait, Wishes},
+    turn::Wish,
 };
 
 /// A lock that is about to be taken: [`Runtime::lock`](crate::Runtime::lock) makes one.
@@ -109,8 +111,8 @@ impl LockRequest {
                 return Ok(guard);
             }
         }
-        let keeper = Arc::clone(&engine);
-        context::run(&keeper.keeper, acquire::acquire(engine, key, name, terms, purpose)).await?.map(Guard::of)
+        let (engine, since) = (Owing::by(engine), Moment::now());
+        acquire::acquire(Wish { engine, key, name, terms, purpose, since }).await.map(Guard::of)
     }
 
     /// Takes the lock if nobody else holds it, and does not wait: `None` means busy.

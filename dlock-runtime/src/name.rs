@@ -30,7 +30,7 @@ impl Namespace {
     /// # Errors
     /// [`LockError::InvalidKey`] if the key is not fit for use.
     pub(crate) fn name(&self, key: &LockKey) -> Result<Arc<str>, LockError> {
-        let name: Arc<str> = if self.0.is_empty() { Arc::clone(key.text()) } else { format!("{}{key}", self.0).into() };
+        let name = if self.0.is_empty() { Arc::clone(key.text()) } else { [&*self.0, key.text()].concat().into() };
         match flaw(key, &name) {
             None => Ok(name),
             Some(reason) => Err(LockError::InvalidKey { key: key.clone(), reason }),
@@ -68,6 +68,10 @@ fn flaw(key: &LockKey, name: &str) -> Option<Cow<'static, str>> {
     }
     if name.len() > MAX_BYTES {
         return Some(format!("it has {} bytes, and at most {MAX_BYTES} are allowed", name.len()).into());
+    }
+    // Most keys are plain: one look at each byte will do.
+    if name.bytes().all(|byte| matches!(byte, b' '..=b'z' | b'|' | b'~')) {
+        return None;
     }
     if name.chars().any(char::is_control) {
         return Some("it holds a control character; pass such values through a placeholder, which encodes them".into());

@@ -1,11 +1,14 @@
 //! What an operator can see. Metrics and events are labelled by template, never by key: keys come from requests
 //! and there is no end of them. Owner tokens, URLs and passwords appear nowhere.
 
+mod meters;
+
 use std::time::Duration;
 
 use metrics::{counter, describe_counter, describe_histogram, histogram};
 use tracing::Span;
 
+use self::meters::Meters;
 use crate::{
     error::{LockError, LostReason},
     store::StoreError,
@@ -47,13 +50,11 @@ pub(crate) fn holding(label: &'static str, fence: u64) -> Span {
 }
 
 pub(crate) fn attempt(label: &'static str) {
-    counter!(ATTEMPTS, "lock" => label).increment(1);
+    Meters::of(label).attempt();
 }
 
-pub(crate) fn acquired(label: &'static str, waited: impl FnOnce() -> Duration, fence: u64) {
-    let waited = waited();
-    counter!(ACQUIRED, "lock" => label).increment(1);
-    histogram!(WAIT, "lock" => label).record(waited);
+pub(crate) fn acquired(label: &'static str, waited: Duration, fence: u64) {
+    Meters::of(label).acquired(waited);
     tracing::debug!(lock = label, fence, ?waited, "acquired");
 }
 
@@ -84,9 +85,8 @@ pub(crate) fn lost(label: &'static str, fence: u64, reason: LostReason) {
 }
 
 /// The end of a hold, however it came.
-pub(crate) fn held(label: &'static str, fence: u64, held: impl FnOnce() -> Duration) {
-    let held = held();
-    histogram!(HOLD, "lock" => label).record(held);
+pub(crate) fn held(label: &'static str, fence: u64, held: Duration) {
+    Meters::of(label).held(held);
     tracing::debug!(lock = label, fence, ?held, "released");
 }
 

@@ -10,6 +10,7 @@ use crate::{
     gate::Left,
     grant::Grant,
     lease::Lease,
+    ledger::TOGETHER,
     observe,
     store::{Fate, Renewal, Renewed, StoreError},
     turn::Turn,
@@ -38,14 +39,15 @@ pub(crate) fn due(desk: &Arc<Desk>) -> Vec<Vec<Work>> {
             continue;
         };
         if !turn.is_held_at(now) {
-            if let Some(left) = turn.end().and_then(|place| place.pass(now)) {
+            if let Some(left) = turn.end(now).and_then(|place| place.pass(now)) {
                 desk.give_back(left);
             }
             continue;
         }
-        let shorten = turn.is_short_of_its_lease(now);
-        if !shorten && !turn.can_gain() {
-            desk.ledger.enter(&lease, turn.due(now));
+        // It was entered for an earlier turn, or to be ended in time.
+        let (shorten, due) = (turn.is_short_of_its_lease(now), turn.due(now));
+        if due > now.after(TOGETHER) || !(shorten || turn.can_gain()) {
+            desk.ledger.enter(&lease, due);
             continue;
         }
         let work = Work { turn, shorten };

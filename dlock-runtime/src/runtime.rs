@@ -82,7 +82,7 @@ impl Runtime {
         let (key, timeout) = (key.into(), timeout.into());
         let runtime = self.clone();
         context::run(&self.0.keeper, async move {
-            let mut patience = Patience::new(timeout);
+            let mut patience = Patience::new(timeout, Duration::ZERO);
             loop {
                 let (answer, remaining) = match runtime.inspect(key.clone()).await {
                     Ok(None) => return Ok(true),

@@ -13,8 +13,7 @@ use std::{
 
 use crate::{
     clock::Moment,
-    desk::Owed,
-    engine::Engine,
+    engine::Owing,
     error::{LockError, LostReason},
     gate::Place,
     grant::{Grant, margin},
@@ -30,7 +29,7 @@ const SLACK: Duration = Duration::from_millis(10);
 /// A task's turn on a lease.
 pub(crate) struct Turn {
     pub(crate) lease: Arc<Lease>,
-    pub(crate) engine: Arc<Engine>,
+    pub(crate) engine: Owing,
     pub(crate) key: LockKey,
     pub(crate) fence: u64,
     ttl: Duration,
@@ -47,37 +46,40 @@ pub(crate) struct Turn {
     users: AtomicUsize,
     /// What it gives on when it is over; taken once.
     place: Mutex<Option<Place>>,
-    /// As long as it lasts, the store is owed a release.
-    _owed: Owed,
 }
 
 /// Whose turn it is to be.
-pub(crate) struct Wish<'a> {
-    pub(crate) engine: &'a Arc<Engine>,
-    pub(crate) key: &'a LockKey,
-    pub(crate) terms: &'a Terms,
+pub(crate) struct Wish {
+    pub(crate) engine: Owing,
+    pub(crate) key: LockKey,
+    /// The key in the store.
+    pub(crate) name: Arc<str>,
+    pub(crate) terms: Terms,
+    /// The function that wishes.
+    pub(crate) purpose: &'static str,
+    /// Since when.
+    pub(crate) since: Moment,
 }
 
 impl Turn {
     /// Begins a turn on the lease of `place`, if there is one with enough left. `fresh` is as in [`Lease::begin`].
     ///
     /// # Errors
-    /// The place, if the lease must be renewed first.
+    /// What it was given, if the lease must be renewed first.
     pub(crate) fn begin(
         place: Place,
-        wish: &Wish<'_>,
+        wish: Wish,
         fresh: Option<Moment>,
-        owed: &mut Option<Owed>,
-    ) -> Result<Arc<Self>, Place> {
-        let Some(lease) = place.lease().cloned() else { return Err(place) };
-        let now = Moment::now();
-        let Some(Beginning { fence, began, limit, end }) = lease.begin(wish.terms, fresh, now) else {
-            return Err(place);
+        now: Moment,
+    ) -> Result<Arc<Self>, (Place, Wish)> {
+        let Some(lease) = place.lease() else { return Err((place, wish)) };
+        let Some(Beginning { fence, began, limit, end }) = lease.begin(&wish.terms, fresh, now) else {
+            return Err((place, wish));
         };
-        let desk = wish.engine.keeper.desk();
         let turn = Arc::new(Self {
-            engine: Arc::clone(wish.engine),
-            key: wish.key.clone(),
+            lease: Arc::clone(lease),
+            engine: wish.engine,
+            key: wish.key,
             fence,
             ttl: wish.terms.ttl,
             renew: wish.terms.renew,
@@ -88,11 +90,9 @@ impl Turn {
             bodies: Mutex::new(Vec::new()),
             users: AtomicUsize::new(1),
             place: Mutex::new(Some(place)),
-            _owed: owed.take().unwrap_or_else(|| desk.owe()),
-            lease,
         });
         turn.lease.set_turn(Some(Arc::clone(&turn)));
-        desk.ledger.enter(&turn.lease, turn.due(now));
+        turn.engine.keeper.desk().ledger.enter(&turn.lease, turn.due(now));
         Ok(turn)
     }
 
@@ -119,7 +119,11 @@ impl Turn {
     /// # Errors
     /// [`LockError::Lost`] if it is not held.
     pub(crate) fn ensure_held(&self) -> Result<(), LockError> {
-        if self.is_held() { Ok(()) } else { Err(self.loss()) }
+        self.ensure_held_at(Moment::now())
+    }
+
+    pub(crate) fn ensure_held_at(&self, now: Moment) -> Result<(), LockError> {
+        if self.is_held_at(now) { Ok(()) } else { Err(self.loss()) }
     }
 
     /// The error that tells of the loss.
@@ -165,11 +169,11 @@ impl Turn {
     }
 
     /// Ends it: nobody may act under it any more. The place is given out once.
-    pub(crate) fn end(&self) -> Option<Place> {
+    pub(crate) fn end(&self, now: Moment) -> Option<Place> {
         let place = self.place.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         self.limit.store(Moment::START.to_bits(), Ordering::Release);
         self.lease.set_turn(None);
-        observe::held(self.key.label(), self.fence, || Moment::now().since(self.began));
+        observe::held(self.key.label(), self.fence, now.since(self.began));
         Some(place)
     }
 
@@ -184,7 +188,7 @@ impl Turn {
             }
             _ => Moment::NEVER,
         };
-        let shortening = if self.is_short_of_its_lease(now) { now.after(SLACK) } else { Moment::NEVER };
+        let shortening = if self.is_short_of_its_lease(now) { self.began.after(SLACK) } else { Moment::NEVER };
         self.deadline().min(renewal).min(shortening)
     }
 

@@ -27,8 +27,10 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
-    pub(crate) fn new(wait: Wait) -> Self {
-        let began = Instant::now();
+    /// One that has lasted for `waited` already.
+    pub(crate) fn new(wait: Wait, waited: Duration) -> Self {
+        let now = Instant::now();
+        let began = now.checked_sub(waited).unwrap_or(now);
         let ends = match wait {
             Wait::For(bound) => began.checked_add(bound),
             Wait::Forever => None,
@@ -49,14 +51,6 @@ impl Patience {
     /// Whether there is no time at all.
     pub(crate) fn is_none(&self) -> bool {
         self.left().is_zero()
-    }
-
-    /// Awaits `future` for as long as there is time.
-    pub(crate) async fn within<F: Future>(&self, future: F) -> Option<F::Output> {
-        match self.ends {
-            Some(end) => tokio::time::timeout_at(end, future).await.ok(),
-            None => Some(future.await),
-        }
     }
 
     /// Waits until it is worth asking again; false if there is no time left for that. `remaining` is how long the
@@ -99,14 +93,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn waiting_ends_when_it_should_and_not_later() {
         let bound = Duration::from_secs(3);
-        let mut patience = Patience::new(bound.into());
+        let mut patience = Patience::new(bound.into(), Duration::ZERO);
         while patience.pause(None).await {}
         assert_eq!(patience.waited(), bound);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_waiter_asks_when_the_holders_lease_ends_and_at_least_four_times_a_second() {
-        let mut patience = Patience::new(Wait::Forever);
+        let mut patience = Patience::new(Wait::Forever, Duration::ZERO);
         for _ in 0..40 {
             patience.pause(None).await;
         }
@@ -122,7 +116,7 @@ mod tests {
     async fn waiters_do_not_go_in_step() {
         let mut naps = std::collections::HashSet::new();
         for _ in 0..20 {
-            let mut patience = Patience::new(Wait::Forever);
+            let mut patience = Patience::new(Wait::Forever, Duration::ZERO);
             for _ in 0..12 {
                 patience.pause(None).await;
             }

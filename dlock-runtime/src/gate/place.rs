@@ -1,5 +1,7 @@
 //! The right to act for this process on one lock.
 
+use tokio::sync::oneshot;
+
 use super::{Gates, Left, Line};
 use crate::{
     ask::Ask,
@@ -69,54 +71,49 @@ impl Place {
     /// Passes it on to the next task, with what it has, or parks the lease. Returns what is left to the store.
     #[must_use]
     pub(crate) fn pass(mut self, now: Moment) -> Option<Left> {
-        self.pass_on(now)
+        let leaving = self.let_go(now);
+        while let Some(next) = self.next(now) {
+            match next.send(self) {
+                Ok(()) => return leaving.map(Left::Lease),
+                // It left in this moment, and gives the place back.
+                Err(place) => self = place,
+            }
+        }
+        self.in_line = false;
+        leaving.or(self.lease.take()).map(Left::Lease).or(self.ask.take().map(Left::Ask))
     }
 
-    fn pass_on(&mut self, now: Moment) -> Option<Left> {
-        let in_line = std::mem::take(&mut self.in_line);
-        let (mut ask, lease) = (self.ask.take(), self.lease.take());
-        if !in_line {
-            return lease.map(Left::Lease).or(ask.map(Left::Ask));
+    /// Takes out the lease if it is no good for another turn of this process.
+    fn let_go(&mut self, now: Moment) -> Option<Arc<Lease>> {
+        let lease = self.lease.as_ref()?;
+        let how = if self.in_line { lease.must_yield(&self.gates.rules.share, now) } else { Yield::ToOthers };
+        if how == Yield::No && now < lease.deadline() {
+            return None;
         }
-        let share = &self.gates.rules.share;
-        let (mut going, mut leaving, mut rests) = (None, None, self.rests);
-        if let Some(lease) = lease {
-            match lease.must_yield(share, now) {
-                Yield::No if now < lease.deadline() => going = Some(lease),
-                Yield::ToAnybody => (leaving, rests) = (Some(lease), true),
-                _ => leaving = Some(lease),
-            }
+        self.rests = how == Yield::ToAnybody;
+        self.part()
+    }
+
+    /// The next task in line. If there is none the line ends, or the lease is parked in it.
+    fn next(&mut self, now: Moment) -> Option<oneshot::Sender<Self>> {
+        if !self.in_line {
+            return None;
         }
-        // Who is behind takes over; who left in this moment gives it back, and must not look for a successor by itself.
         let mut shard = self.gates.shard(&self.name);
         let closing = shard.closing;
-        while let Some(line) = shard.lines.get_mut(&self.name) {
-            if leaving.is_some() {
-                line.lease = None;
-            }
-            let Some(next) = line.queue.pop_front() else {
-                let Some(lease) = going.take() else {
-                    shard.lines.remove(&self.name);
-                    break;
-                };
-                if self.gates.rules.linger.is_zero() || closing || lease.is_wanted() {
-                    shard.lines.remove(&self.name);
-                    leaving = Some(lease);
-                } else {
-                    line.parked = Some(now.after(self.gates.rules.linger));
-                }
-                break;
-            };
-            let mut place = Self::new(&self.gates, &self.name, going.take());
-            (place.ask, place.rests) = (ask.take(), rests);
-            if let Err(mut place) = next.send(place) {
-                place.in_line = false;
-                (ask, going) = (place.ask.take(), place.lease.take());
-                continue;
-            }
-            break;
+        let line = shard.lines.get_mut(&self.name)?;
+        if let Some(next) = line.queue.pop_front() {
+            return Some(next.turn);
         }
-        leaving.map(Left::Lease).or(ask.map(Left::Ask))
+        let linger = self.gates.rules.linger;
+        if self.lease.as_ref().is_some_and(|lease| !linger.is_zero() && !closing && !lease.is_wanted()) {
+            line.parked = Some(now.after(linger));
+            drop(shard);
+            self.lease = None;
+        } else {
+            shard.lines.remove(&self.name);
+        }
+        None
     }
 
     fn with_line(&self, change: impl FnOnce(&mut Line)) {
@@ -130,10 +127,19 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if self.in_line || self.lease.is_some() || self.ask.is_some() {
-            if let Some(left) = self.pass_on(Moment::now()) {
-                (self.gates.left)(left);
-            }
+        if !self.in_line && self.lease.is_none() && self.ask.is_none() {
+            return;
+        }
+        let whole = Self {
+            gates: Arc::clone(&self.gates),
+            name: Arc::clone(&self.name),
+            in_line: std::mem::take(&mut self.in_line),
+            ask: self.ask.take(),
+            lease: self.lease.take(),
+            rests: self.rests,
+        };
+        if let Some(left) = whole.pass(Moment::now()) {
+            (self.gates.left)(left);
         }
     }
 }
