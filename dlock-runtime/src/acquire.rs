@@ -173,7 +173,7 @@ impl Request {
     async fn prepare(&mut self, place: &mut Place, lease: &Arc<Lease>, limit: Duration) -> Result<(), StoreError> {
         self.fresh = None;
         let asked = Moment::now();
-        if asked >= lease.deadline() {
+        if asked >= lease.deadline() || lease.is_too_short_for(self.wish.terms.ttl) {
             self.part(place, LostReason::Expired);
             return Ok(());
         }
@@ -325,7 +325,8 @@ impl Request {
 /// The request became a lease.
 fn take(place: &mut Place, ask: &Ask, fence: u64, waiting: u64, grant: Grant) {
     let fences = Fences::new(fence, ask.claim.fences);
-    let lease = Lease::new(ask.claim.ticket.clone(), ask.label, fences, grant, waiting > 0, ask.in_doubt());
+    let doubt = ask.in_doubt().then(|| Arc::clone(&ask.claim));
+    let lease = Lease::new(ask.claim.ticket.clone(), ask.label, fences, grant, waiting > 0, doubt);
     place.take_lease(Arc::new(lease));
 }
 

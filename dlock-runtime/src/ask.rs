@@ -138,7 +138,7 @@ impl Ask {
         let seat = state.queued.then(|| Arc::clone(&self.claim));
         (state.queued || state.in_doubt || state.grant.is_some()).then(|| Leaving {
             ticket: self.claim.ticket.clone(),
-            used: None,
+            fences: None,
             seat,
         })
     }

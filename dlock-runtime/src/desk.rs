@@ -14,6 +14,7 @@ use crate::{
     gate::{Gates, Rules},
     ledger::Ledger,
     store::{Reply, Store, StoreError},
+    unconfirmed::Unconfirmed,
 };
 
 /// What the keeper and its jobs share.
@@ -31,6 +32,8 @@ pub(crate) struct Desk {
     hears: AtomicBool,
     /// Jobs under way; the thread does not end before them.
     jobs: AtomicUsize,
+    /// Releases that were sent and not confirmed yet.
+    pub(crate) unconfirmed: Unconfirmed,
     /// Locks that the store must be told to release yet: held, dropped, or asked for and given up.
     owed: AtomicUsize,
     settled: Notify,
@@ -64,6 +67,7 @@ impl Desk {
                 confirms,
                 thread,
                 hears: AtomicBool::new(false),
+                unconfirmed: Unconfirmed::default(),
                 jobs: AtomicUsize::new(0),
                 owed: AtomicUsize::new(0),
                 settled: Notify::new(),

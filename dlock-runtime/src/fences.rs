@@ -27,6 +27,11 @@ impl Fences {
         self.next == self.end
     }
 
+    /// The last one of the block.
+    pub(crate) fn last(&self) -> u64 {
+        self.end - 1
+    }
+
     /// The last one that was taken, if others are to be given back: else the counter would run ahead of the time.
     pub(crate) fn to_return(&self) -> Option<u64> {
         (!self.is_empty()).then(|| self.next - 1)
@@ -41,7 +46,7 @@ mod tests {
     fn each_fence_is_taken_once_and_the_rest_goes_back() {
         let mut fences = Fences::new(5, 3);
         assert_eq!(fences.take(), Some(5));
-        assert_eq!(fences.to_return(), Some(5));
+        assert_eq!((fences.to_return(), fences.last()), (Some(5), 7));
         assert_eq!((fences.take(), fences.take(), fences.take()), (Some(6), Some(7), None));
         assert_eq!(fences.to_return(), None, "there is no rest");
     }

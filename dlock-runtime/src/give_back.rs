@@ -1,17 +1,13 @@
 //! Giving back to the store what nobody here uses any more: leases, requests, seats in the queue. Until the store has
 //! given a definite answer, or the TTL has done the work.
 
-use std::{
-    sync::Arc,
-    task::{Context, Poll, Waker},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     ask::{Ask, Question},
     clock::Moment,
     context,
-    desk::Desk,
+    desk::{Desk, Owed},
     error::LostReason,
     gate::Left,
     lease::Lease,
@@ -22,9 +18,6 @@ use crate::{
 
 /// For how many command timeouts a caller waits for a release to be confirmed. The keeper goes on after that.
 const FOR_THE_CALLER: u32 = 3;
-
-/// How long the answer to a question that was put elsewhere is awaited: the runtime there may not run any more.
-const HEDGE: Duration = Duration::from_millis(10);
 
 /// How long a hand-over is fought for that nobody asked for: about what its lease may last.
 const UNASKED: Duration = Duration::from_secs(10);
@@ -42,12 +35,17 @@ impl Leftover {
     /// `None` if the store has nothing of it.
     fn of(left: &Left) -> Option<Self> {
         match left {
-            Left::Lease(lease) if lease.lost_because() == Some(LostReason::Gone) && !lease.in_doubt => None,
+            Left::Lease(lease) if lease.lost_because() == Some(LostReason::Gone) && lease.doubt.is_none() => None,
             Left::Lease(lease) => Some(Self {
                 label: lease.label,
-                leaving: Leaving { ticket: lease.ticket.clone(), used: lease.to_return(), seat: None },
+                leaving: Leaving {
+                    ticket: lease.ticket.clone(),
+                    fences: Some(lease.fences()),
+                    // What is carried out late may also queue.
+                    seat: lease.doubt.clone().filter(|claim| claim.waits),
+                },
                 ttl: lease.ttl(),
-                in_doubt: lease.in_doubt,
+                in_doubt: lease.doubt.is_some(),
             }),
             Left::Ask(ask) => {
                 Some(Self { label: ask.label, leaving: ask.leaving()?, ttl: ask.claim.ttl, in_doubt: ask.in_doubt() })
@@ -55,21 +53,14 @@ impl Leftover {
         }
     }
 
-    /// Asks until there is a definite answer, at most for `within`: true if the lock was ours until now. `first` is the
-    /// first question, if it was put already.
+    /// Asks until there is a definite answer, at most for `within`: true if the lock was ours until now.
     ///
     /// # Errors
     /// The last one, if there was no definite answer in time or there never will be one.
-    async fn release(&self, desk: &Desk, within: Duration, first: Option<Reply<bool>>) -> Result<bool, StoreError> {
+    async fn release(&self, desk: &Desk, within: Duration) -> Result<bool, StoreError> {
         let end = Moment::now().after(within);
         let mut pause = Duration::from_millis(10);
         let mut unheard = false;
-        if let Some(first) = first {
-            match tokio::time::timeout(HEDGE, first).await {
-                Ok(Ok(released)) => return Ok(released),
-                _ => unheard = true,
-            }
-        }
         loop {
             let reply = self.ask(desk);
             let error = match desk.in_time(reply).await {
@@ -86,15 +77,27 @@ impl Leftover {
         }
     }
 
-    fn ask(&self, desk: &Desk) -> Reply<bool> {
+    pub(crate) fn ask(&self, desk: &Desk) -> Reply<bool> {
         desk.store.release(self.leaving.clone(), desk.command_timeout)
     }
 
+    /// Whether the answer to a question says that it is released.
+    pub(crate) fn is_settled_by(&self, answer: &Result<bool, StoreError>) -> bool {
+        if answer.is_ok() {
+            observe::keeper_released(self.label);
+        }
+        answer.is_ok() && !self.in_doubt
+    }
+
     /// Releases it by the keeper, which owes that to the store no longer than it takes.
-    async fn settle(self, desk: Arc<Desk>, first: Option<Reply<bool>>) {
+    fn settle(self, desk: Arc<Desk>) -> impl Future<Output = ()> + Send {
         let owed = desk.owe();
+        self.settle_owed(desk, owed)
+    }
+
+    pub(crate) async fn settle_owed(self, desk: Arc<Desk>, owed: Owed) {
         // After the TTL the lock is free without that.
-        match self.release(&desk, self.ttl, first).await {
+        match self.release(&desk, self.ttl).await {
             Ok(_) => observe::keeper_released(self.label),
             Err(error) => observe::not_released(self.label, &error),
         }
@@ -121,33 +124,37 @@ impl Leftover {
 impl Desk {
     /// Gives back what is left, in the background, at once.
     pub(crate) fn give_back(self: &Arc<Self>, left: Left) {
-        let (desk, owed) = (Arc::clone(self), self.owe());
+        let desk = Arc::clone(self);
         self.close(&left);
         match left {
             Left::Lease(_) => {
                 let Some(leftover) = Leftover::of(&left) else { return };
                 // In order with what the caller asks next, where that is possible.
-                let first = context::is_known_to_be_fit_here().then(|| begin(leftover.ask(self)));
+                if context::is_known_to_be_fit_here() {
+                    let reply = leftover.ask(self);
+                    self.confirm_later(leftover, reply);
+                } else {
+                    self.detach(leftover.settle(desk));
+                }
+            }
+            Left::Ask(ask) => {
+                let owed = self.owe();
                 self.detach(async move {
-                    leftover.settle(desk, first).await;
+                    see_through(&desk, &ask).await;
+                    if let Some(leftover) = Leftover::of(&Left::Ask(ask)) {
+                        leftover.settle(desk).await;
+                    }
                     drop(owed);
                 });
             }
-            Left::Ask(ask) => self.detach(async move {
-                see_through(&desk, &ask).await;
-                if let Some(leftover) = Leftover::of(&Left::Ask(ask)) {
-                    leftover.settle(desk, None).await;
-                }
-                drop(owed);
-            }),
         }
     }
 
     /// Gives back what a message says was handed to us, though nobody waits for it any more.
     pub(crate) fn give_back_ticket(self: &Arc<Self>, ticket: Ticket) {
-        let leaving = Leaving { ticket, used: None, seat: None };
+        let leaving = Leaving { ticket, fences: None, seat: None };
         let leftover = Leftover { label: "(departed)", leaving, ttl: UNASKED, in_doubt: false };
-        self.detach(leftover.settle(Arc::clone(self), None));
+        self.detach(leftover.settle(Arc::clone(self)));
     }
 
     /// Gives back all leases that are kept for nobody.
@@ -169,7 +176,7 @@ impl Desk {
         let mut unsettled = Unsettled { desk: self, leftover: Some(leftover) };
         let Some(leftover) = &unsettled.leftover else { return Ok(false) };
         let patience = leftover.ttl.min(self.command_timeout * FOR_THE_CALLER);
-        let answer = leftover.release(self, patience, None).await;
+        let answer = leftover.release(self, patience).await;
         let settled = match &answer {
             Ok(_) => !leftover.in_doubt,
             Err(error) => {
@@ -204,7 +211,7 @@ struct Unsettled<'a> {
 impl Drop for Unsettled<'_> {
     fn drop(&mut self) {
         if let Some(leftover) = self.leftover.take() {
-            self.desk.detach(leftover.settle(Arc::clone(self.desk), None));
+            self.desk.detach(leftover.settle(Arc::clone(self.desk)));
         }
     }
 }
@@ -220,14 +227,5 @@ async fn see_through(desk: &Desk, ask: &Ask) {
         Ok(Answer::Busy { floor, .. }) => ask.not_yet(asked, floor),
         Err(error) if error.fate == Fate::Unknown => ask.doubt(),
         Err(_) => {}
-    }
-}
-
-/// Puts a question on the caller's connection, before anything that the caller asks next. The answer can be awaited
-/// anywhere.
-fn begin(mut reply: Reply<bool>) -> Reply<bool> {
-    match reply.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(answer) => Box::pin(std::future::ready(answer)),
-        Poll::Pending => reply,
     }
 }

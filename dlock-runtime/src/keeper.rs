@@ -86,10 +86,13 @@ async fn keep(desk: Arc<Desk>) {
         if desk.is_done() {
             return;
         }
-        desk.ledger.next_due(|| desk.gates.patrol_at()).await;
+        desk.ledger.next_due(|| desk.gates.patrol_at().min(desk.unconfirmed.look_at())).await;
         let now = Moment::now();
         if desk.gates.patrol_at() <= now {
             desk.gates.patrol(now);
+        }
+        if desk.unconfirmed.look_at() <= now {
+            desk.confirm(now);
         }
         for work in renewal::due(&desk) {
             let (desk, at_work) = (Arc::clone(&desk), desk.at_work());

@@ -19,6 +19,7 @@ use crate::{
     fences::Fences,
     grant::{Grant, margin},
     options::Terms,
+    store::Claim,
     ticket::Ticket,
     turn::Turn,
 };
@@ -30,8 +31,9 @@ pub(crate) struct Lease {
     /// The template of the request that took it.
     pub(crate) label: &'static str,
     pub(crate) taken: Moment,
-    /// Some attempt to acquire got no answer. The store may carry it out at any time, even after the release.
-    pub(crate) in_doubt: bool,
+    /// The claim by which it was acquired, if some question about it got no answer: the store may carry that out at any
+    /// time, even after the release.
+    pub(crate) doubt: Option<Arc<Claim>>,
     /// `Moment::START` once the lease is over, by loss or by release.
     deadline: AtomicU64,
     /// When the last yes was asked for.
@@ -117,7 +119,7 @@ impl Lease {
         fences: Fences,
         grant: Grant,
         waiting: bool,
-        in_doubt: bool,
+        doubt: Option<Arc<Claim>>,
     ) -> Self {
         let tenure = Tenure {
             fences,
@@ -132,7 +134,7 @@ impl Lease {
             ticket,
             label,
             taken: grant.asked,
-            in_doubt,
+            doubt,
             deadline: AtomicU64::new(grant.deadline().to_bits()),
             renewed: AtomicU64::new(grant.asked.to_bits()),
             lost: OnceLock::new(),
@@ -267,9 +269,15 @@ impl Lease {
         self.tenure().fences = fences;
     }
 
-    /// The last fence that was used, if the rest of the block is to go back.
-    pub(crate) fn to_return(&self) -> Option<u64> {
-        self.tenure().fences.to_return()
+    /// The fences that are left.
+    pub(crate) fn fences(&self) -> Fences {
+        self.tenure().fences
+    }
+
+    /// Whether a shortening that got no answer keeps it from lasting long enough for a turn of `ttl`.
+    pub(crate) fn is_too_short_for(&self, ttl: Duration) -> bool {
+        let lid = self.tenure().lid;
+        lid.until == Moment::NEVER && lid.ttl < ttl
     }
 
     /// How long the store may keep the lock.

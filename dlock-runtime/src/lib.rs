@@ -89,6 +89,7 @@ mod sync;
 mod template;
 mod ticket;
 mod turn;
+mod unconfirmed;
 mod wait;
 
 #[doc = include_str!("distributed_lock.md")]

@@ -13,6 +13,7 @@ use std::{
 pub(crate) use self::{embedded::Embedded, redis::Redis};
 use crate::{
     error::{Cause, LockError},
+    fences::Fences,
     holder::Holder,
     key::LockKey,
     ticket::{Identity, Ticket},
@@ -133,8 +134,8 @@ pub(crate) enum Renewed {
 #[derive(Clone, Debug)]
 pub(crate) struct Leaving {
     pub(crate) ticket: Ticket,
-    /// The last fence that was used, if the rest of its block goes back.
-    pub(crate) used: Option<u64>,
+    /// The block of fences, if the rest of it goes back.
+    pub(crate) fences: Option<Fences>,
     /// The seat that it may have in the queue.
     pub(crate) seat: Option<Arc<Claim>>,
 }

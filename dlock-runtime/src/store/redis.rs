@@ -126,10 +126,11 @@ impl Store for Redis {
     fn release(&self, leaving: Leaving, patience: Duration) -> Reply<bool> {
         self.ask(patience, move |mut connection| async move {
             let token = leaving.ticket.token.to_string();
-            let used = leaving.used.map(|fence| fence.to_string()).unwrap_or_default();
+            let rest = leaving.fences.and_then(|fences| Some((fences.to_return()?, fences.last())));
+            let (used, last) = rest.map(|(used, last)| (used.to_string(), last.to_string())).unwrap_or_default();
             let seat = leaving.seat.as_deref().map(seat).unwrap_or_default();
             let keys = Keys::of(&leaving.ticket.name);
-            let args = [Text(&token), Text(&used), Text(&seat), Millis(RECORD_KEPT)];
+            let args = [Text(&token), Text(&used), Text(&seat), Millis(RECORD_KEPT), Text(&last)];
             Ok(redis::from_redis_value(script::RELEASE.run(&mut connection, &keys.all(), &args).await?)?)
         })
     }

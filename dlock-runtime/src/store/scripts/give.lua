@@ -1,7 +1,8 @@
 -- The rest of release.lua: fences go back, and the lock goes on.
 local record = redis.pcall('GET', KEYS[2])
 local last, since, holder, who = string.match(type(record) == 'string' and record or '', '^(%d+) (%d+) (%S+) (.*)$')
-if holder == ARGV[1] and ARGV[2] ~= '' and tonumber(ARGV[2]) < tonumber(last) then
+-- Only the very block that the caller knows of: a late copy of its request may have reserved another since, or somebody else.
+if holder == ARGV[1] and ARGV[2] ~= '' and last == ARGV[5] then
   redis.call('SET', KEYS[2], ARGV[2] .. ' ' .. since .. ' ' .. holder .. ' ' .. who, 'PX', ARGV[4])
 end
 if type(waiting) ~= 'number' or waiting == 0 or type(record) == 'table' then return redis.call('DEL', KEYS[1]) end

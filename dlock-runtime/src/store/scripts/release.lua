@@ -1,7 +1,8 @@
 -- Gives back whatever a token has: the lock, or a seat in the queue. The lock goes to the first in the queue.
 -- KEYS as in acquire.lua
--- ARGV[1] owner token   ARGV[2] the last fence that was used, '' if there is none to return
+-- ARGV[1] owner token   ARGV[2] the last fence that was used, '' if none goes back
 -- ARGV[3] the seat, '' if there is none   ARGV[4] how long the record is kept, in ms
+-- ARGV[5] the last fence of the block of which the rest goes back
 -- Reply 1 released; 0 the lock is free or somebody else's
 -- With an empty queue and no fence to return it needs nothing but the lock itself.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
