@@ -8,7 +8,7 @@ use std::{
 };
 
 use dlock_runtime::{Guard, Runtime};
-use dlock_testkit::{Fault, Proxy, Raw, RedisServer, Rule, eventually};
+use dlock_testkit::{Fault, Proxy, Raw, RedisServer, Rule, eventually, with_turns};
 use tokio::runtime::Builder;
 
 /// Far longer than any test waits for a release.
@@ -17,7 +17,7 @@ const LONG: Duration = Duration::from_secs(30);
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 async fn on(url: String) -> Runtime {
-    let builder = Runtime::builder().redis(url).namespace("cancel").ttl(LONG).wait(LONG);
+    let builder = Runtime::builder().turns(with_turns()).redis(url).namespace("cancel").ttl(LONG).wait(LONG);
     builder.build().await.expect("a runtime")
 }
 

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use dlock_runtime::{LockError, Runtime};
-use dlock_testkit::{Raw, RedisServer, eventually};
+use dlock_testkit::{Raw, RedisServer, eventually, with_turns};
 
 const SOON: Duration = Duration::from_secs(5);
 const LONG: Duration = Duration::from_secs(30);
@@ -13,7 +13,15 @@ const SHORT: Duration = Duration::from_millis(300);
 /// A runtime on the shared server, as one process would have it. Every test takes a key of its own.
 async fn process() -> Runtime {
     let url = RedisServer::shared().url();
-    Runtime::builder().redis(url).namespace("classic").ttl(LONG).wait(SOON).build().await.expect("a runtime")
+    Runtime::builder()
+        .turns(with_turns())
+        .redis(url)
+        .namespace("classic")
+        .ttl(LONG)
+        .wait(SOON)
+        .build()
+        .await
+        .expect("a runtime")
 }
 
 fn redis() -> Raw {
@@ -83,7 +91,8 @@ async fn inspect_names_the_holder() {
 async fn acquire_with_timeout_0_tries_once() {
     // A server of its own: its statistics count the tries.
     let server = RedisServer::start();
-    let process = async || Runtime::builder().redis(server.url()).ttl(LONG).build().await.expect("a runtime");
+    let process =
+        async || Runtime::builder().turns(with_turns()).redis(server.url()).ttl(LONG).build().await.expect("a runtime");
     let (ours, theirs) = (process().await, process().await);
     let guard = ours.lock("once").acquire().await.expect("it is free");
     let scripts = |redis: &mut Raw| -> u64 {
@@ -264,7 +273,8 @@ async fn release_deletes_only_what_is_ours() {
 async fn the_prefix_is_free() {
     let mut redis = redis();
     for (namespace, key) in [("process_lock_", "process_lock_job:7"), ("shop", "shop:job:7"), ("a:b:", "a:b:job:7")] {
-        let builder = Runtime::builder().redis(RedisServer::shared().url()).namespace(namespace).ttl(LONG);
+        let builder =
+            Runtime::builder().turns(with_turns()).redis(RedisServer::shared().url()).namespace(namespace).ttl(LONG);
         let process = builder.build().await.expect("a runtime");
         let guard = process.lock("job:7").acquire().await.expect("it is free");
         assert!(redis.exists(key), "{key}");
@@ -327,7 +337,14 @@ async fn a_body_under_the_lock_gives_its_value() {
 #[tokio::test]
 async fn the_unix_socket_leads_to_the_same_locks() {
     let url = RedisServer::shared().socket_url();
-    let local = Runtime::builder().redis(url).namespace("classic").ttl(LONG).build().await.expect("a runtime");
+    let local = Runtime::builder()
+        .turns(with_turns())
+        .redis(url)
+        .namespace("classic")
+        .ttl(LONG)
+        .build()
+        .await
+        .expect("a runtime");
     let guard = local.lock("socket").acquire().await.expect("it is free");
     assert!(redis().exists("classic:socket"));
     assert!(process().await.lock("socket").try_acquire().await.expect("an answer").is_none());

@@ -10,7 +10,7 @@ use std::{
 };
 
 use dlock_runtime::{Builder, Guard, LockError, LostReason, MaxHold, Runtime, Wait};
-use dlock_testkit::RedisServer;
+use dlock_testkit::{RedisServer, with_turns};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -30,7 +30,7 @@ macro_rules! on_both_stores {
             $(
                 #[tokio::test]
                 async fn $name() {
-                    super::$name(Runtime::builder().embedded().namespace(stringify!($name))).await;
+                    super::$name(Runtime::builder().turns(with_turns()).embedded().namespace(stringify!($name))).await;
                 }
             )*
         }
@@ -41,7 +41,7 @@ macro_rules! on_both_stores {
                 #[tokio::test]
                 async fn $name() {
                     let url = RedisServer::shared().url();
-                    super::$name(Runtime::builder().redis(url).namespace(stringify!($name))).await;
+                    super::$name(Runtime::builder().turns(with_turns()).redis(url).namespace(stringify!($name))).await;
                 }
             )*
         }

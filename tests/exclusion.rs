@@ -5,7 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use dlock_runtime::Runtime;
-use dlock_testkit::{History, RedisServer};
+use dlock_testkit::{History, RedisServer, with_turns};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -46,7 +46,8 @@ async fn compete(runtimes: &[Runtime], key: &'static str, tasks: usize, rounds: 
 async fn on_redis(count: usize) -> Vec<Runtime> {
     let mut runtimes = Vec::new();
     for _ in 0..count {
-        let builder = Runtime::builder().redis(RedisServer::shared().url()).namespace("exclusion").ttl(LONG);
+        let builder =
+            Runtime::builder().turns(with_turns()).redis(RedisServer::shared().url()).namespace("exclusion").ttl(LONG);
         runtimes.push(builder.build().await.expect("a runtime"));
     }
     runtimes
@@ -64,7 +65,7 @@ async fn tasks_of_several_runtimes_on_redis_never_overlap() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn tasks_on_the_embedded_store_never_overlap() {
-    let builder = Runtime::builder().embedded().namespace("exclusion").ttl(LONG);
+    let builder = Runtime::builder().turns(with_turns()).embedded().namespace("exclusion").ttl(LONG);
     compete(&[builder.build().await.expect("a runtime")], "embedded", 32, 4).await;
 }
 
@@ -72,7 +73,7 @@ async fn tasks_on_the_embedded_store_never_overlap() {
 async fn tasks_of_several_runtimes_on_the_embedded_store_never_overlap() {
     let mut runtimes = Vec::new();
     for _ in 0..4 {
-        let builder = Runtime::builder().embedded().namespace("exclusion").ttl(LONG);
+        let builder = Runtime::builder().turns(with_turns()).embedded().namespace("exclusion").ttl(LONG);
         runtimes.push(builder.build().await.expect("a runtime"));
     }
     compete(&runtimes, "embedded:several", 3, 4).await;

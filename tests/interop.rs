@@ -4,7 +4,7 @@
 use std::{process::Command, time::Duration};
 
 use dlock_runtime::{LockError, Runtime};
-use dlock_testkit::{Raw, RedisServer, Value, Worker, role, say};
+use dlock_testkit::{Raw, RedisServer, Value, Worker, role, say, with_turns};
 
 const SOON: Duration = Duration::from_secs(5);
 const LONG: Duration = Duration::from_secs(30);
@@ -19,7 +19,15 @@ const RENEW: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('TT
 
 async fn process() -> Runtime {
     let url = RedisServer::shared().url();
-    Runtime::builder().redis(url).namespace("interop").ttl(LONG).wait(SOON).build().await.expect("a runtime")
+    Runtime::builder()
+        .turns(with_turns())
+        .redis(url)
+        .namespace("interop")
+        .ttl(LONG)
+        .wait(SOON)
+        .build()
+        .await
+        .expect("a runtime")
 }
 
 fn redis() -> Raw {

@@ -4,7 +4,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use dlock_runtime::Runtime;
-use dlock_testkit::{History, RedisServer, Worker, eventually, role, say};
+use dlock_testkit::{History, RedisServer, Worker, eventually, role, say, with_turns};
 
 const LONG: Duration = Duration::from_secs(60);
 const TTL: Duration = Duration::from_secs(1);
@@ -33,7 +33,14 @@ fn worker_entry() {
 }
 
 async fn locked(history: &History, who: &str, rounds: u32) {
-    let runtime = Runtime::builder().redis(variable("URL")).ttl(TTL).wait(LONG).build().await.expect("a runtime");
+    let runtime = Runtime::builder()
+        .turns(with_turns())
+        .redis(variable("URL"))
+        .ttl(TTL)
+        .wait(LONG)
+        .build()
+        .await
+        .expect("a runtime");
     say("ready");
     for _ in 0..rounds {
         let guard = runtime.lock("shared").acquire().await.expect("a turn");
@@ -51,7 +58,14 @@ async fn locked(history: &History, who: &str, rounds: u32) {
 
 /// Goes in and never comes out.
 async fn stuck(history: &History, who: &str) {
-    let runtime = Runtime::builder().redis(variable("URL")).ttl(TTL).wait(LONG).build().await.expect("a runtime");
+    let runtime = Runtime::builder()
+        .turns(with_turns())
+        .redis(variable("URL"))
+        .ttl(TTL)
+        .wait(LONG)
+        .build()
+        .await
+        .expect("a runtime");
     let guard = runtime.lock("shared").acquire().await.expect("a turn");
     history.enter(who, guard.fence());
     say("inside");

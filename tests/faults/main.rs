@@ -12,7 +12,7 @@ use std::{
 };
 
 use dlock_runtime::{Guard, LockError, Runtime};
-use dlock_testkit::{Proxy, Raw, RedisServer};
+use dlock_testkit::{Proxy, Raw, RedisServer, with_turns};
 
 const TTL: Duration = Duration::from_millis(500);
 /// For leases that must be kept: a busy machine may not let a thread run for some hundred milliseconds.
@@ -23,7 +23,7 @@ const SLACK: Duration = Duration::from_secs(2);
 const SOON: Duration = Duration::from_secs(5);
 
 async fn on(url: String) -> Runtime {
-    let builder = Runtime::builder().redis(url).namespace("faults").ttl(TTL).wait(WAIT);
+    let builder = Runtime::builder().turns(with_turns()).redis(url).namespace("faults").ttl(TTL).wait(WAIT);
     builder.command_timeout(Duration::from_millis(500)).build().await.expect("a runtime")
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use dlock_runtime::Runtime;
-use dlock_testkit::{Fault, Proxy, RedisServer, Rule, eventually};
+use dlock_testkit::{Fault, Proxy, RedisServer, Rule, eventually, with_turns};
 
 use crate::{KEPT, SLACK, SOON, TTL, WAIT, assert_unavailable, each, error, in_time, proxied, warm_up};
 
@@ -42,7 +42,7 @@ async fn an_acquire_without_any_reply_is_unavailable_within_wait_and_undone() {
 async fn a_reply_that_comes_after_the_lease_is_no_success() {
     let server = RedisServer::start();
     let proxy = Proxy::start(&server);
-    let builder = Runtime::builder().redis(proxy.url()).namespace("faults").ttl(TTL).wait(SOON);
+    let builder = Runtime::builder().turns(with_turns()).redis(proxy.url()).namespace("faults").ttl(TTL).wait(SOON);
     let runtime = builder.command_timeout(SOON).build().await.expect("a runtime");
     warm_up(&runtime).await;
     proxy.add(Rule::new(Fault::Delay(TTL * 2)).matching("too-late").times(1));

@@ -8,6 +8,7 @@ mod history;
 mod proxy;
 mod resp;
 mod server;
+mod turns;
 mod wait;
 mod worker;
 
@@ -15,5 +16,6 @@ pub use history::{Crossing, History, Violation};
 pub use proxy::{Fault, Proxy, Rule};
 pub use resp::{Raw, Value, parse};
 pub use server::RedisServer;
+pub use turns::with_turns;
 pub use wait::{eventually, eventually_async};
 pub use worker::{Worker, role, say};
