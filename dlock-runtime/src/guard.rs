@@ -100,6 +100,8 @@ impl Guard {
             let Some(answer) = answers.pop() else { return turn.ensure_held() };
             let failure = answer.as_ref().err().cloned();
             renewal::apply(&turn, Grant { asked, ttl }, answer);
+            // If it is lost, others of this process need not wait for its end.
+            desk.ledger.enter(&turn.lease, turn.due(Moment::now()));
             turn.ensure_held()?;
             failure.map_or(Ok(()), |error| Err(error.about(&turn.key)))
         })

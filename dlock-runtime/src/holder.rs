@@ -60,7 +60,7 @@ impl Holder {
         if more == 0 { self } else { Self::new(record.clone(), *remaining, waiters + more as u64) }
     }
 
-    /// Host, process id and the function or template it locks for: `web-7 pid 4242 deduct stock:<id>`. A holder
+    /// Host, process id and the function or template that the lock was taken for: `web-7 pid 4242 deduct stock:<id>`. A holder
     /// that is not a dlock runtime is `a client that is not dlock`.
     pub fn owner(&self) -> &str {
         self.0.record.as_ref().map_or("a client that is not dlock", |record| &record.who)
@@ -71,7 +71,8 @@ impl Holder {
         self.0.record.is_none()
     }
 
-    /// The fence of the hold. `None` for a foreign client.
+    /// The last fence that is reserved for the holder: that of its hold, or a higher one if tasks take turns on the lock.
+    /// `None` for a foreign client.
     pub fn fence(&self) -> Option<u64> {
         self.0.record.as_ref().map(|record| record.fence)
     }
