@@ -31,6 +31,8 @@ struct State {
     in_doubt: bool,
     /// The store may have it in its queue.
     queued: bool,
+    /// A message said that somebody waits for what it got, before it was known that it got it.
+    wanted: bool,
     /// A question whose task went away.
     pending: Option<Question>,
 }
@@ -93,6 +95,20 @@ impl Ask {
     /// The answer of a question whose task went away says so.
     pub(crate) fn granted_by_reply(&self, fence: u64, waiting: u64, from: Moment) {
         self.state().grant = Some(Granted { fence, waiting, from });
+    }
+
+    /// A message says that somebody waits for the lock that this got.
+    pub(crate) fn want(&self) {
+        self.state().wanted = true;
+    }
+
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.state().wanted
+    }
+
+    /// Whether it stood in the queue, so that a message of a hand-over may come yet.
+    pub(crate) fn was_queued(&self) -> bool {
+        self.state().queued
     }
 
     /// A message says that the lock is free.

@@ -187,7 +187,8 @@ impl Builder {
         self
     }
 
-    /// How many tasks may wait for locks in all: 100,000 unless set. Those beyond get [`LockError::Busy`] at once.
+    /// How many tasks may wait for locks in all, behind those that ask the store for all that want the same: 100,000 unless
+    /// set. Those beyond get [`LockError::Busy`] at once.
     pub fn waiters(mut self, most: usize) -> Self {
         self.rules.waiters = most;
         self

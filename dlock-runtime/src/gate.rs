@@ -29,10 +29,16 @@ use crate::{
 /// So that tasks which want different locks seldom meet.
 const SHARDS: usize = 16;
 
+/// How many leases are remembered of which a late message may tell. It would make the keeper release what a guard is about
+/// to release, who would take that for a loss.
+const TAKEN: usize = 256;
+
 /// The lines of one runtime, by the names of the locks.
 pub(crate) struct Gates {
     shards: [Mutex<Shard>; SHARDS],
     rules: Rules,
+    /// The last leases that were waited for.
+    taken: Mutex<VecDeque<u64>>,
     /// How many tasks stand in line.
     waiters: AtomicUsize,
     /// When somebody in line runs out of time, at the earliest.
@@ -115,6 +121,7 @@ impl Gates {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
             rules,
+            taken: Mutex::default(),
             waiters: AtomicUsize::new(0),
             patrol_at: AtomicU64::new(Moment::NEVER.to_bits()),
             left: Box::new(left),
@@ -143,10 +150,10 @@ impl Gates {
                 if line.parked.take().is_some() {
                     return Entrance::Head(Place::new(self, name, line.lease.clone()));
                 }
-                if line.queue.len() >= self.rules.waiters_per_key {
+                if line.waiting() >= self.rules.waiters_per_key {
                     line.queue.retain(|waiter| !waiter.turn.is_closed());
                 }
-                if line.queue.len() >= self.rules.waiters_per_key || !self.count_in() {
+                if line.waiting() >= self.rules.waiters_per_key || !self.count_in() {
                     return Entrance::Full;
                 }
                 let turn = line.join(until);
@@ -184,15 +191,23 @@ impl Gates {
     /// A message says that the lock was handed to `ticket` at `since`, by the store's clock. False if that is none of ours, any more.
     pub(crate) fn granted(&self, ticket: &Ticket, fence: u64, waiting: u64, since: u64) -> bool {
         let shard = self.shard(&ticket.name);
-        let Some(line) = shard.lines.get(&ticket.name) else { return false };
-        match &line.ask {
+        match shard.lines.get(&ticket.name).and_then(|line| line.ask.as_ref()) {
             Some(ask) if ask.claim.ticket.token == ticket.token => {
                 ask.granted(fence, waiting, since);
                 true
             }
-            // Its reply was here first.
-            _ => line.lease.as_ref().is_some_and(|lease| lease.ticket.token == ticket.token),
+            // The reply to a question was here first.
+            _ => lock(&self.taken).contains(&ticket.token.number),
         }
+    }
+
+    /// The lease `id` was waited for, so that a message may tell of it yet.
+    fn note_taken(&self, id: u64) {
+        let mut taken = lock(&self.taken);
+        if taken.len() >= TAKEN {
+            taken.pop_front();
+        }
+        taken.push_back(id);
     }
 
     /// A message says that the lock is free for `ticket`.
@@ -209,6 +224,10 @@ impl Gates {
     pub(crate) fn wanted(&self, ticket: &Ticket, now: Moment) -> Option<Arc<Lease>> {
         let mut shard = self.shard(&ticket.name);
         let line = shard.lines.get_mut(&ticket.name)?;
+        // It can be here before the news that we have the lock.
+        if let Some(ask) = line.ask.as_ref().filter(|ask| ask.claim.ticket.token == ticket.token) {
+            ask.want();
+        }
         let lease = line.lease.as_ref().filter(|lease| lease.ticket.token == ticket.token)?;
         lease.want(now);
         line.parked?;
@@ -308,6 +327,11 @@ impl Line {
         let (turn, wait) = oneshot::channel();
         self.queue.push_back(Waiter { turn, until });
         wait
+    }
+
+    /// How many wait: without a lease, the head does too.
+    fn waiting(&self) -> usize {
+        self.queue.len() + usize::from(self.lease.is_none())
     }
 
     fn has(&self, lease: &Arc<Lease>) -> bool {

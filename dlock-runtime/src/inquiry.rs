@@ -28,8 +28,11 @@ impl Inquiry {
 
     /// The question of `asked` was answered "not yet": the lock had been given away at `floor`, by the store's clock.
     pub(crate) fn not_yet(&mut self, asked: Moment, floor: u64) {
-        self.from = self.from.max(Some(asked));
-        self.floor = self.floor.max(floor);
+        // Without a floor, an older message could not be told from a newer one.
+        if floor > 0 {
+            self.from = self.from.max(Some(asked));
+            self.floor = self.floor.max(floor);
+        }
     }
 
     /// From when a lease counts that a message says was handed over at `since`, by the store's clock. `None` if the
@@ -68,5 +71,15 @@ mod tests {
         inquiry.not_yet(now, 7);
         assert_eq!(inquiry.handed(7), None, "that lease ended, and somebody else had the lock since");
         assert_eq!(inquiry.handed(8), Some(now));
+    }
+
+    #[test]
+    fn an_answer_that_knows_of_no_hand_over_moves_nothing() {
+        let [first, second] = [1, 2].map(|second| Moment::START.after(Duration::from_secs(second)));
+        let mut inquiry = Inquiry::default();
+        inquiry.ask(first);
+        inquiry.ask(second);
+        inquiry.not_yet(second, 0);
+        assert_eq!(inquiry.handed(1), Some(first), "the message may be older than the answer");
     }
 }

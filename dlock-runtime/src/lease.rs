@@ -288,7 +288,11 @@ impl Lease {
     /// Somebody waits for it elsewhere.
     pub(crate) fn want(&self, now: Moment) {
         let mut tenure = self.tenure();
-        tenure.wanted = tenure.wanted.min(now);
+        if tenure.wanted == Moment::NEVER {
+            tenure.wanted = now;
+            // The turn that is under way is the first of the last.
+            tenure.turns_wanted = u32::from(tenure.turn.is_some());
+        }
     }
 
     /// Whether somebody is known to wait for it elsewhere.
@@ -299,7 +303,9 @@ impl Lease {
     /// Whether the process lets go of it though its tasks would go on.
     pub(crate) fn must_yield(&self, share: &Share, now: Moment) -> Yield {
         let tenure = self.tenure();
-        if !share.turns || tenure.turns_wanted >= share.most_turns || now >= tenure.wanted.after(share.longest) {
+        let wanted = tenure.wanted != Moment::NEVER;
+        let enough = tenure.turns_wanted >= share.most_turns || now >= tenure.wanted.after(share.longest);
+        if !share.turns || (wanted && enough) {
             Yield::ToOthers
         } else if now >= self.taken.after(UNBROKEN) {
             Yield::ToAnybody

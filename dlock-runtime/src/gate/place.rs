@@ -41,9 +41,11 @@ impl Place {
         self.ask.as_ref()
     }
 
-    /// Whether others of this process wait behind.
+    /// Whether other turns are to be expected after the first.
     pub(crate) fn has_followers(&self) -> bool {
-        self.in_line && self.gates.shard(&self.name).lines.get(&self.name).is_some_and(|line| !line.queue.is_empty())
+        self.in_line
+            && self.gates.rules.share.turns
+            && self.gates.shard(&self.name).lines.get(&self.name).is_some_and(|line| !line.queue.is_empty())
     }
 
     /// Asks the store from now on.
@@ -54,11 +56,19 @@ impl Place {
 
     /// The request became a lease. In one step, so that a late message finds the one or the other.
     pub(crate) fn take_lease(&mut self, lease: Arc<Lease>) {
+        let ask = self.ask.take();
         self.with_line(|line| {
             line.ask = None;
             line.lease = Some(Arc::clone(&lease));
         });
-        self.ask = None;
+        if let Some(ask) = ask {
+            if ask.is_wanted() {
+                lease.want(lease.taken);
+            }
+            if ask.was_queued() {
+                self.gates.note_taken(lease.id());
+            }
+        }
         self.lease = Some(lease);
     }
 

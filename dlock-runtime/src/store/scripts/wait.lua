@@ -5,8 +5,13 @@ local record = redis.call('GET', KEYS[2]) or ''
 local last, holder = string.match(record, '^(%d+) %d+ (%S+)')
 local owner = redis.call('GET', KEYS[1])
 
-if not owner then
+local rests = not owner and tonumber(redis.call('ZSCORE', KEYS[4], 'free') or 0) > now / 1000
+if rests and redis.call('ZRANGE', KEYS[3], 0, 0)[1] ~= seat then
+  -- It went free on purpose (give.lua), and who comes first will ask when that is over.
+  owner = ''
+elseif not owner then
   -- It is free: whoever came first gets it. A failure before this point locked nothing.
+  redis.call('ZREM', KEYS[4], 'free')
   owner = hand_over(token, ARGV[5])
   if owner then
     record = redis.call('GET', KEYS[2])
