@@ -12,7 +12,10 @@ use std::{
     time::Duration,
 };
 
-use redis::{IntoConnectionInfo, RedisError, RedisResult, Value, aio::MultiplexedConnection, io::tcp::TcpSettings};
+use redis::{
+    ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisError, RedisResult, Value, aio::MultiplexedConnection,
+    io::tcp::TcpSettings,
+};
 
 use self::{
     link::{Link, Links},
@@ -48,6 +51,10 @@ impl Redis {
             source: Some(Arc::new(error)),
         };
         let info = url.into_connection_info().map_err(wrong)?;
+        // Another crate of the program may have taught the redis crate TLS, but not where to take cryptography from.
+        if cfg!(not(feature = "tls")) && matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
+            return Err(wrong((ErrorKind::InvalidClientConfig, "TLS needs the feature `tls` of dlock-runtime").into()));
+        }
         // Nagle's algorithm would hold back every second small request for the delayed acknowledgement.
         let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
         let client = redis::Client::open(info).map_err(wrong)?;
