@@ -23,17 +23,17 @@ impl Fences {
     }
 
     /// Whether there is one yet.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(self) -> bool {
         self.next == self.end
     }
 
     /// The last one of the block.
-    pub(crate) fn last(&self) -> u64 {
+    pub(crate) fn last(self) -> u64 {
         self.end - 1
     }
 
     /// The last one that was taken, if others are to be given back: else the counter would run ahead of the time.
-    pub(crate) fn to_return(&self) -> Option<u64> {
+    pub(crate) fn to_return(self) -> Option<u64> {
         (!self.is_empty()).then(|| self.next - 1)
     }
 }

@@ -1,0 +1,84 @@
+//! The report: every figure beside its goal, and a chart.
+
+use std::{fmt::Write, fs, path::PathBuf};
+
+use crate::{
+    Figure, Outcome,
+    bench::{brief, folder},
+    chart,
+    goals::GOALS,
+    machine,
+};
+
+/// The cases in the order of the report, and what each does.
+const CASES: [(&str, &str); 11] = [
+    ("hot_key_one_process", "One process, 64 and 256 tasks, one key, empty body"),
+    ("hot_key_processes", "Four processes of 16 tasks, one key"),
+    ("hot_key_single_tasks", "Four processes of one task, one key"),
+    ("waiters", "Four processes with 1, 4 and 16 runtimes of one task each, one key"),
+    ("hand_over", "A process holds for 50 ms, another one waits: from release begun to acquired"),
+    ("uncontended", "One task, distinct keys"),
+    ("linger", "One task, the same key, an idle lease is kept"),
+    ("many_keys", "64 and 512 tasks, 10,000 keys at random"),
+    ("cancellation", "1,000 acquires cancelled at random moments, 1,000 guards dropped"),
+    ("leases", "100,000 leases held and renewed by one process for 60 s, ttl 10 s"),
+    ("attribute", "The attribute beside the same call by hand"),
+];
+
+const METHOD: &str = "\
+The *floor* is `SET NX PX` and a compare-and-delete script through the redis crate, on one connection. *rslock* is
+version 0.10 with its defaults. Every side has `TCP_NODELAY` set. All sides of a case take turns in short rounds of one
+run on one fresh server; \"x rslock\" is a ratio within a round. A figure is the median of the rounds, beside it stands
+where the middle 80% of them lie. Rounds last for a fixed time, those of *fixed work* until each task has had the lock 50
+times. Client commands are those that a client sent, not those that a script ran.
+";
+
+/// Writes the report from what the cases kept.
+///
+/// # Errors
+/// If there is nothing to report, or no place for it.
+pub fn write() -> Outcome<()> {
+    let mut figures = Vec::new();
+    for (case, _) in CASES {
+        // A case that was not run is missing from the report, and its goals say so.
+        let lines = fs::read_to_string(folder()?.join(case).with_extension("tsv")).unwrap_or_default();
+        figures.extend(lines.lines().filter_map(Figure::from_line));
+    }
+    let place = if brief() { folder()? } else { PathBuf::from(env!("CARGO_MANIFEST_DIR")) };
+    fs::write(place.join("REPORT.md"), page(&figures, &machine::describe())?)?;
+    fs::write(place.join("report.svg"), chart::draw(&figures)?)?;
+    println!("\nwrote {} and report.svg beside it", place.join("REPORT.md").display());
+    Ok(())
+}
+
+fn page(figures: &[Figure], machine: &str) -> Result<String, std::fmt::Error> {
+    let mut page = String::new();
+    writeln!(page, "# Benchmarks\n")?;
+    writeln!(page, "`cargo bench -p dlock-benches` wrote this page. {machine}.\n")?;
+    writeln!(page, "![dlock beside rslock, a bare mutex and the floor](report.svg)\n")?;
+    page.push_str(METHOD);
+    for (case, about) in CASES {
+        let mut mine = figures.iter().filter(|figure| figure.case == case).peekable();
+        writeln!(page, "\n## {about}\n")?;
+        if mine.peek().is_none() {
+            writeln!(page, "Not measured.")?;
+            continue;
+        }
+        writeln!(page, "| {case} | figure | rounds | goal | |\n|---|--:|--:|--:|---|")?;
+        for figure in mine {
+            let (goal, verdict) = match figure.goal() {
+                Some(bound) if bound.is_met(figure.spread.median) => (bound.shown(figure.unit), "reached"),
+                Some(bound) => (bound.shown(figure.unit), "**not reached**"),
+                None => (String::new(), ""),
+            };
+            writeln!(page, "| {} | {} | {} | {goal} | {verdict} |", figure.name, figure.shown(), figure.range())?;
+        }
+    }
+    let measured = |case: &str, name: &str| figures.iter().any(|figure| figure.case == case && figure.name == name);
+    let missing = GOALS.iter().filter(|(case, name, _)| !measured(case, name));
+    let missing = missing.map(|(case, name, _)| format!("- {case}: {name}\n")).collect::<String>();
+    if !missing.is_empty() {
+        write!(page, "\n## Goals without a figure\n\n{missing}")?;
+    }
+    Ok(page)
+}

@@ -1,0 +1,83 @@
+//! What must always hold.
+
+use stateright::Property;
+
+use crate::{
+    Protocol, State,
+    network::{Packet, Token},
+    protocol::believers,
+    store::{Store, Surroundings},
+};
+
+/// Nobody acts on a lock while somebody else does.
+pub const EXCLUSION: &str = "mutual exclusion";
+/// Who believes to have the lock has it in the store, foreign clients included.
+pub const BACKED: &str = "a believer has the lock in the store";
+/// Each turn has a higher fence than every turn that began before.
+pub const FENCES: &str = "fences rise in the order of turns";
+/// Nobody gets the lock before a live waiter who asked for it earlier.
+pub const QUEUE: &str = "the queue is served in order";
+/// A block that a holder knew of does not stay reserved after its release.
+pub const RETURNED: &str = "the rest of a block goes back";
+/// Who was told that somebody waits gives the lock away after the agreed turns.
+pub const YIELDS: &str = "a holder who was told gives way";
+/// From every state on, in a world that got well, each live waiter gets the lock as soon as it can be had, and no live
+/// client leaves a lock behind.
+pub const SETTLES: &str = "no lost wake-up and no orphan";
+
+/// What no single state shows: it is noted when it happens.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Witness {
+    last_fence: u8,
+    pub(crate) flaws: Flaws,
+}
+
+/// What went wrong on the way to a state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Flaws {
+    pub(crate) fence_fell: bool,
+    pub(crate) overtaken: bool,
+    pub(crate) block_kept: bool,
+    pub(crate) greedy: bool,
+}
+
+impl Witness {
+    pub(crate) fn turn_started(&mut self, fence: u8) {
+        self.flaws.fence_fell |= fence <= self.last_fence;
+        self.last_fence = fence;
+    }
+
+    /// Looks at what a request did to the store.
+    pub(crate) fn carried_out(&mut self, request: Packet, before: &Store, after: &Store, around: &Surroundings<'_>) {
+        let owner = after.lock.map(|lock| lock.owner);
+        if let Some(owner) = owner.filter(|owner| !before.is_owner(*owner)) {
+            self.flaws.overtaken |= overtakes(owner, before, around);
+        }
+        if let Packet::Release { token, known: Some((used, last)), .. } = request {
+            let block = |store: &Store| store.record.filter(|record| record.holder == token).map(|record| record.last);
+            let kept = block(before) == Some(last) && block(after).is_some_and(|last| last > used.max(around.floor));
+            self.flaws.block_kept |= before.is_owner(token) && kept;
+        }
+    }
+}
+
+/// Whether `owner` got the lock before somebody who was there, and earlier.
+fn overtakes(owner: Token, before: &Store, around: &Surroundings<'_>) -> bool {
+    let earlier = before.queue.iter().take_while(|seat| seat.token != owner);
+    earlier.into_iter().any(|seat| seat.counts >= around.now && around.listens(seat.token))
+}
+
+pub(crate) fn all() -> Vec<Property<Protocol>> {
+    fn flaws(state: &State) -> Flaws {
+        state.witness.flaws
+    }
+    vec![
+        Property::always(EXCLUSION, |_, state| believers(state).count() <= 1),
+        Property::always(BACKED, |_, state: &State| believers(state).all(|token| state.store.is_owner(token))),
+        Property::always(FENCES, |_, state| !flaws(state).fence_fell),
+        Property::always(QUEUE, |_, state| !flaws(state).overtaken),
+        Property::always(RETURNED, |_, state| !flaws(state).block_kept),
+        Property::always(YIELDS, |_, state| !flaws(state).greedy),
+        Property::always(SETTLES, |model: &Protocol, state| model.settle(state).is_ok()),
+    ]
+}

@@ -1,0 +1,89 @@
+//! The rules' own values as parts of a state: two are equal if they will judge everything alike from now on.
+//!
+//! The rules know nothing of states and hashes, so they are compared by what they answer.
+
+use std::hash::{Hash, Hasher};
+
+use crate::{clock::Moment, fences::Fences, inquiry::Inquiry};
+
+/// An [`Inquiry`] in a state.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Remembered(Inquiry);
+
+impl Remembered {
+    pub(crate) fn ask(&mut self, now: Moment) {
+        self.0.ask(now);
+    }
+
+    pub(crate) fn not_yet(&mut self, asked: Moment, floor: u64) {
+        self.0.not_yet(asked, floor);
+    }
+
+    pub(crate) fn handed(&self, fence: u64) -> Option<Moment> {
+        self.0.handed(fence)
+    }
+
+    /// From when a lease counts, and the lowest fence that is believed. No fence of the model is above `u8::MAX`.
+    fn judgement(&self) -> Option<(Moment, Option<u64>)> {
+        let highest = u64::from(u8::MAX);
+        let from = self.0.handed(highest)?;
+        Some((from, (0..=highest).find(|fence| self.0.handed(*fence).is_some())))
+    }
+}
+
+impl PartialEq for Remembered {
+    fn eq(&self, other: &Self) -> bool {
+        self.judgement() == other.judgement()
+    }
+}
+
+impl Eq for Remembered {}
+
+impl Hash for Remembered {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.judgement().hash(hasher);
+    }
+}
+
+/// The [`Fences`] of a lease in a state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Block(Fences);
+
+impl From<Fences> for Block {
+    fn from(fences: Fences) -> Self {
+        Self(fences)
+    }
+}
+
+impl Block {
+    pub(crate) fn take(&mut self) -> Option<u8> {
+        self.0.take().map(narrow)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn last(&self) -> u8 {
+        narrow(self.0.last())
+    }
+
+    pub(crate) fn to_return(&self) -> Option<u8> {
+        self.0.to_return().map(narrow)
+    }
+}
+
+impl Hash for Block {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let mut rest = self.clone();
+        while let Some(fence) = rest.take() {
+            hasher.write_u8(fence);
+        }
+        hasher.write_u8(u8::MAX);
+    }
+}
+
+/// The model's numbers are small, so that states are.
+fn narrow(fence: u64) -> u8 {
+    u8::try_from(fence).expect("the fences of a run stay below 255")
+}

@@ -1,0 +1,44 @@
+//! The protocol without one of its rules: each time, the shortest way to what goes wrong is found.
+
+#[allow(dead_code)] // Not every scenario is needed to catch something.
+mod scenarios;
+
+use dlock_model::{BACKED, EXCLUSION, FENCES, QUEUE, RETURNED, SETTLES, Scenario, Weakened, YIELDS, find};
+use scenarios::{cancel, crash, shortening, shortening_of_another, slow, terms};
+
+fn caught(rule: Weakened, scenario: Scenario, property: &'static str) {
+    let report = find(scenario.without(rule), property);
+    println!("{rule:?}: {report}");
+    assert!(!report.broken.is_empty(), "{rule:?} is not noticed: {report}");
+}
+
+macro_rules! weakened {
+    ($($name:ident: $rule:ident, $scenario:expr, $property:expr;)*) => {
+        $(#[test]
+        fn $name() {
+            caught(Weakened::$rule, $scenario, $property);
+        })*
+    };
+}
+
+weakened! {
+    a_deadline_from_the_reply: DeadlineFromReply, slow(4), EXCLUSION;
+    a_deadline_from_the_message: DeadlineFromMessage, slow(4), EXCLUSION;
+    a_deadline_from_the_last_question_instead_of_the_last_answered: DeadlineFromLastQuestion, slow(4), EXCLUSION;
+    a_stale_message_that_is_believed: StaleMessageBelieved, slow(4), EXCLUSION;
+    a_message_that_is_judged_by_its_fence: MessagesJudgedByFence, slow(3), SETTLES;
+    a_release_without_a_look_at_the_token: ReleaseWithoutToken, slow(4), EXCLUSION;
+    a_renewal_without_a_look_at_the_token: RenewWithoutToken, shortening_of_another(3), BACKED;
+    a_renewal_that_shortens: RenewalShortens, terms(4), EXCLUSION;
+    a_hand_over_to_the_dead: HandedToTheDead, crash(4), SETTLES;
+    a_queue_that_is_jumped: QueueJumped, slow(4), QUEUE;
+    a_block_that_is_kept: BlockKept, slow(3), RETURNED;
+    a_block_that_is_returned_when_another_was_minted: BlockReturnedUnchecked, slow(4), FENCES;
+    a_shortening_that_does_not_cap_later_grants: ShorteningUncapped, shortening(5), BACKED;
+    a_lease_that_is_kept_though_it_stays_too_short: CappedLeaseKept, shortening(5), SETTLES;
+    a_cancelled_request_that_is_forgotten: CancelForgotten, cancel(2), SETTLES;
+    a_cancelled_request_that_is_released_once: ReleasedOnce, cancel(2), SETTLES;
+    a_sleeper_without_a_deadline_of_its_own: SleeperWithoutDeadline, slow(3), SETTLES;
+    a_deadline_without_margin: NoMargin, slow(3), EXCLUSION;
+    a_wanted_mark_that_is_overwritten: MarkOverwritten, slow(3), YIELDS;
+}
