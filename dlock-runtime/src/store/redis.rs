@@ -13,13 +13,16 @@ use std::{
 };
 
 use redis::{
-    ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisError, RedisResult, Value, aio::MultiplexedConnection,
+    Cmd, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisError, RedisResult, Value, aio::MultiplexedConnection,
     io::tcp::TcpSettings,
 };
 
 use self::{
     link::{Link, Links},
-    script::Arg::{Millis, Number, Text},
+    script::{
+        Arg::{Millis, Number, Text},
+        By,
+    },
 };
 use super::{Answer, Claim, Ears, Leaving, Renewal, Renewed, Reply, SEAT_COUNTS, Store, StoreError};
 use crate::{
@@ -62,6 +65,28 @@ impl Redis {
         Ok(Self { links: Arc::new(Links::new(client)) })
     }
 
+    /// Runs a script on the connection of the current tokio runtime. The command is made at once, so that what is boxed
+    /// holds little.
+    fn run<T: Send + 'static>(
+        &self,
+        patience: Duration,
+        command: impl Fn(By) -> Cmd + Send + 'static,
+        leaves: impl FnOnce() + Send + 'static,
+        read: fn(Value) -> RedisResult<T>,
+    ) -> Reply<T> {
+        let by_hash = command(By::Hash);
+        self.ask(patience, async move |mut connection: MultiplexedConnection| {
+            leaves();
+            let answer = match connection.send_packed_command(&by_hash).await.and_then(Value::extract_error) {
+                Err(error) if script::is_unknown_script(&error) => {
+                    connection.send_packed_command(&command(By::Text)).await.and_then(Value::extract_error)
+                }
+                answer => answer,
+            };
+            read(answer?)
+        })
+    }
+
     /// Puts a question on the connection of the current tokio runtime.
     ///
     /// No timer is in here: whoever asks brings one, and the answer may be awaited in another runtime than the
@@ -99,9 +124,9 @@ impl Store for Redis {
     }
 
     fn acquire(&self, claim: &Arc<Claim>, patience: Duration) -> Reply<Answer> {
-        let claim = Arc::clone(claim);
-        self.ask(patience, |mut connection| async move {
-            let again = if claim.sent.swap(true, Ordering::AcqRel) { "1" } else { "0" };
+        let (claim, leaving) = (Arc::clone(claim), Arc::clone(claim));
+        let command = move |by| {
+            let again = if claim.sent.load(Ordering::Acquire) { "1" } else { "0" };
             let token = claim.ticket.token.to_string();
             let waits = if claim.waits { SEAT_COUNTS } else { Duration::ZERO };
             let args = [
@@ -113,9 +138,9 @@ impl Store for Redis {
                 Millis(waits),
                 Text(again),
             ];
-            let keys = Keys::of(&claim.ticket.name);
-            reply::answer(script::ACQUIRE.run(&mut connection, &keys.all(), &args).await?)
-        })
+            script::ACQUIRE.command(by, &Keys::of(&claim.ticket.name).all(), &args)
+        };
+        self.run(patience, command, move || leaving.sent.store(true, Ordering::Release), reply::answer)
     }
 
     fn renew(&self, renewals: Vec<Renewal>, patience: Duration) -> Reply<Vec<Result<Renewed, StoreError>>> {
@@ -131,22 +156,21 @@ impl Store for Redis {
     }
 
     fn release(&self, leaving: Leaving, patience: Duration) -> Reply<bool> {
-        self.ask(patience, move |mut connection| async move {
+        let command = move |by| {
             let token = leaving.ticket.token.to_string();
             let rest = leaving.fences.and_then(|fences| Some((fences.to_return()?, fences.last())));
             let (used, last) = rest.map(|(used, last)| (used.to_string(), last.to_string())).unwrap_or_default();
             let seat = leaving.seat.as_deref().map(seat).unwrap_or_default();
-            let keys = Keys::of(&leaving.ticket.name);
             let args = [Text(&token), Text(&used), Text(&seat), Millis(RECORD_KEPT), Text(&last)];
-            Ok(redis::from_redis_value(script::RELEASE.run(&mut connection, &keys.all(), &args).await?)?)
-        })
+            script::RELEASE.command(by, &Keys::of(&leaving.ticket.name).all(), &args)
+        };
+        self.run(patience, command, || (), |answer| Ok(redis::from_redis_value(answer)?))
     }
 
     fn inspect(&self, name: &Arc<str>, patience: Duration) -> Reply<Option<Holder>> {
         let name = Arc::clone(name);
-        self.ask(patience, |mut connection| async move {
-            reply::holder(script::INSPECT.run(&mut connection, &Keys::of(&name).all(), &[]).await?)
-        })
+        let command = move |by| script::INSPECT.command(by, &Keys::of(&name).all(), &[]);
+        self.run(patience, command, || (), reply::holder)
     }
 
     fn listen(
@@ -215,7 +239,7 @@ async fn renew_all(
         let (fences, who) = more.as_ref().map_or((0, ""), |more| (more.fences.into(), more.who.as_str()));
         let shorten = Text(if *shorten { "1" } else { "0" });
         let args = [Text(&token), Millis(*ttl), shorten, Number(fences), Text(who), Millis(RECORD_KEPT)];
-        pipeline.add_command(script::RENEW.command(&[&ticket.name, &fence_name(&ticket.name)], &args));
+        pipeline.add_command(script::RENEW.command(By::Hash, &[&ticket.name, &fence_name(&ticket.name)], &args));
     }
     pipeline.ignore_errors().query_async(connection).await
 }

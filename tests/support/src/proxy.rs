@@ -100,6 +100,9 @@ struct Shared {
 struct State {
     rules: Vec<Rule>,
     struck: u64,
+    /// Rules for what is published to subscribers.
+    message_rules: Vec<Rule>,
+    messages_struck: u64,
     /// Goes up with every healing: what is held waits for that.
     healings: u64,
     refusing: bool,
@@ -148,10 +151,23 @@ impl Proxy {
         self.shared.state().rules.push(rule);
     }
 
+    /// Adds a rule for messages that are published to a subscriber, by the words `message`, channel and payload. One that
+    /// is swallowed is lost alone: what comes after it arrives. A delay holds up what comes after it, and a cut
+    /// breaks the connection; other faults have no meaning here.
+    pub fn add_for_messages(&self, rule: Rule) {
+        self.shared.state().message_rules.push(rule);
+    }
+
+    /// How many messages were struck so far.
+    pub fn messages_struck(&self) -> u64 {
+        self.shared.state().messages_struck
+    }
+
     /// Removes all rules, lets held requests go and accepts connections again. A mute connection stays mute.
     pub fn heal(&self) {
         let mut state = self.shared.state();
         state.rules.clear();
+        state.message_rules.clear();
         state.refusing = false;
         state.healings += 1;
         self.shared.healed.notify_all();
@@ -218,7 +234,7 @@ impl Shared {
                 requests.forget(&asking);
             });
             std::thread::spawn(move || {
-                let _ = link.pass_replies();
+                let _ = link.pass_replies(&replies);
                 replies.forget(&link);
             });
         }
@@ -264,6 +280,13 @@ impl Shared {
         (striking, state.healings)
     }
 
+    fn verdict_on_message(&self, words: &[&str]) -> Option<Fault> {
+        let mut state = self.state();
+        let striking = state.message_rules.iter_mut().find_map(|rule| rule.strikes(words).then(|| rule.fault.clone()));
+        state.messages_struck += u64::from(striking.is_some());
+        striking
+    }
+
     fn forget(&self, link: &Arc<Link>) {
         link.close();
         self.state().links.retain(|other| !Arc::ptr_eq(other, link));
@@ -289,12 +312,23 @@ impl Link {
     }
 
     /// Reads replies until the connection ends.
-    fn pass_replies(&self) -> Option<()> {
+    fn pass_replies(&self, shared: &Shared) -> Option<()> {
         let mut buffer = Vec::new();
         loop {
             let (reply, frame) = next(&mut &self.server, &mut buffer)?;
+            let message = message(&reply);
+            match message.as_deref().and_then(|words| shared.verdict_on_message(words)) {
+                Some(Fault::Delay(time)) => std::thread::sleep(time),
+                Some(Fault::Swallow) => continue,
+                Some(Fault::CutBefore | Fault::CutAfter) => return None,
+                _ => {}
+            }
             // The entry stays in its place until its reply is out, or one of our own could overtake it.
-            let pending = if matches!(reply, Value::Push(_)) { None } else { self.pending().front().cloned() };
+            let pending = if matches!(reply, Value::Push(_)) || message.is_some() {
+                None
+            } else {
+                self.pending().front().cloned()
+            };
             let answers = pending.is_some();
             match pending {
                 None | Some(Pending::Pass) => {}
@@ -323,6 +357,13 @@ impl Link {
         }
         Some(())
     }
+}
+
+/// The words of what was published to a subscriber, which is nobody's reply.
+fn message(value: &Value) -> Option<Vec<&str>> {
+    let (Value::List(words) | Value::Push(words)) = value else { return None };
+    let words: Vec<&str> = words.iter().filter_map(Value::text).collect();
+    (words.len() == 3 && words[0] == "message").then_some(words)
 }
 
 /// The next whole value and its bytes; `None` when the connection has ended.

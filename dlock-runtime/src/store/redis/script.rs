@@ -2,7 +2,7 @@
 
 use std::{sync::LazyLock, time::Duration};
 
-use redis::{Cmd, RedisError, RedisResult, ServerErrorKind, Value, aio::MultiplexedConnection};
+use redis::{Cmd, RedisError, ServerErrorKind};
 
 /// Puts a script together from its chapters. What is asked for most often comes first, so that it pays for no more.
 macro_rules! script {
@@ -26,36 +26,15 @@ impl Script {
         Self { text, sha1: redis::Script::new(text).get_hash().to_owned() }
     }
 
-    /// Runs it by its hash, and by its text if the server does not know the hash (yet, or after `SCRIPT FLUSH`).
-    pub(super) async fn run(
-        &self,
-        connection: &mut MultiplexedConnection,
-        keys: &[&str],
-        args: &[Arg<'_>],
-    ) -> RedisResult<Value> {
-        match self.command(keys, args).query_async(connection).await {
-            Err(error) if is_unknown_script(&error) => {
-                self.call("EVAL", self.text, keys, args).query_async(connection).await
-            }
-            answer => answer,
-        }
-    }
-
-    /// The command that runs it by its hash.
-    pub(super) fn command(&self, keys: &[&str], args: &[Arg<'_>]) -> Cmd {
-        self.call("EVALSHA", &self.sha1, keys, args)
-    }
-
-    /// The command that makes the server know the hash.
-    pub(super) fn load(&self) -> Cmd {
-        let mut command = redis::cmd("SCRIPT");
-        command.arg("LOAD").arg(self.text);
-        command
-    }
-
-    fn call(&self, verb: &str, what: &str, keys: &[&str], args: &[Arg<'_>]) -> Cmd {
-        let mut command = redis::cmd(verb);
-        command.arg(what).arg(keys.len()).arg(keys);
+    /// The command that runs it: by its hash, or by its text if the server does not know the hash (yet, or after `SCRIPT
+    /// FLUSH`).
+    pub(super) fn command(&self, by: By, keys: &[&str], args: &[Arg<'_>]) -> Cmd {
+        let (verb, what) = match by {
+            By::Hash => ("EVALSHA", &*self.sha1),
+            By::Text => ("EVAL", self.text),
+        };
+        let mut command = Cmd::with_capacity(3 + keys.len() + args.len(), 512);
+        command.arg(verb).arg(what).arg(keys.len()).arg(keys);
         for arg in args {
             match arg {
                 Arg::Text(text) => command.arg(*text),
@@ -65,6 +44,20 @@ impl Script {
         }
         command
     }
+
+    /// The command that makes the server know the hash.
+    pub(super) fn load(&self) -> Cmd {
+        let mut command = redis::cmd("SCRIPT");
+        command.arg("LOAD").arg(self.text);
+        command
+    }
+}
+
+/// How the server is told which script to run.
+#[derive(Clone, Copy)]
+pub(super) enum By {
+    Hash,
+    Text,
 }
 
 /// An argument of a script.
