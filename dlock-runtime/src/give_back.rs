@@ -44,7 +44,8 @@ impl Leftover {
                     // What is carried out late may also queue.
                     seat: lease.doubt.clone().filter(|claim| claim.waits),
                 },
-                ttl: lease.ttl(),
+                // What is carried out late takes the lock for as long as was asked for then.
+                ttl: lease.ttl().max(lease.doubt.as_ref().map_or(Duration::ZERO, |claim| claim.ttl)),
                 in_doubt: lease.doubt.is_some(),
             }),
             Left::Ask(ask) => {
@@ -168,29 +169,15 @@ impl Desk {
     ///
     /// # Errors
     /// What kept the store from answering.
-    pub(crate) async fn give_back_now(self: &Arc<Self>, lease: Arc<Lease>) -> Result<bool, StoreError> {
+    pub(crate) fn give_back_now(
+        self: &Arc<Self>,
+        lease: Arc<Lease>,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send + use<> {
         let left = Left::Lease(lease);
         self.close(&left);
-        let Some(leftover) = Leftover::of(&left) else { return Ok(false) };
-        // If the caller goes away or gives up, the keeper goes on.
-        let mut unsettled = Unsettled { desk: self, leftover: Some(leftover) };
-        let Some(leftover) = &unsettled.leftover else { return Ok(false) };
-        let patience = leftover.ttl.min(self.command_timeout * FOR_THE_CALLER);
-        let answer = leftover.release(self, patience).await;
-        let settled = match &answer {
-            Ok(_) => !leftover.in_doubt,
-            Err(error) => {
-                let refused = error.fate == Fate::Refused;
-                if refused {
-                    observe::not_released(leftover.label, error);
-                }
-                refused
-            }
-        };
-        if settled {
-            unsettled.leftover = None;
-        }
-        answer
+        // If the caller goes away or gives up, also before the first poll, the keeper goes on.
+        let unsettled = Unsettled { desk: Arc::clone(self), leftover: Leftover::of(&left) };
+        async move { unsettled.settle_now().await }
     }
 
     /// Nobody may act under a lease from here on.
@@ -203,15 +190,37 @@ impl Desk {
 }
 
 /// What a caller began to release.
-struct Unsettled<'a> {
-    desk: &'a Arc<Desk>,
+struct Unsettled {
+    desk: Arc<Desk>,
     leftover: Option<Leftover>,
 }
 
-impl Drop for Unsettled<'_> {
+impl Unsettled {
+    async fn settle_now(mut self) -> Result<bool, StoreError> {
+        let Some(leftover) = &self.leftover else { return Ok(false) };
+        let patience = leftover.ttl.min(self.desk.command_timeout * FOR_THE_CALLER);
+        let answer = leftover.release(&self.desk, patience).await;
+        let settled = match &answer {
+            Ok(_) => !leftover.in_doubt,
+            Err(error) => {
+                let refused = error.fate == Fate::Refused;
+                if refused {
+                    observe::not_released(leftover.label, error);
+                }
+                refused
+            }
+        };
+        if settled {
+            self.leftover = None;
+        }
+        answer
+    }
+}
+
+impl Drop for Unsettled {
     fn drop(&mut self) {
         if let Some(leftover) = self.leftover.take() {
-            self.desk.detach(leftover.settle(Arc::clone(self.desk)));
+            self.desk.detach(leftover.settle(Arc::clone(&self.desk)));
         }
     }
 }

@@ -168,8 +168,7 @@ async fn release(turn: Arc<Turn>) -> Result<(), LockError> {
     match finish(&turn, now) {
         None => held,
         Some(Left::Lease(lease)) if desk.confirms => {
-            let job = Arc::clone(desk);
-            match context::run(&turn.engine.keeper, async move { job.give_back_now(lease).await }).await? {
+            match context::run(&turn.engine.keeper, desk.give_back_now(lease)).await? {
                 Ok(false) if held.is_ok() => {
                     turn.lose(LostReason::Gone);
                     Err(turn.loss())

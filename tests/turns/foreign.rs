@@ -1,0 +1,96 @@
+//! Clients that know nothing of turns and queues: `SET token NX PX` and `DEL`.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use dlock_runtime::Runtime;
+use dlock_testkit::{RedisServer, eventually_async};
+
+use crate::{
+    MS, POLL, SLACK, SOON, build, build_some,
+    busy::{Busy, Log},
+    got, median, shared, wait_for,
+};
+
+/// What a loaded machine may add to a median.
+const SOME: Duration = Duration::from_millis(250);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_foreign_client_gives_back_is_ours_soon() {
+    let (mut raw, lock) = (RedisServer::shared().raw(), "turns:foreign:del");
+    let runtime = build(shared()).await;
+    let mut times = Vec::new();
+    for pause in [5, 100, 400, 700, 50] {
+        assert!(raw.command(&["SET", lock, "foreign", "NX", "PX", "30000"]).is_ok());
+        let waiting = wait_for(&runtime, "foreign:del");
+        // The longer it waits, the longer are its pauses, up to a bound.
+        tokio::time::sleep(pause * MS).await;
+        assert!(!waiting.is_finished());
+        assert_eq!(raw.command(&["DEL", lock]).int(), Some(1));
+        let released = Instant::now();
+        let (guard, at) = got(waiting).await;
+        times.push(at.saturating_duration_since(released));
+        guard.release().await.expect("ours");
+    }
+    assert!(times.iter().all(|time| *time < POLL + SLACK), "{times:?}");
+    assert!(median(times.clone()) < POLL + SOME, "{times:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_foreign_client_lets_expire_is_ours_soon() {
+    let (mut raw, lock) = (RedisServer::shared().raw(), "turns:foreign:expires");
+    let runtime = build(shared()).await;
+    let mut times = Vec::new();
+    for ttl in [50, 300, 500] {
+        assert!(raw.command(&["SET", lock, "foreign", "NX", "PX", &ttl.to_string()]).is_ok());
+        let ends = Instant::now() + ttl * MS;
+        let (guard, at) = got(wait_for(&runtime, "foreign:expires")).await;
+        assert!(at + 3 * MS > ends, "not before its end");
+        times.push(at.saturating_duration_since(ends));
+        guard.release().await.expect("ours");
+    }
+    assert!(times.iter().all(|time| *time < POLL + SLACK), "{times:?}");
+    // Here the end is known beforehand.
+    assert!(median(times.clone()) < 2 * SOME, "{times:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_foreign_client_that_polls_gets_its_chance_though_a_runtime_never_pauses() {
+    a_foreign_client_gets_in("foreign:one", &[build(shared()).await]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_foreign_client_that_polls_gets_its_chance_though_two_runtimes_never_pause() {
+    a_foreign_client_gets_in("foreign:two", &build_some::<2>(shared()).await).await;
+}
+
+async fn a_foreign_client_gets_in(key: &'static str, runtimes: &[Runtime]) {
+    let (mut raw, lock) = (RedisServer::shared().raw(), format!("turns:{key}"));
+    let log = Arc::new(Log::default());
+    let tasks: Vec<_> = runtimes.iter().map(|runtime| Busy::start(runtime, key, 3, MS, &log)).collect();
+    eventually_async("they are busy", SOON, async || log.count() > 20).await;
+    let (began, polling) = (Instant::now(), Arc::clone(&log));
+    let inside = tokio::task::spawn_blocking(move || {
+        let mut polls = 0;
+        while !raw.command(&["SET", &lock, "foreign", "NX", "PX", "30000"]).is_ok() {
+            polls += 1;
+            assert!(began.elapsed() < SOON, "no chance in {polls} polls");
+            std::thread::sleep(2 * MS);
+        }
+        // It excludes ours as any holder does, and gives it back.
+        polling.enter(9, u64::MAX);
+        std::thread::sleep(20 * MS);
+        polling.leave();
+        assert_eq!(raw.command(&["DEL", &lock]).int(), Some(1), "nobody touched it");
+        polls
+    });
+    let polls = inside.await.expect("it gets in");
+    assert!(polls > 3, "the negative control: the lock is not simply free, {polls} polls");
+    let so_far = log.count();
+    eventually_async("ours go on", SOON, async || log.count() > so_far + 20).await;
+    for tasks in tasks {
+        tasks.stop().await;
+    }
+}

@@ -1,0 +1,153 @@
+//! A lock that is given back goes to the runtime that waits for it, directly.
+
+use std::{sync::Arc, time::Instant};
+
+use dlock_testkit::{Raw, RedisServer};
+
+use crate::{
+    MS, build_some,
+    busy::{Log, take_turns},
+    commands, got, hold, line_up, median, nothing_is_left, on, seats, shared, until_waiting, wait_for,
+};
+
+on_both_stores! {
+    async fn what_one_runtime_gives_back_another_has(builder: Builder) {
+        let [one, other] = build_some(builder).await;
+        let mut guard = hold(&one, "k").await;
+        for round in 0..20 {
+            let (holder, waiter) = if round % 2 == 0 { (&one, &other) } else { (&other, &one) };
+            let waiting = wait_for(waiter, "k");
+            until_waiting(holder, "k", 1).await;
+            let fence = guard.fence();
+            guard.release().await.expect("ours");
+            guard = got(waiting).await.0;
+            assert!(guard.is_held() && guard.fence() > fence);
+            assert!(holder.lock("k").try_acquire().await.expect("asked").is_none(), "it is the other's now");
+        }
+    }
+
+    async fn runtimes_are_served_in_the_order_in_which_they_came(builder: Builder) {
+        let [holder, runtimes @ ..] = build_some::<6>(builder).await;
+        let guard = hold(&holder, "k").await;
+        let log = Arc::new(Log::default());
+        let mut tasks = Vec::new();
+        for (by, runtime) in runtimes.iter().enumerate() {
+            let (runtime, log) = (runtime.clone(), Arc::clone(&log));
+            tasks.push(tokio::spawn(async move {
+                let guard = hold(&runtime, "k").await;
+                log.enter(by, guard.fence());
+                log.leave();
+                guard.release().await.expect("ours");
+            }));
+            until_waiting(&holder, "k", by as u64 + 1).await;
+        }
+        // Longer than the time after which each of them asks again: that keeps their places.
+        tokio::time::sleep(300 * MS).await;
+        guard.release().await.expect("ours");
+        for task in tasks {
+            got(task).await;
+        }
+        let order: Vec<_> = log.turns().iter().map(|turn| turn.by).collect();
+        assert_eq!(order, [0, 1, 2, 3, 4]);
+    }
+
+    async fn a_hand_over_does_not_wait_for_a_poll(builder: Builder) {
+        let [one, other] = build_some(builder).await;
+        let mut times = Vec::new();
+        for _ in 0..9 {
+            let guard = hold(&one, "k").await;
+            let waiting = wait_for(&other, "k");
+            until_waiting(&one, "k", 1).await;
+            let released = Instant::now();
+            guard.release().await.expect("ours");
+            let (guard, at) = got(waiting).await;
+            times.push(at.saturating_duration_since(released));
+            guard.release().await.expect("ours");
+        }
+        // Nine polls would take 125 ms each on the average.
+        assert!(median(times.clone()) < 40 * MS, "{times:?}");
+    }
+}
+
+/// The second of the server's clock: when it changes, a lock goes free for a moment instead.
+fn second(raw: &mut Raw) -> Option<String> {
+    match raw.command(&["TIME"]) {
+        dlock_testkit::Value::List(parts) => parts.first()?.text().map(str::to_owned),
+        _ => None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_that_somebody_waits_for_is_never_free_in_between() {
+    let (mut raw, lock) = (RedisServer::shared().raw(), "turns:in-between");
+    let [one, other] = build_some(shared()).await;
+    let mut shown = 0;
+    for _ in 0..20 {
+        let before = second(&mut raw);
+        let guard = hold(&one, "in-between").await;
+        let ours = raw.command(&["GET", lock]);
+        let waiting = wait_for(&other, "in-between");
+        until_waiting(&one, "in-between", 1).await;
+        guard.release().await.expect("ours");
+        let theirs = raw.command(&["GET", lock]);
+        let same_second = second(&mut raw) == before;
+        let (guard, _) = got(waiting).await;
+        if same_second {
+            assert!(theirs.text().is_some() && theirs != ours, "{ours:?}, then {theirs:?}");
+            assert_eq!(raw.command(&["GET", lock]), theirs, "the one who got it is the one to whom it was handed");
+            shown += 1;
+        }
+        guard.release().await.expect("ours");
+        if shown == 3 {
+            break;
+        }
+    }
+    assert!(shown > 0, "no round was within one second of the server's clock");
+    nothing_is_left(&mut raw, lock);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn steady_contention_costs_two_commands_an_acquisition() {
+    let server = RedisServer::start();
+    let mut raw = server.raw();
+    let runtimes = build_some::<4>(on(&server)).await;
+    take_turns(&runtimes, "warm-up", 1, 12).await;
+    for count in [2, 4] {
+        let before = commands(&mut raw);
+        let log = take_turns(&runtimes[..count], "k", 1, 300).await;
+        let (spent, turns) = (commands(&mut raw) - before, log.count() as u64);
+        assert!(log.rises());
+        // Once a second, and when a machine is too slow for a quarter of a second, somebody asks once more.
+        assert!(spent <= turns * 2 + turns / 10, "{count} runtimes: {spent} commands for {turns} acquisitions");
+        assert!(spent > turns, "the negative control: commands are counted, {spent} for {turns} acquisitions");
+    }
+    nothing_is_left(&mut raw, "turns:k");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_do_not_grow_with_the_number_of_those_who_wait() {
+    let server = RedisServer::start();
+    let mut raw = server.raw();
+    let runtimes = build_some::<12>(on(&server)).await;
+    take_turns(&runtimes, "warm-up", 1, 30).await;
+    let before = commands(&mut raw);
+    let log = take_turns(&runtimes, "k", 1, 300).await;
+    let (spent, turns) = (commands(&mut raw) - before, log.count() as u64);
+    assert!(spent <= turns * 2 + turns / 5, "{spent} commands for {turns} acquisitions");
+    nothing_is_left(&mut raw, "turns:k");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_runtime_is_one_waiter_however_many_of_its_tasks_wait() {
+    let (mut raw, lock) = (RedisServer::shared().raw(), "turns:one-seat");
+    let [holder, other] = build_some(shared()).await;
+    let guard = hold(&holder, "one-seat").await;
+    // The head has a seat in the store, where it counts as one; the others wait at home.
+    let tasks = line_up(&other, "one-seat", 20).await;
+    assert_eq!(seats(&mut raw, lock), [1, 1]);
+    guard.release().await.expect("ours");
+    for task in tasks {
+        got(task).await.0.release().await.expect("ours");
+    }
+    nothing_is_left(&mut raw, lock);
+}

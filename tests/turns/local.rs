@@ -1,0 +1,90 @@
+//! The tasks of one runtime take turns on one lease.
+
+use dlock_testkit::{RedisServer, eventually};
+
+use crate::{
+    MS, SLACK, build, build_some, busy::take_turns, commands, got, hold, line_up, nothing_is_left, on, record,
+    until_waiting,
+};
+
+on_both_stores! {
+    async fn fences_rise_from_turn_to_turn_beyond_a_block(builder: Builder) {
+        // More turns than fences are reserved at a time.
+        let log = take_turns(&[build(builder).await], "k", 5, 10_000).await;
+        assert!(log.count() >= 10_000);
+        assert!(log.rises());
+    }
+
+    async fn fences_rise_from_runtime_to_runtime(builder: Builder) {
+        let runtimes = build_some::<3>(builder.yield_after(20, MS)).await;
+        let log = take_turns(&runtimes, "k", 3, 1_500).await;
+        assert!(log.count() >= 1_500);
+        assert!(log.rises());
+        let changes = log.turns().windows(2).filter(|pair| pair[0].by != pair[1].by).count();
+        assert!(changes >= 10, "they had to alternate, or this shows nothing: {changes} changes");
+    }
+
+    async fn tasks_are_served_in_the_order_in_which_they_came(builder: Builder) {
+        let runtime = build(builder).await;
+        let guard = hold(&runtime, "k").await;
+        let mut tasks = Vec::new();
+        for count in 1..=6 {
+            tasks.push(tokio::spawn({
+                let runtime = runtime.clone();
+                async move {
+                    let guard = hold(&runtime, "k").await;
+                    let fence = guard.fence();
+                    guard.release().await.expect("held throughout");
+                    fence
+                }
+            }));
+            until_waiting(&runtime, "k", count).await;
+        }
+        let mut last = guard.fence();
+        guard.release().await.expect("ours");
+        for task in tasks {
+            let fence = got(task).await;
+            assert!(fence > last, "somebody who came later was served before");
+            last = fence;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn turns_cost_far_fewer_commands_than_there_are_turns() {
+    let server = RedisServer::start();
+    let mut raw = server.raw();
+    let (with, without) = (build(on(&server)).await, build(on(&server).turns(false)).await);
+    for (runtime, turns) in [(&with, 4_000), (&without, 200)] {
+        take_turns(std::slice::from_ref(runtime), "warm-up", 2, 6).await;
+        let before = commands(&mut raw);
+        let log = take_turns(std::slice::from_ref(runtime), "k", 8, turns).await;
+        assert!(log.rises());
+        let (spent, turns) = (commands(&mut raw) - before, log.count() as u64);
+        if std::ptr::eq(runtime, &with) {
+            // To take it, to reserve a block, to give it back; once a second all over again.
+            assert!(spent < turns / 20, "{spent} commands for {turns} turns: {:?}", raw.command_stats());
+        } else {
+            assert!(spent >= 2 * turns, "the negative control: {spent} commands for {turns} turns");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_rest_of_a_block_goes_back_after_the_last_turn() {
+    let server = RedisServer::start();
+    let mut raw = server.raw();
+    let runtime = build(on(&server)).await;
+    let guard = hold(&runtime, "k").await;
+    let tasks = line_up(&runtime, "k", 2).await;
+    guard.release().await.expect("ours");
+    let mut last = 0;
+    for task in tasks {
+        let (guard, _) = got(task).await;
+        last = guard.fence();
+        assert!(record(&mut raw, "turns:k") > last + 1000, "the negative control: a block is reserved meanwhile");
+        guard.release().await.expect("ours");
+    }
+    eventually("the rest goes back", SLACK, || record(&mut raw, "turns:k") == last);
+    nothing_is_left(&mut raw, "turns:k");
+}
