@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::{runtime::Handle, sync::Notify};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, Semaphore},
+};
 
 use crate::{
     gate::{Gates, Rules},
@@ -16,6 +19,8 @@ use crate::{
     store::{Reply, Store, StoreError},
     unconfirmed::Unconfirmed,
 };
+
+const LANES: usize = 8;
 
 /// What the keeper and its jobs share.
 pub(crate) struct Desk {
@@ -32,6 +37,8 @@ pub(crate) struct Desk {
     hears: AtomicBool,
     /// Jobs under way; the thread does not end before them.
     jobs: AtomicUsize,
+    /// How many batches of renewals are under way at a time: what is ready to be sent takes more memory than the leases.
+    pub(crate) lanes: Semaphore,
     /// Releases that were sent and not confirmed yet.
     pub(crate) unconfirmed: Unconfirmed,
     /// Locks that the store must be told to release yet: held, dropped, or asked for and given up.
@@ -67,6 +74,7 @@ impl Desk {
                 confirms,
                 thread,
                 hears: AtomicBool::new(false),
+                lanes: Semaphore::new(LANES),
                 unconfirmed: Unconfirmed::default(),
                 jobs: AtomicUsize::new(0),
                 owed: AtomicUsize::new(0),

@@ -203,10 +203,13 @@ impl Lease {
         }
     }
 
-    /// Gives up what goes beyond `grant`, which is about to be asked for. False if an earlier shortening may still
-    /// be under way.
-    pub(crate) fn begin_to_shorten(&self, grant: Grant, answered_within: Duration) -> bool {
+    /// Gives up what goes beyond `grant`, which is about to be asked for on behalf of `turn`. False if that is over, so that
+    /// another may count on the whole lease, or if an earlier shortening may still be under way.
+    pub(crate) fn begin_to_shorten(&self, turn: &Arc<Turn>, grant: Grant, answered_within: Duration) -> bool {
         let mut tenure = self.tenure();
+        if !tenure.turn.as_ref().is_some_and(|under_way| Arc::ptr_eq(under_way, turn)) {
+            return false;
+        }
         if grant.asked < tenure.lid.until.after(answered_within) && tenure.lid.until != Moment::START {
             return false;
         }

@@ -70,13 +70,15 @@ fn idle(desk: &Arc<Desk>, lease: &Arc<Lease>, now: Moment) {
     }
 }
 
-/// Renews a batch and enters into the ledger again what is still held.
+/// Renews a batch, when its turn comes, and enters into the ledger again what is still held.
 pub(crate) async fn renew(desk: &Arc<Desk>, mut batch: Vec<Work>) {
+    let _lane = desk.lanes.acquire().await;
     let asked = Moment::now();
-    // A lease whose last shortening may be under way yet is looked at later.
+    // What is over meanwhile, or whose last shortening may be under way yet, is looked at later.
     batch.retain(|Work { turn, shorten }| {
         let grant = Grant { asked, ttl: turn.renewal_ttl(asked) };
-        let goes = !shorten || turn.lease.begin_to_shorten(grant, desk.command_timeout);
+        let goes =
+            turn.is_held_at(asked) && (!shorten || turn.lease.begin_to_shorten(turn, grant, desk.command_timeout));
         if !goes {
             desk.ledger.enter(&turn.lease, turn.deadline().min(asked.after(IDLE)));
         }

@@ -6,21 +6,20 @@ use crate::error::LockError;
 
 /// 128 random bits that distinguish one runtime from all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Identity(u128);
+pub(crate) struct Identity([u64; 2]);
 
 impl Identity {
     /// # Errors
     /// [`LockError::Unavailable`] if the system has no random numbers to give.
     pub(crate) fn random() -> Result<Self, LockError> {
-        let mut bits = [0; 16];
-        getrandom::fill(&mut bits).map_err(|error| LockError::Unavailable { source: Arc::new(error) })?;
-        Ok(Self(u128::from_ne_bytes(bits)))
+        let random = || getrandom::u64().map_err(|error| LockError::Unavailable { source: Arc::new(error) });
+        Ok(Self([random()?, random()?]))
     }
 }
 
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        write!(f, "{:016x}{:016x}", self.0[0], self.0[1])
     }
 }
 
@@ -35,8 +34,9 @@ impl Token {
     /// Reads the number of a token that belongs to `identity`.
     pub(crate) fn number_of(identity: Identity, text: &str) -> Option<u64> {
         let (owner, number) = text.split_once('-')?;
-        let owned = u128::from_str_radix(owner, 16) == Ok(identity.0);
-        u64::from_str_radix(number, 16).ok().filter(|_| owned)
+        let (high, low) = owner.split_at_checked(16)?;
+        let owner = [high, low].map(|half| u64::from_str_radix(half, 16).ok());
+        u64::from_str_radix(number, 16).ok().filter(|_| owner == identity.0.map(Some))
     }
 }
 
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_token_is_read_by_its_own_runtime_only() {
-        let [ours, theirs] = [Identity(0xa), Identity(0xb)];
+        let [ours, theirs] = [Identity([0, 0xa]), Identity([0xa, 0])];
         let text = Token { identity: ours, number: 0x2f }.to_string();
         assert_eq!(text, "0000000000000000000000000000000a-2f");
         assert_eq!(Token::number_of(ours, &text), Some(0x2f));

@@ -44,10 +44,11 @@ async fn what_a_foreign_client_lets_expire_is_ours_soon() {
     let runtime = build(shared()).await;
     let mut times = Vec::new();
     for ttl in [50, 300, 500] {
+        let earliest = Instant::now() + ttl * MS;
         assert!(raw.command(&["SET", lock, "foreign", "NX", "PX", &ttl.to_string()]).is_ok());
         let ends = Instant::now() + ttl * MS;
         let (guard, at) = got(wait_for(&runtime, "foreign:expires")).await;
-        assert!(at + 3 * MS > ends, "not before its end");
+        assert!(at + 2 * MS > earliest, "not before its end");
         times.push(at.saturating_duration_since(ends));
         guard.release().await.expect("ours");
     }

@@ -7,7 +7,8 @@ use dlock_testkit::{Raw, RedisServer};
 use crate::{
     MS, build_some,
     busy::{Log, take_turns},
-    commands, got, hold, line_up, median, nothing_is_left, on, seats, shared, until_waiting, wait_for,
+    commands, got, hold, line_up, median, nothing_is_left, on, seats, shared, until_they_listen, until_waiting,
+    wait_for,
 };
 
 on_both_stores! {
@@ -88,6 +89,7 @@ async fn a_lock_that_somebody_waits_for_is_never_free_in_between() {
         let ours = raw.command(&["GET", lock]);
         let waiting = wait_for(&other, "in-between");
         until_waiting(&one, "in-between", 1).await;
+        until_they_listen(&mut raw, lock);
         guard.release().await.expect("ours");
         let theirs = raw.command(&["GET", lock]);
         let same_second = second(&mut raw) == before;

@@ -19,7 +19,7 @@ async fn a_stopped_waiter_is_skipped_once_it_has_not_asked_for_a_second() {
     let patient = wait_for(&next, "stopped");
     until_waiting(&holder, "stopped", 2).await;
     until_they_listen(&mut raw, lock);
-    worker.stop();
+    stop(&worker);
     // Its connection stays open: the server cannot tell but by its silence.
     until_waiting(&holder, "stopped", 1).await;
     assert_eq!(seats(&mut raw, lock), [2, 2], "the negative control: its seat is still there");
@@ -52,7 +52,7 @@ async fn a_waiter_that_was_stopped_when_it_was_handed_the_lock_does_not_believe_
     until_waiting(&holder, "handed", 1).await;
     until_they_listen(&mut raw, lock);
     let ours = raw.command(&["GET", lock]);
-    worker.stop();
+    stop(&worker);
     guard.release().await.expect("ours");
     let waiting = wait_for(&next, "handed");
     let mut handed = || raw.command(&["GET", lock]).text().is_some_and(|token| Some(token) != ours.text());
@@ -70,4 +70,17 @@ async fn a_waiter_that_was_stopped_when_it_was_handed_the_lock_does_not_believe_
     worker.expect("wrote", SOON + SECOND);
     assert_eq!(history.check(), Ok(2));
     drop(worker);
+}
+
+/// Stops a process and waits until it has stopped: the signal may be a moment on its way.
+fn stop(worker: &Worker) {
+    worker.stop();
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", worker.id())) else { return };
+    let threads: Vec<_> = threads.flatten().map(|thread| thread.path().join("stat")).collect();
+    eventually("all of its threads have stopped", SOON, || {
+        threads.iter().all(|stat| {
+            let stat = std::fs::read_to_string(stat).unwrap_or_default();
+            stat.rsplit(')').next().is_none_or(|rest| rest.is_empty() || rest.trim_start().starts_with('T'))
+        })
+    });
 }
