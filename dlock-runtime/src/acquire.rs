@@ -185,6 +185,8 @@ impl Request {
             more: (!lease.has_fences()).then(more),
         };
         let desk = self.desk();
+        // If this is given up, the lease may be parked.
+        desk.ledger.enter(lease, asked.after(LAST_MOMENT));
         let limit = limit.min(lease.deadline().since(asked).max(LAST_MOMENT));
         let answers = renewal::ask(desk, vec![renewal], limit).await;
         match answers.and_then(|mut answers| answers.pop().unwrap_or(Ok(Renewed::No))) {
@@ -290,6 +292,10 @@ impl Request {
         let grant = Grant { asked: from, ttl: ask.claim.ttl };
         let in_time = Moment::now() < grant.deadline();
         if in_time {
+            // A question whose task went away may be carried out late.
+            if ask.resume().is_some() {
+                ask.doubt();
+            }
             take(place, ask, fence, waiting, grant);
         }
         in_time

@@ -136,6 +136,8 @@ impl Gates {
 
     /// Enters the line for the lock `name`, to stand there at most `until` then.
     pub(crate) fn enter<'a>(self: &'a Arc<Self>, name: &Arc<str>, until: Moment) -> Entrance<'a> {
+        // Dropped after the lock is: what wakes and what is dropped by that is not ours.
+        let mut left = Vec::new();
         let mut shard = self.shard(name);
         if shard.closing {
             return Entrance::Head(Place::aside(self, name));
@@ -151,12 +153,12 @@ impl Gates {
                     return Entrance::Head(Place::new(self, name, line.lease.clone()));
                 }
                 if line.waiting() >= self.rules.waiters_per_key {
-                    line.queue.retain(|waiter| !waiter.turn.is_closed());
+                    line.send_away(|waiter| waiter.turn.is_closed(), &mut left);
                 }
                 if line.waiting() >= self.rules.waiters_per_key || !self.count_in() {
                     return Entrance::Full;
                 }
-                let turn = line.join(until);
+                let turn = line.join(until, &mut left);
                 drop(shard);
                 self.call_patrol(until);
                 Entrance::Queue(Turnstile { gates: self, turn })
@@ -191,13 +193,17 @@ impl Gates {
     /// A message says that the lock was handed to `ticket` at `since`, by the store's clock. False if that is none of ours, any more.
     pub(crate) fn granted(&self, ticket: &Ticket, fence: u64, waiting: u64, since: u64) -> bool {
         let shard = self.shard(&ticket.name);
-        match shard.lines.get(&ticket.name).and_then(|line| line.ask.as_ref()) {
-            Some(ask) if ask.claim.ticket.token == ticket.token => {
+        let line = shard.lines.get(&ticket.name);
+        let ask = line.and_then(|line| line.ask.clone()).filter(|ask| ask.claim.ticket.token == ticket.token);
+        let held = line.and_then(|line| line.lease.as_ref()).is_some_and(|lease| lease.id() == ticket.token.number);
+        drop(shard);
+        match ask {
+            Some(ask) => {
                 ask.granted(fence, waiting, since);
                 true
             }
             // The reply to a question was here first.
-            _ => lock(&self.taken).contains(&ticket.token.number),
+            None => held || lock(&self.taken).contains(&ticket.token.number),
         }
     }
 
@@ -212,10 +218,9 @@ impl Gates {
 
     /// A message says that the lock is free for `ticket`.
     pub(crate) fn free(&self, ticket: &Ticket) {
-        if let Some(ask) = self.shard(&ticket.name).lines.get(&ticket.name).and_then(|line| line.ask.as_ref()) {
-            if ask.claim.ticket.token == ticket.token {
-                ask.free();
-            }
+        let ask = self.shard(&ticket.name).lines.get(&ticket.name).and_then(|line| line.ask.clone());
+        if let Some(ask) = ask.filter(|ask| ask.claim.ticket.token == ticket.token) {
+            ask.free();
         }
     }
 
@@ -237,9 +242,8 @@ impl Gates {
     /// Messages may have been missed: every request asks again.
     pub(crate) fn stir(&self) {
         for shard in &self.shards {
-            for ask in lock(shard).lines.values().filter_map(|line| line.ask.as_ref()) {
-                ask.stir();
-            }
+            let asks = lock(shard).lines.values().filter_map(|line| line.ask.clone()).collect::<Vec<_>>();
+            asks.iter().for_each(|ask| ask.stir());
         }
     }
 
@@ -264,9 +268,11 @@ impl Gates {
         for shard in &self.shards {
             let mut shard = lock(shard);
             shard.closing = true;
-            shard.lines.values_mut().for_each(|line| line.queue.clear());
+            let sent_away = shard.lines.values_mut().map(|line| std::mem::take(&mut line.queue)).collect::<Vec<_>>();
             let idle = shard.lines.extract_if(|_, line| line.parked.is_some());
             parked.extend(idle.filter_map(|(_, line)| line.lease));
+            drop(shard);
+            drop(sent_away);
         }
         self.stir();
         parked
@@ -283,10 +289,14 @@ impl Gates {
         self.patrol_at.store(Moment::NEVER.to_bits(), Ordering::SeqCst);
         let mut next = Moment::NEVER;
         for shard in &self.shards {
-            for line in lock(shard).lines.values_mut() {
-                line.queue.retain(|waiter| now < waiter.until && !waiter.turn.is_closed());
+            let mut sent_away = Vec::new();
+            let mut shard = lock(shard);
+            for line in shard.lines.values_mut() {
+                line.send_away(|waiter| waiter.until <= now || waiter.turn.is_closed(), &mut sent_away);
                 next = line.queue.iter().map(|waiter| waiter.until).fold(next, Moment::min);
             }
+            drop(shard);
+            drop(sent_away);
         }
         self.patrol_at.fetch_min(next.to_bits(), Ordering::SeqCst);
     }
@@ -319,14 +329,23 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Line {
-    fn join(&mut self, until: Moment) -> oneshot::Receiver<Place> {
+    fn join(&mut self, until: Moment, left: &mut Vec<Waiter>) -> oneshot::Receiver<Place> {
         // Those who left stay in the queue until it has doubled, so that leaving costs nothing.
         if self.queue.len() >= 32 && self.queue.len().is_power_of_two() {
-            self.queue.retain(|waiter| !waiter.turn.is_closed());
+            self.send_away(|waiter| waiter.turn.is_closed(), left);
         }
         let (turn, wait) = oneshot::channel();
         self.queue.push_back(Waiter { turn, until });
         wait
+    }
+
+    /// Takes out those who are to go, or have gone.
+    fn send_away(&mut self, who: impl Fn(&Waiter) -> bool, to: &mut Vec<Waiter>) {
+        if self.queue.iter().any(&who) {
+            let (go, stay) = self.queue.drain(..).partition::<VecDeque<_>, _>(who);
+            to.extend(go);
+            self.queue = stay;
+        }
     }
 
     /// How many wait: without a lease, the head does too.

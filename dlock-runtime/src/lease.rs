@@ -126,7 +126,8 @@ impl Lease {
             turn: None,
             turns: 0,
             turns_wanted: 0,
-            wanted: if waiting { grant.asked } else { Moment::NEVER },
+            // The share counts from now: a hand-over may have been asked for long ago.
+            wanted: if waiting { Moment::now() } else { Moment::NEVER },
             ttl: grant.ttl,
             lid: Lid { ttl: Duration::MAX, until: Moment::START },
         };
@@ -186,14 +187,12 @@ impl Lease {
 
     /// Moves the deadline after a definite yes, but never back to life what is over.
     pub(crate) fn extend(&self, grant: Grant) {
-        let grant = {
-            let mut tenure = self.tenure();
-            let lid = tenure.lid;
-            let ttl = if grant.asked <= lid.until { grant.ttl.min(lid.ttl) } else { grant.ttl };
-            tenure.ttl = tenure.ttl.max(grant.ttl);
-            Grant { asked: grant.asked, ttl }
-        };
-        let (new, now) = (grant.deadline(), Moment::now());
+        // Held to the end: a shortening that begins meanwhile must not be undone.
+        let mut tenure = self.tenure();
+        let capped = grant.asked <= tenure.lid.until;
+        let ttl = if capped { grant.ttl.min(tenure.lid.ttl) } else { grant.ttl };
+        tenure.ttl = tenure.ttl.max(grant.ttl);
+        let (new, now) = (Grant { asked: grant.asked, ttl }.deadline(), Moment::now());
         let moved = self.deadline.fetch_update(Ordering::AcqRel, Ordering::Acquire, |old| {
             let old = Moment::from_bits(old);
             (now < old && old < new).then_some(new.to_bits())
@@ -231,7 +230,8 @@ impl Lease {
         let (deadline, whole) = (self.deadline(), terms.ttl.saturating_sub(margin(terms.ttl)));
         let left = deadline.since(now);
         let enough = match (fresh, terms.renew) {
-            (Some(_), _) => !left.is_zero(),
+            (Some(_), Some(_)) => !left.is_zero(),
+            (Some(asked), None) => !left.is_zero() && deadline >= asked.after(whole),
             (None, Some(_)) => left >= terms.ttl / 2,
             (None, None) => left >= whole,
         };

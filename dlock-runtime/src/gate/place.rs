@@ -57,17 +57,15 @@ impl Place {
     /// The request became a lease. In one step, so that a late message finds the one or the other.
     pub(crate) fn take_lease(&mut self, lease: Arc<Lease>) {
         let ask = self.ask.take();
+        if ask.as_ref().is_some_and(|ask| ask.was_queued()) {
+            self.gates.note_taken(lease.id());
+        }
         self.with_line(|line| {
             line.ask = None;
             line.lease = Some(Arc::clone(&lease));
         });
-        if let Some(ask) = ask {
-            if ask.is_wanted() {
-                lease.want(lease.taken);
-            }
-            if ask.was_queued() {
-                self.gates.note_taken(lease.id());
-            }
+        if ask.is_some_and(|ask| ask.is_wanted()) {
+            lease.want(Moment::now());
         }
         self.lease = Some(lease);
     }
