@@ -1,0 +1,277 @@
+//! The few commands of Redis that the scripts use, over a clock that somebody else moves.
+//!
+//! Replies, errors and expiry are those of Redis 7; the test `the_subset_answers_as_redis_does` compares the two.
+
+use std::collections::HashMap;
+
+/// What a command answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// No value.
+    Nil,
+    /// An integer.
+    Int(i64),
+    /// A string.
+    Text(Vec<u8>),
+    /// A simple string such as `OK`.
+    Status(String),
+    /// An error, code first.
+    Error(String),
+    /// An array.
+    List(Vec<Reply>),
+}
+
+/// The keys of a server, and who listens to it.
+#[derive(Debug, Default)]
+pub struct Redis {
+    keys: HashMap<Vec<u8>, Entry>,
+    /// The server's clock, in microseconds.
+    now: u64,
+    listeners: HashMap<Vec<u8>, i64>,
+    /// What was published, with its channel, since it was last taken.
+    pub(crate) published: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    value: Value,
+    /// The last millisecond in which it exists.
+    expires: Option<u64>,
+}
+
+#[derive(Debug)]
+enum Value {
+    Text(Vec<u8>),
+    /// By score, then by member.
+    Sorted(Vec<Scored>),
+}
+
+type Scored = (f64, Vec<u8>);
+
+type Answer = Result<Reply, String>;
+
+const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
+
+impl Redis {
+    /// Moves the clock, in microseconds.
+    pub fn set_time(&mut self, now: u64) {
+        self.now = now;
+    }
+
+    pub(crate) fn millis(&self) -> u64 {
+        self.now / 1_000
+    }
+
+    /// One more listener on a channel, or one less.
+    pub fn listen(&mut self, channel: &[u8], more: i64) {
+        *self.listeners.entry(channel.to_vec()).or_default() += more;
+        self.listeners.retain(|_, count| *count > 0);
+    }
+
+    pub(crate) fn listeners(&self, channel: &[u8]) -> i64 {
+        self.listeners.get(channel).copied().unwrap_or(0)
+    }
+
+    /// The string at `key`, and the last millisecond in which it exists.
+    pub(crate) fn text(&mut self, key: &[u8]) -> Option<(&[u8], Option<u64>)> {
+        match self.live(key)? {
+            Entry { value: Value::Text(text), expires } => Some((text, *expires)),
+            _ => None,
+        }
+    }
+
+    /// The members at `key` in order.
+    pub(crate) fn members(&mut self, key: &[u8]) -> Vec<Vec<u8>> {
+        match self.live(key) {
+            Some(Entry { value: Value::Sorted(members), .. }) => members.iter().map(|(_, name)| name.clone()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// All keys that exist, in order.
+    pub(crate) fn all(&mut self) -> Vec<Vec<u8>> {
+        let now = self.millis();
+        let mut names: Vec<_> =
+            self.keys.iter().filter(|(_, entry)| entry.lives(now)).map(|(name, _)| name.clone()).collect();
+        names.sort();
+        names
+    }
+
+    /// Runs one command.
+    pub fn command(&mut self, words: &[&[u8]]) -> Reply {
+        let answer = match words {
+            [b"GET", key] => self.get(key),
+            [b"SET", key, value, options @ ..] => self.set(key, value, options),
+            [b"DEL", key] => {
+                let lived = self.live(key).is_some();
+                self.keys.remove(*key);
+                Ok(Reply::Int(i64::from(lived)))
+            }
+            [b"PTTL", key] => self.pttl(key),
+            [b"PEXPIRE", key, span] => self.pexpire(key, span),
+            [b"TIME"] => {
+                let part = |number: u64| Reply::Text(number.to_string().into_bytes());
+                Ok(Reply::List(vec![part(self.now / 1_000_000), part(self.now % 1_000_000)]))
+            }
+            [b"ZADD", key, b"NX", score, member] => self.zadd(key, score, member, true),
+            [b"ZADD", key, score, member] => self.zadd(key, score, member, false),
+            [b"ZREM", key, member] => self.zrem(key, member),
+            [b"ZRANGE", key, from, to] => self.zrange(key, from, to),
+            [b"ZSCORE", key, member] => self.zscore(key, member),
+            [b"ZCARD", key] => match self.sorted(key) {
+                None => Ok(Reply::Int(0)),
+                Some(members) => members.map(|members| Reply::Int(members.len() as i64)),
+            },
+            [b"ZCOUNT", key, low, high] => self.zcount(key, low, high),
+            [b"PUBLISH", channel, message] => {
+                self.published.push((channel.to_vec(), message.to_vec()));
+                Ok(Reply::Int(self.listeners(channel)))
+            }
+            _ => {
+                let words: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word)).collect();
+                panic!("not in the subset: {words:?}");
+            }
+        };
+        answer.unwrap_or_else(Reply::Error)
+    }
+
+    fn live(&mut self, key: &[u8]) -> Option<&mut Entry> {
+        let now = self.millis();
+        if self.keys.get(key).is_some_and(|entry| !entry.lives(now)) {
+            self.keys.remove(key);
+        }
+        self.keys.get_mut(key)
+    }
+
+    /// The sorted set at `key`, an error if there is something else.
+    fn sorted(&mut self, key: &[u8]) -> Option<Result<&mut Vec<Scored>, String>> {
+        Some(match &mut self.live(key)?.value {
+            Value::Sorted(members) => Ok(members),
+            Value::Text(_) => Err(WRONG_TYPE.to_owned()),
+        })
+    }
+
+    fn get(&mut self, key: &[u8]) -> Answer {
+        match self.live(key) {
+            None => Ok(Reply::Nil),
+            Some(Entry { value: Value::Text(text), .. }) => Ok(Reply::Text(text.clone())),
+            Some(_) => Err(WRONG_TYPE.to_owned()),
+        }
+    }
+
+    fn set(&mut self, key: &[u8], value: &[u8], options: &[&[u8]]) -> Answer {
+        let (mut only_new, mut asks, mut span) = (false, false, None);
+        let mut options = options.iter();
+        while let Some(option) = options.next() {
+            match *option {
+                b"NX" => only_new = true,
+                b"GET" => asks = true,
+                b"PX" => span = Some(integer(options.next().ok_or("ERR syntax error")?)?),
+                _ => return Err("ERR syntax error".to_owned()),
+            }
+        }
+        if span.is_some_and(|span| span <= 0) {
+            return Err("ERR invalid expire time in 'set' command".to_owned());
+        }
+        let before = if asks { self.get(key)? } else { Reply::Nil };
+        if only_new && self.live(key).is_some() {
+            return Ok(before);
+        }
+        let expires = span.map(|span| self.millis() + span as u64);
+        self.keys.insert(key.to_vec(), Entry { value: Value::Text(value.to_vec()), expires });
+        Ok(if asks { before } else { Reply::Status("OK".to_owned()) })
+    }
+
+    fn pttl(&mut self, key: &[u8]) -> Answer {
+        let now = self.millis();
+        Ok(Reply::Int(match self.live(key) {
+            None => -2,
+            Some(Entry { expires: None, .. }) => -1,
+            Some(Entry { expires: Some(expires), .. }) => (*expires - now) as i64,
+        }))
+    }
+
+    fn pexpire(&mut self, key: &[u8], span: &[u8]) -> Answer {
+        let (span, now) = (integer(span)?, self.millis());
+        let Some(entry) = self.live(key) else { return Ok(Reply::Int(0)) };
+        entry.expires = Some(now.saturating_add_signed(span));
+        if span <= 0 {
+            self.keys.remove(key);
+        }
+        Ok(Reply::Int(1))
+    }
+
+    fn zadd(&mut self, key: &[u8], score: &[u8], member: &[u8], only_new: bool) -> Answer {
+        let score = float(score)?;
+        if self.live(key).is_none() {
+            self.keys.insert(key.to_vec(), Entry { value: Value::Sorted(Vec::new()), expires: None });
+        }
+        let Some(members) = self.sorted(key) else { return Ok(Reply::Nil) };
+        let members = members?;
+        let old = members.iter().position(|(_, name)| name == member);
+        match old {
+            Some(_) if only_new => return Ok(Reply::Int(0)),
+            Some(at) => drop(members.remove(at)),
+            None => {}
+        }
+        let at = members.partition_point(|(other, name)| (*other, name.as_slice()) < (score, member));
+        members.insert(at, (score, member.to_vec()));
+        Ok(Reply::Int(i64::from(old.is_none())))
+    }
+
+    fn zrem(&mut self, key: &[u8], member: &[u8]) -> Answer {
+        let Some(members) = self.sorted(key) else { return Ok(Reply::Int(0)) };
+        let members = members?;
+        let before = members.len();
+        members.retain(|(_, name)| name != member);
+        let (removed, empty) = (before - members.len(), members.is_empty());
+        if empty {
+            self.keys.remove(key);
+        }
+        Ok(Reply::Int(removed as i64))
+    }
+
+    fn zrange(&mut self, key: &[u8], from: &[u8], to: &[u8]) -> Answer {
+        let (from, to) = (integer(from)?, integer(to)?);
+        let Some(members) = self.sorted(key) else { return Ok(Reply::List(Vec::new())) };
+        let members = members?;
+        let count = members.len() as i64;
+        let [from, to] = [from, to].map(|at| if at < 0 { at + count } else { at });
+        let chosen = (from.max(0)..=to.min(count - 1)).map(|at| Reply::Text(members[at as usize].1.clone()));
+        Ok(Reply::List(chosen.collect()))
+    }
+
+    fn zscore(&mut self, key: &[u8], member: &[u8]) -> Answer {
+        let Some(members) = self.sorted(key) else { return Ok(Reply::Nil) };
+        let found = members?.iter().find(|(_, name)| name == member);
+        Ok(found.map_or(Reply::Nil, |(score, _)| Reply::Text(number(*score).into_bytes())))
+    }
+
+    fn zcount(&mut self, key: &[u8], low: &[u8], high: &[u8]) -> Answer {
+        let (low, high) = (float(low)?, float(high)?);
+        let Some(members) = self.sorted(key) else { return Ok(Reply::Int(0)) };
+        Ok(Reply::Int(members?.iter().filter(|(score, _)| low <= *score && *score <= high).count() as i64))
+    }
+}
+
+impl Entry {
+    fn lives(&self, now: u64) -> bool {
+        self.expires.is_none_or(|expires| now <= expires)
+    }
+}
+
+/// A number as Redis writes it into a command or a reply: `%.17g`. Only whole numbers occur.
+pub(crate) fn number(value: f64) -> String {
+    assert!(value.fract() == 0.0 && value.abs() < 1e17, "{value} is no whole number that a script should handle");
+    format!("{value:.0}")
+}
+
+fn integer(text: &[u8]) -> Result<i64, String> {
+    let parsed = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+    parsed.ok_or_else(|| "ERR value is not an integer or out of range".to_owned())
+}
+
+fn float(text: &[u8]) -> Result<f64, String> {
+    let parsed = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+    parsed.ok_or_else(|| "ERR value is not a valid float".to_owned())
+}
