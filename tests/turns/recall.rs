@@ -59,17 +59,18 @@ on_both_stores! {
     async fn a_bound_of_one_turn_makes_two_busy_runtimes_alternate(builder: Builder) {
         let [one, other, eye] = build_some(builder.yield_after(1, LONG)).await;
         let log = Arc::new(Log::default());
+        const TURNS: usize = 64;
         let mut tasks = Vec::new();
         for task in 0..4 {
             let by = task % 2;
             let (runtime, eye, log) = ([&one, &other][by].clone(), eye.clone(), Arc::clone(&log));
             tasks.push(tokio::spawn(async move {
-                while log.count() < 24 {
+                while log.count() < TURNS {
                     let guard = hold(&runtime, "k").await;
                     log.enter(by, guard.fence());
                     // Until the other one stands in the queue, and word of it is here.
                     let ends = Instant::now() + SLACK;
-                    while waiting(&eye, "k").await == 0 && log.count() < 24 && Instant::now() < ends {
+                    while waiting(&eye, "k").await == 0 && log.count() < TURNS && Instant::now() < ends {
                         tokio::time::sleep(MS).await;
                     }
                     tokio::time::sleep(10 * MS).await;
@@ -81,8 +82,9 @@ on_both_stores! {
         for task in tasks {
             got(task).await;
         }
-        let order: Vec<_> = log.turns().iter().take(24).map(|turn| turn.by).collect();
-        let twice = order.windows(2).skip(2).filter(|pair| pair[0] == pair[1]).count();
+        // In the beginning a message may be missed, as they may not listen yet.
+        let order: Vec<_> = log.turns().iter().take(TURNS).skip(TURNS - 24).map(|turn| turn.by).collect();
+        let twice = order.windows(2).filter(|pair| pair[0] == pair[1]).count();
         // Word may come late on a loaded machine, now and then.
         assert!(twice <= 3, "{order:?}");
     }
