@@ -230,7 +230,11 @@ async fn reach(keeper: &Keeper, wait: Wait) -> Result<(), LockError> {
         let mut patience = Patience::new(Wait::For(at_most), Duration::ZERO);
         loop {
             match desk.in_time(desk.store.check(desk.command_timeout)).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    // Who waits before that is not told when its turn comes.
+                    desk.tried_to_hear().await;
+                    return Ok(());
+                }
                 Err(error) => {
                     let passes = matches!(error.fate, Fate::NotYet | Fate::Unknown);
                     if !passes || !patience.pause(None).await {

@@ -35,6 +35,8 @@ pub(crate) struct Desk {
     thread: Handle,
     /// Whether messages of the store arrive.
     hears: AtomicBool,
+    /// Tells of the first attempt to listen, how ever it ended.
+    tried: Notify,
     /// Jobs under way; the thread does not end before them.
     jobs: AtomicUsize,
     /// How many batches of renewals are under way at a time: what is ready to be sent takes more memory than the leases.
@@ -74,6 +76,7 @@ impl Desk {
                 confirms,
                 thread,
                 hears: AtomicBool::new(false),
+                tried: Notify::new(),
                 lanes: Semaphore::new(LANES),
                 unconfirmed: Unconfirmed::default(),
                 jobs: AtomicUsize::new(0),
@@ -110,6 +113,12 @@ impl Desk {
 
     pub(crate) fn set_hears(&self, hears: bool) {
         self.hears.store(hears, Ordering::Relaxed);
+        self.tried.notify_one();
+    }
+
+    /// Returns once messages arrive, or it turned out that they will not for the time being.
+    pub(crate) async fn tried_to_hear(&self) {
+        _ = tokio::time::timeout(self.command_timeout, self.tried.notified()).await;
     }
 
     /// Whether the runtime is gone and there is nothing left to keep.

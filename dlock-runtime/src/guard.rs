@@ -148,10 +148,10 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         let Some(turn) = self.turn.take() else { return };
-        if turn.leave() {
-            if let Some(left) = finish(&turn, Moment::now()) {
-                turn.engine.keeper.desk().give_back(left);
-            }
+        if turn.leave()
+            && let Some(left) = finish(&turn, Moment::now())
+        {
+            turn.engine.keeper.desk().give_back(left);
         }
     }
 }

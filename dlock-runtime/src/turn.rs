@@ -66,6 +66,7 @@ impl Turn {
     ///
     /// # Errors
     /// What it was given, if the lease must be renewed first.
+    #[expect(clippy::result_large_err, reason = "what goes in comes out again; the usual way is the small one")]
     pub(crate) fn begin(
         place: Place,
         wish: Wish,

@@ -125,10 +125,10 @@ impl Place {
     }
 
     fn with_line(&self, change: impl FnOnce(&mut Line)) {
-        if self.in_line {
-            if let Some(line) = self.gates.shard(&self.name).lines.get_mut(&self.name) {
-                change(line);
-            }
+        if self.in_line
+            && let Some(line) = self.gates.shard(&self.name).lines.get_mut(&self.name)
+        {
+            change(line);
         }
     }
 }

@@ -33,10 +33,10 @@ pub(super) struct Meters {
 
 impl Meters {
     pub(super) fn of(label: &'static str) -> &'static Self {
-        if let Some((known, meters)) = LAST.get() {
-            if ptr::eq(known, label) {
-                return meters;
-            }
+        if let Some((known, meters)) = LAST.get()
+            && ptr::eq(known, label)
+        {
+            return meters;
         }
         let meters = Self::find(label);
         LAST.set(Some((label, meters)));
