@@ -96,8 +96,9 @@ async fn without_turns_every_call_has_a_lease_of_its_own() {
         tokens.insert(got(task).await);
     }
     assert_eq!(tokens.len(), 10);
-    // An acquire and a release each.
-    assert_eq!(commands(&mut raw) - before, 22);
+    // An acquire and a release each, and one more for whoever is told that the lock goes free, once a second.
+    let commands = commands(&mut raw) - before;
+    assert!((22..=25).contains(&commands), "{commands}");
     nothing_is_left(&mut raw, "turns:k");
 }
 
