@@ -373,3 +373,6 @@ impl Drop for Turnstile<'_> {
         self.gates.waiters.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

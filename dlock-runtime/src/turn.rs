@@ -228,3 +228,6 @@ impl fmt::Debug for Turn {
         f.debug_struct("Turn").field("key", &self.key).field("fence", &self.fence).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,382 @@
+//! Lines, places and what is in them. That it holds in any order of steps is checked in `tests/gate`.
+
+use std::sync::atomic::AtomicBool;
+
+use super::*;
+use crate::{
+    fences::Fences,
+    grant::Grant,
+    store::Claim,
+    ticket::{Identity, Token},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A gate, what places left to the store there, and how often the patrol was called.
+struct Scene {
+    gates: Arc<Gates>,
+    name: Arc<str>,
+    left: Arc<Mutex<Vec<Left>>>,
+    calls: Arc<AtomicUsize>,
+}
+
+fn scene(rules: Rules) -> Scene {
+    let (left, calls) = (Arc::<Mutex<Vec<Left>>>::default(), Arc::<AtomicUsize>::default());
+    let (store, keeper) = (Arc::clone(&left), Arc::clone(&calls));
+    let call = move || _ = keeper.fetch_add(1, Ordering::SeqCst);
+    Scene {
+        gates: Arc::new(Gates::new(rules, move |gone| lock(&store).push(gone), call)),
+        name: "k".into(),
+        left,
+        calls,
+    }
+}
+
+fn lingering() -> Rules {
+    Rules { linger: SECOND, ..Rules::default() }
+}
+
+impl Scene {
+    fn head(&self) -> Place {
+        match self.gates.enter(&self.name, Moment::NEVER) {
+            Entrance::Head(place) => place,
+            Entrance::Queue(_) | Entrance::Full => panic!("somebody is there"),
+        }
+    }
+
+    fn queue(&self, until: Moment) -> Turnstile<'_> {
+        match self.gates.enter(&self.name, until) {
+            Entrance::Queue(turnstile) => turnstile,
+            Entrance::Head(_) => panic!("nobody is there"),
+            Entrance::Full => panic!("there is no room"),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        matches!(self.gates.enter(&self.name, Moment::NEVER), Entrance::Full)
+    }
+
+    fn ask(&self, number: u64) -> Arc<Ask> {
+        let token = Token { identity: Identity::random().expect("random numbers"), number };
+        let claim = Claim {
+            ticket: Ticket { name: Arc::clone(&self.name), token },
+            ttl: 10 * SECOND,
+            fences: 1,
+            who: String::new(),
+            waits: true,
+            sent: AtomicBool::new(false),
+        };
+        Arc::new(Ask::new(claim, "k"))
+    }
+
+    /// The head asks, and gets a lease.
+    fn head_with_lease(&self, number: u64) -> (Place, Arc<Lease>) {
+        let (mut place, ask) = (self.head(), self.ask(number));
+        place.begin_to_ask(Arc::clone(&ask));
+        let lease = lease_of(&ask);
+        place.take_lease(Arc::clone(&lease));
+        (place, lease)
+    }
+
+    /// The numbers of the leases and requests that were left to the store.
+    fn left(&self) -> Vec<u64> {
+        let mut left = lock(&self.left);
+        left.drain(..).map(|left| number(&left)).collect()
+    }
+
+    fn is_deserted(&self) -> bool {
+        self.gates.shards.iter().all(|shard| lock(shard).lines.is_empty())
+            && self.gates.waiters.load(Ordering::SeqCst) == 0
+    }
+}
+
+fn lease_of(ask: &Ask) -> Arc<Lease> {
+    let grant = Grant { asked: Moment::now(), ttl: ask.claim.ttl };
+    Arc::new(Lease::new(ask.claim.ticket.clone(), "k", Fences::new(1, 100), grant, false, None))
+}
+
+fn number(left: &Left) -> u64 {
+    match left {
+        Left::Lease(lease) => lease.id(),
+        Left::Ask(ask) => ask.claim.ticket.token.number,
+    }
+}
+
+/// The place, if it is there by now.
+async fn now(turnstile: &mut Turnstile<'_>) -> Option<Option<Place>> {
+    tokio::time::timeout(Duration::ZERO, turnstile.pass()).await.ok()
+}
+
+#[tokio::test(start_paused = true)]
+async fn first_come_first_served() {
+    let scene = scene(Rules::default());
+    let head = scene.head();
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let tasks = (0..50).map(|number| {
+        let (gates, name, order) = (Arc::clone(&scene.gates), Arc::clone(&scene.name), Arc::clone(&order));
+        tokio::spawn(async move {
+            let Entrance::Queue(mut turnstile) = gates.enter(&name, Moment::NEVER) else { panic!("the head stays") };
+            let _place = turnstile.pass().await.expect("its turn comes");
+            lock(&order).push(number);
+        })
+    });
+    let tasks = tasks.collect::<Vec<_>>();
+    tokio::task::yield_now().await;
+    assert_eq!(scene.gates.waiting(&scene.name), 50);
+    drop(head);
+    for task in tasks {
+        task.await.expect("no panic");
+    }
+    assert_eq!(*lock(&order), (0..50).collect::<Vec<_>>());
+    assert!(scene.is_deserted(), "no line stays behind");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_the_line_is_skipped() {
+    let scene = scene(Rules::default());
+    let head = scene.head();
+    let gone = (0..1000).map(|_| scene.queue(Moment::NEVER)).collect::<Vec<_>>();
+    let mut last = scene.queue(Moment::NEVER);
+    drop(gone);
+    assert_eq!(scene.gates.waiting(&scene.name), 1);
+    drop(head);
+    assert!(now(&mut last).await.flatten().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_left_is_forgotten_before_the_line_has_doubled() {
+    let scene = scene(Rules::default());
+    let _head = scene.head();
+    for _ in 0..10_000 {
+        drop(scene.queue(Moment::NEVER));
+    }
+    assert!(lock(&scene.gates.shards[usize::from(b'k') % SHARDS]).lines[&scene.name].queue.len() <= 64);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_out_of_time_leaves() {
+    let scene = scene(Rules::default());
+    let _head = scene.head();
+    let start = Moment::now();
+    let mut waiters = [1, 3, 2].map(|seconds| scene.queue(start.after(seconds * SECOND)));
+    assert_eq!(scene.gates.patrol_at(), start.after(SECOND));
+    scene.gates.patrol(start.after(2 * SECOND));
+    let [first, second, third] = &mut waiters;
+    assert!(now(first).await.is_some_and(|place| place.is_none()), "out of time");
+    assert!(now(second).await.is_none(), "it has a second yet");
+    assert!(now(third).await.is_some_and(|place| place.is_none()), "out of time");
+    assert_eq!(scene.gates.patrol_at(), start.after(3 * SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_patrol_is_called_only_for_who_is_out_of_time_earlier() {
+    let scene = scene(Rules::default());
+    let _head = scene.head();
+    let start = Moment::now();
+    let calls = [(3, 1), (4, 1), (3, 1), (2, 2)];
+    let _waiters = calls.map(|(seconds, calls)| {
+        let waiter = scene.queue(start.after(seconds * SECOND));
+        assert_eq!(scene.calls.load(Ordering::SeqCst), calls);
+        waiter
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_that_was_handed_to_somebody_who_left_goes_on() {
+    let scene = scene(Rules::default());
+    let head = scene.head();
+    let leaves = scene.queue(Moment::NEVER);
+    let mut stays = scene.queue(Moment::NEVER);
+    drop(head);
+    // The place is in its channel now, and it never looks.
+    drop(leaves);
+    drop(now(&mut stays).await.flatten().expect("it goes on"));
+    drop(stays);
+    assert!(scene.is_deserted());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_goes_on_with_the_next_task_and_what_nobody_goes_on_with_is_left() {
+    let scene = scene(Rules::default());
+    let mut head = scene.head();
+    let mut next = scene.queue(Moment::NEVER);
+    head.begin_to_ask(scene.ask(7));
+    drop(head);
+    assert_eq!(scene.left(), [0; 0]);
+    let place = now(&mut next).await.flatten().expect("its turn comes");
+    assert_eq!(place.ask().map(|ask| ask.claim.ticket.token.number), Some(7));
+    drop(place);
+    assert_eq!(scene.left(), [7]);
+    drop(next);
+    assert!(scene.is_deserted());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_goes_from_task_to_task_until_it_is_wanted_elsewhere() {
+    let scene = scene(Rules { share: Share { longest: Duration::ZERO, ..Share::default() }, ..Rules::default() });
+    let (place, lease) = scene.head_with_lease(1);
+    let mut waiters = [(); 2].map(|()| scene.queue(Moment::NEVER));
+    assert!(place.pass(Moment::now()).is_none(), "it goes on");
+    let place = now(&mut waiters[0]).await.flatten().expect("its turn comes");
+    assert!(place.lease().is_some_and(|known| Arc::ptr_eq(known, &lease)));
+    assert!(scene.gates.wanted(&lease.ticket, Moment::now()).is_none(), "it is in use");
+    assert_eq!(place.pass(Moment::now()).as_ref().map(number), Some(1), "somebody else is served first");
+    let place = now(&mut waiters[1]).await.flatten().expect("its turn comes");
+    assert!(place.lease().is_none() && !place.rests);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_second_without_a_break_the_lock_goes_free_for_a_moment() {
+    let scene = scene(Rules::default());
+    let (place, lease) = scene.head_with_lease(1);
+    let mut next = scene.queue(Moment::NEVER);
+    assert_eq!(place.pass(lease.taken.after(SECOND)).as_ref().map(number), Some(1));
+    assert!(now(&mut next).await.flatten().expect("its turn comes").rests);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_is_over_is_not_passed_on() {
+    let scene = scene(lingering());
+    let (place, lease) = scene.head_with_lease(1);
+    let mut next = scene.queue(Moment::NEVER);
+    lease.lose(crate::error::LostReason::Gone);
+    assert_eq!(place.pass(Moment::now()).as_ref().map(number), Some(1));
+    assert!(now(&mut next).await.flatten().expect("its turn comes").lease().is_none());
+}
+
+#[test]
+fn an_idle_lease_is_kept_and_used_again() {
+    let scene = scene(lingering());
+    let ((place, lease), start) = (scene.head_with_lease(1), Moment::now());
+    assert!(place.pass(start).is_none());
+    assert_eq!(scene.gates.parked_until(&lease), Some(start.after(SECOND)));
+    let place = scene.gates.enter_first(&scene.name).expect("nobody is there");
+    assert!(place.lease().is_some_and(|known| Arc::ptr_eq(known, &lease)));
+    assert_eq!(scene.gates.parked_until(&lease), None);
+    assert!(scene.gates.unpark(&lease).is_none(), "it is in use");
+    drop(place);
+    assert!(scene.gates.unpark(&lease).is_some());
+    assert!(scene.gates.unpark(&lease).is_none(), "once");
+    assert!(scene.is_deserted());
+}
+
+#[test]
+fn an_idle_lease_is_given_back_when_it_is_wanted_elsewhere() {
+    let scene = scene(lingering());
+    let (place, lease) = scene.head_with_lease(1);
+    assert!(place.pass(Moment::now()).is_none());
+    assert!(scene.gates.wanted(&scene.ask(1).claim.ticket, Moment::now()).is_none(), "that is another's");
+    assert!(scene.gates.wanted(&lease.ticket, Moment::now()).is_some());
+    let (place, lease) = scene.head_with_lease(2);
+    assert!(scene.gates.wanted(&lease.ticket, Moment::now()).is_none(), "it is in use");
+    assert_eq!(place.pass(Moment::now()).as_ref().map(number), Some(2), "it is not kept");
+    assert!(scene.is_deserted());
+}
+
+#[test]
+fn without_linger_nothing_is_kept() {
+    let scene = scene(Rules::default());
+    let (place, _) = scene.head_with_lease(1);
+    assert_eq!(place.pass(Moment::now()).as_ref().map(number), Some(1));
+    assert!(scene.is_deserted());
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_end_nobody_waits_and_nothing_is_kept() {
+    let scene = scene(lingering());
+    let (place, _) = scene.head_with_lease(1);
+    let mut waiter = scene.queue(Moment::NEVER);
+    assert!(scene.gates.close().is_empty(), "it is in use");
+    assert!(now(&mut waiter).await.is_some_and(|place| place.is_none()), "it is sent away");
+    drop(waiter);
+    assert!(scene.head().lease().is_none(), "who comes is let through, to be refused");
+    assert_eq!(place.pass(Moment::now()).as_ref().map(number), Some(1));
+    assert!(scene.is_deserted());
+}
+
+#[test]
+fn the_end_takes_out_what_is_parked() {
+    let scene = scene(lingering());
+    let (place, _) = scene.head_with_lease(1);
+    assert!(place.pass(Moment::now()).is_none());
+    assert_eq!(scene.gates.close().iter().map(|lease| lease.id()).collect::<Vec<_>>(), [1]);
+    assert!(scene.is_deserted());
+}
+
+#[test]
+fn a_message_finds_whoever_asks_and_whoever_got_the_lock_by_a_reply() {
+    let scene = scene(Rules::default());
+    let (mut place, ask) = (scene.head(), scene.ask(1));
+    let granted = |ticket: &Ticket| scene.gates.granted(ticket, 5, 0, 9);
+    assert!(!granted(&ask.claim.ticket), "nobody asks");
+    place.begin_to_ask(Arc::clone(&ask));
+    ask.leaves(Moment::now());
+    assert!(granted(&ask.claim.ticket) && !granted(&scene.ask(1).claim.ticket));
+    assert_eq!(ask.take_grant().map(|grant| grant.fence), Some(5));
+    scene.gates.free(&scene.ask(1).claim.ticket);
+    assert!(!ask.take_free(), "that was for another");
+    scene.gates.free(&ask.claim.ticket);
+    assert!(ask.take_free());
+    ask.not_yet(Moment::now(), 1);
+    place.take_lease(lease_of(&ask));
+    assert!(granted(&ask.claim.ticket), "it is in use");
+}
+
+#[test]
+fn a_lease_is_told_that_it_is_wanted_though_the_message_was_here_first() {
+    let scene = scene(Rules::default());
+    let (mut place, ask) = (scene.head(), scene.ask(1));
+    place.begin_to_ask(Arc::clone(&ask));
+    assert!(scene.gates.wanted(&ask.claim.ticket, Moment::now()).is_none());
+    let lease = lease_of(&ask);
+    place.take_lease(Arc::clone(&lease));
+    assert!(lease.is_wanted());
+}
+
+#[test]
+fn who_does_not_wait_enters_only_where_nobody_is() {
+    let scene = scene(Rules::default());
+    let place = scene.gates.enter_first(&scene.name).expect("nobody is there");
+    assert!(scene.gates.enter_first(&scene.name).is_none());
+    let (mut aside, ask) = (scene.gates.aside(&scene.name), scene.ask(1));
+    aside.begin_to_ask(Arc::clone(&ask));
+    aside.take_lease(lease_of(&ask));
+    assert!(!aside.has_followers());
+    assert_eq!(aside.pass(Moment::now()).as_ref().map(number), Some(1), "it is for one turn");
+    drop(place);
+    assert!(scene.is_deserted());
+}
+
+#[test]
+fn no_more_than_so_many_wait_for_one_lock() {
+    let scene = scene(Rules { waiters_per_key: 3, ..Rules::default() });
+    // The head waits too, for the store.
+    let mut head = scene.head();
+    let waiters = [(); 2].map(|()| scene.queue(Moment::NEVER));
+    assert!(scene.is_full());
+    drop(waiters);
+    let waiters = [(); 2].map(|()| scene.queue(Moment::NEVER));
+    let ask = scene.ask(1);
+    head.begin_to_ask(Arc::clone(&ask));
+    assert!(scene.is_full());
+    head.take_lease(lease_of(&ask));
+    let third = scene.queue(Moment::NEVER);
+    assert!(scene.is_full());
+    drop((waiters, third, head));
+    assert!(scene.is_deserted());
+}
+
+#[test]
+fn no_more_than_so_many_wait_in_all() {
+    let scene = scene(Rules { waiters: 2, ..Rules::default() });
+    let other = Scene { name: "other".into(), gates: Arc::clone(&scene.gates), ..self::scene(Rules::default()) };
+    let heads = [scene.head(), other.head()];
+    let first = scene.queue(Moment::NEVER);
+    let second = other.queue(Moment::NEVER);
+    assert!(scene.is_full() && other.is_full());
+    drop(first);
+    let third = other.queue(Moment::NEVER);
+    assert!(scene.is_full() && other.is_full());
+    drop((heads, second, third));
+    assert!(scene.is_deserted());
+}

@@ -1,0 +1,66 @@
+//! Stands in for a request that is put to the store.
+
+use std::sync::PoisonError;
+
+use crate::{
+    once::Once,
+    sync::{Mutex, MutexGuard},
+    ticket::Ticket,
+};
+
+pub(crate) struct Ask {
+    pub(crate) claim: Claim,
+    /// It becomes a lease, or is left to the store.
+    pub(crate) fate: Once,
+    /// A lock, as in the request itself, so that looking is a step.
+    state: Mutex<State>,
+}
+
+pub(crate) struct Claim {
+    pub(crate) ticket: Ticket,
+}
+
+#[derive(Default)]
+struct State {
+    heard: usize,
+    wanted: bool,
+}
+
+impl Ask {
+    pub(crate) fn new(ticket: Ticket) -> Self {
+        let fate = Once::new(format!("request {}", ticket.token.number));
+        Self { claim: Claim { ticket }, fate, state: Mutex::default() }
+    }
+
+    pub(crate) fn granted(&self, _fence: u64, _waiting: u64, _since: u64) {
+        self.free();
+    }
+
+    pub(crate) fn free(&self) {
+        self.state().heard += 1;
+    }
+
+    pub(crate) fn want(&self) {
+        self.fate.must_last();
+        self.state().wanted = true;
+    }
+
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.state().wanted
+    }
+
+    #[expect(clippy::unused_self, reason = "whatever is asked for here may be handed over")]
+    pub(crate) fn was_queued(&self) -> bool {
+        true
+    }
+
+    pub(crate) fn stir(&self) {}
+
+    pub(crate) fn heard(&self) -> usize {
+        self.state().heard
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,94 @@
+//! Stands in for a lease.
+
+use std::sync::PoisonError;
+
+use crate::{
+    clock::Moment,
+    once::Once,
+    sync::{Mutex, MutexGuard},
+    ticket::Ticket,
+};
+
+pub(crate) struct Lease {
+    pub(crate) ticket: Ticket,
+    /// It is left to the store.
+    pub(crate) fate: Once,
+    /// A lock, as in the lease itself, so that looking is a step.
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    turns: u32,
+    wanted: bool,
+}
+
+/// After so many turns it is let go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    pub(crate) turns: bool,
+    /// Once it is wanted elsewhere.
+    pub(crate) most_turns: u32,
+    pub(crate) unbroken: u32,
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        Self { turns: true, most_turns: 2, unbroken: 4 }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Yield {
+    No,
+    ToOthers,
+    ToAnybody,
+}
+
+impl Lease {
+    pub(crate) fn new(ticket: Ticket) -> Self {
+        let fate = Once::new(format!("lease {}", ticket.token.number));
+        Self { ticket, fate, state: Mutex::default() }
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.ticket.token.number
+    }
+
+    /// A task has its turn.
+    pub(crate) fn take_turn(&self) {
+        self.fate.must_last();
+        self.state().turns += 1;
+        shuttle::thread::yield_now();
+        self.fate.must_last();
+    }
+
+    #[expect(clippy::unused_self, reason = "time stands still")]
+    pub(crate) fn deadline(&self) -> Moment {
+        Moment::NEVER
+    }
+
+    pub(crate) fn want(&self, _now: Moment) {
+        self.fate.must_last();
+        self.state().wanted = true;
+    }
+
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.state().wanted
+    }
+
+    pub(crate) fn must_yield(&self, share: &Share, _now: Moment) -> Yield {
+        let state = self.state();
+        if !share.turns || (state.wanted && state.turns >= share.most_turns) {
+            Yield::ToOthers
+        } else if state.turns >= share.unbroken {
+            Yield::ToAnybody
+        } else {
+            Yield::No
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
