@@ -323,6 +323,29 @@ fn a_message_finds_whoever_asks_and_whoever_got_the_lock_by_a_reply() {
 }
 
 #[test]
+fn a_lease_in_use_is_known_however_many_were_taken_since() {
+    let scene = scene(Rules::default());
+    let take = |scene: &Scene, number| {
+        let (mut place, ask) = (scene.head(), scene.ask(number));
+        place.begin_to_ask(Arc::clone(&ask));
+        ask.not_yet(Moment::now(), 1);
+        place.take_lease(lease_of(&ask));
+        (place, ask.claim.ticket.clone())
+    };
+    let (place, ticket) = take(&scene, 0);
+    let others = (1..=TAKEN as u64).map(|number| {
+        let name = format!("other {number}").into();
+        take(&Scene { name, gates: Arc::clone(&scene.gates), ..self::scene(Rules::default()) }, number)
+    });
+    let others = others.collect::<Vec<_>>();
+    assert!(scene.gates.granted(&ticket, 5, 0, 9), "it is in use");
+    drop(place);
+    assert!(!scene.gates.granted(&ticket, 5, 0, 9), "it is over for long");
+    let (last, ticket) = &others[TAKEN - 1];
+    assert!(last.lease().is_some() && scene.gates.granted(ticket, 5, 0, 9));
+}
+
+#[test]
 fn a_lease_is_told_that_it_is_wanted_though_the_message_was_here_first() {
     let scene = scene(Rules::default());
     let (mut place, ask) = (scene.head(), scene.ask(1));
