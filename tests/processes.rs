@@ -32,15 +32,13 @@ fn worker_entry() {
     say("done");
 }
 
+async fn runtime() -> Runtime {
+    let builder = Runtime::builder().turns(with_turns()).redis(variable("URL")).ttl(TTL).wait(LONG);
+    builder.build().await.expect("a runtime")
+}
+
 async fn locked(history: &History, who: &str, rounds: u32) {
-    let runtime = Runtime::builder()
-        .turns(with_turns())
-        .redis(variable("URL"))
-        .ttl(TTL)
-        .wait(LONG)
-        .build()
-        .await
-        .expect("a runtime");
+    let runtime = runtime().await;
     say("ready");
     for _ in 0..rounds {
         let guard = runtime.lock("shared").acquire().await.expect("a turn");
@@ -58,14 +56,7 @@ async fn locked(history: &History, who: &str, rounds: u32) {
 
 /// Goes in and never comes out.
 async fn stuck(history: &History, who: &str) {
-    let runtime = Runtime::builder()
-        .turns(with_turns())
-        .redis(variable("URL"))
-        .ttl(TTL)
-        .wait(LONG)
-        .build()
-        .await
-        .expect("a runtime");
+    let runtime = runtime().await;
     let guard = runtime.lock("shared").acquire().await.expect("a turn");
     history.enter(who, guard.fence());
     say("inside");

@@ -25,7 +25,7 @@ use crate::{
     observe,
     options::Wait,
     renewal,
-    store::{Answer, Claim, Fate, More, Renewal, Renewed, StoreError},
+    store::{self, Answer, Claim, Fate, More, Renewal, Renewed, StoreError},
     turn::{Turn, Wish},
     wait::Patience,
 };
@@ -346,9 +346,9 @@ struct Asking<'a> {
 impl Asking<'_> {
     async fn answer(mut self, limit: Duration) -> Result<Answer, StoreError> {
         let Some(question) = &mut self.question else { return Err(StoreError::timed_out(limit)) };
-        let answer = tokio::time::timeout(limit, &mut question.reply).await;
+        let answer = store::within(limit, &mut question.reply).await;
         self.question = None;
-        answer.unwrap_or_else(|_| Err(StoreError::timed_out(limit)))
+        answer
     }
 }
 

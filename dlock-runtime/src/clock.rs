@@ -3,7 +3,10 @@
 //! A lease goes on ageing in Redis while this machine is suspended, so its deadline must too. On Linux
 //! [`std::time::Instant`] stops during suspend; `CLOCK_BOOTTIME` does not. Elsewhere `Instant` is the best there is.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 /// A point on the clock, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +49,13 @@ impl Moment {
     pub(crate) fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
+}
+
+/// Moves a deadline on, but neither back nor back to life once it has passed. True if it moved.
+pub(crate) fn move_on(deadline: &AtomicU64, to: Moment) -> bool {
+    let now = Moment::now();
+    let later = |old| (now < Moment(old) && Moment(old) < to).then_some(to.0);
+    deadline.fetch_update(Ordering::AcqRel, Ordering::Acquire, later).is_ok()
 }
 
 fn nanos(span: Duration) -> u64 {

@@ -16,10 +16,11 @@ use tokio::{
 use crate::{
     gate::{Gates, Rules},
     ledger::Ledger,
-    store::{Reply, Store, StoreError},
+    store::{self, Reply, Store, StoreError},
     unconfirmed::Unconfirmed,
 };
 
+/// How many batches of renewals are under way at a time: what is ready to be sent takes more memory than the leases.
 const LANES: usize = 8;
 
 /// What the keeper and its jobs share.
@@ -39,7 +40,7 @@ pub(crate) struct Desk {
     tried: Notify,
     /// Jobs under way; the thread does not end before them.
     jobs: AtomicUsize,
-    /// How many batches of renewals are under way at a time: what is ready to be sent takes more memory than the leases.
+    /// Where batches of renewals wait until they may be sent.
     pub(crate) lanes: Semaphore,
     /// Releases that were sent and not confirmed yet.
     pub(crate) unconfirmed: Unconfirmed,
@@ -88,9 +89,7 @@ impl Desk {
 
     /// Awaits a reply for as long as a command may take.
     pub(crate) async fn in_time<T>(&self, reply: Reply<T>) -> Result<T, StoreError> {
-        tokio::time::timeout(self.command_timeout, reply)
-            .await
-            .unwrap_or_else(|_| Err(StoreError::timed_out(self.command_timeout)))
+        store::within(self.command_timeout, reply).await
     }
 
     /// Runs `job` on the keeper's thread to its end.

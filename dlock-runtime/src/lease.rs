@@ -14,7 +14,7 @@ use std::{
 };
 
 use crate::{
-    clock::Moment,
+    clock::{self, Moment},
     error::LostReason,
     fences::Fences,
     grant::{Grant, margin},
@@ -192,12 +192,7 @@ impl Lease {
         let capped = grant.asked <= tenure.lid.until;
         let ttl = if capped { grant.ttl.min(tenure.lid.ttl) } else { grant.ttl };
         tenure.ttl = tenure.ttl.max(grant.ttl);
-        let (new, now) = (Grant { asked: grant.asked, ttl }.deadline(), Moment::now());
-        let moved = self.deadline.fetch_update(Ordering::AcqRel, Ordering::Acquire, |old| {
-            let old = Moment::from_bits(old);
-            (now < old && old < new).then_some(new.to_bits())
-        });
-        if moved.is_ok() {
+        if clock::move_on(&self.deadline, Grant { asked: grant.asked, ttl }.deadline()) {
             self.renewed.fetch_max(grant.asked.to_bits(), Ordering::AcqRel);
         }
     }

@@ -12,7 +12,7 @@ use crate::{
     lease::Lease,
     ledger::TOGETHER,
     observe,
-    store::{Fate, Renewal, Renewed, StoreError},
+    store::{self, Fate, Renewal, Renewed, StoreError},
     turn::Turn,
 };
 
@@ -123,9 +123,7 @@ pub(crate) async fn ask(
     renewals: Vec<Renewal>,
     patience: Duration,
 ) -> Result<Vec<Result<Renewed, StoreError>>, StoreError> {
-    tokio::time::timeout(patience, desk.store.renew(renewals, patience))
-        .await
-        .unwrap_or_else(|_| Err(StoreError::timed_out(patience)))
+    store::within(patience, desk.store.renew(renewals, patience)).await
 }
 
 /// What an answer means for the turn and its lease.

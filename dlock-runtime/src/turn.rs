@@ -12,7 +12,7 @@ use std::{
 };
 
 use crate::{
-    clock::Moment,
+    clock::{self, Moment},
     engine::Owing,
     error::{LockError, LostReason},
     gate::Place,
@@ -137,12 +137,7 @@ impl Turn {
     pub(crate) fn extend(&self, grant: Grant) {
         self.lease.extend(grant);
         if self.renew.is_none() {
-            let (new, now) = (grant.deadline().min(self.end), Moment::now());
-            // What is over stays so.
-            _ = self.limit.fetch_update(Ordering::AcqRel, Ordering::Acquire, |old| {
-                let old = Moment::from_bits(old);
-                (now < old && old < new).then_some(new.to_bits())
-            });
+            clock::move_on(&self.limit, grant.deadline().min(self.end));
         }
     }
 

@@ -1,14 +1,14 @@
 //! A lock that is given back goes to the runtime that waits for it, directly.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use dlock_testkit::{Raw, RedisServer};
 
 use crate::{
     MS, build_some,
     busy::{Log, take_turns},
-    commands, got, hold, line_up, median, nothing_is_left, on, seats, shared, until_they_listen, until_waiting,
-    wait_for,
+    commands, got, hand_over_times, hold, line_up, median, nothing_is_left, on, seats, shared, until_they_listen,
+    until_waiting, wait_for,
 };
 
 on_both_stores! {
@@ -54,17 +54,7 @@ on_both_stores! {
 
     async fn a_hand_over_does_not_wait_for_a_poll(builder: Builder) {
         let [one, other] = build_some(builder).await;
-        let mut times = Vec::new();
-        for _ in 0..9 {
-            let guard = hold(&one, "k").await;
-            let waiting = wait_for(&other, "k");
-            until_waiting(&one, "k", 1).await;
-            let released = Instant::now();
-            guard.release().await.expect("ours");
-            let (guard, at) = got(waiting).await;
-            times.push(at.saturating_duration_since(released));
-            guard.release().await.expect("ours");
-        }
+        let times = hand_over_times(&one, &other).await;
         // Nine polls would take 125 ms each on the average.
         assert!(median(times.clone()) < 40 * MS, "{times:?}");
     }

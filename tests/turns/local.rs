@@ -6,7 +6,7 @@ use dlock_testkit::{RedisServer, eventually};
 
 use crate::{
     MS, SLACK, SOON, build, build_some, busy::take_turns, commands, got, hold, line_up, nothing_is_left, on, record,
-    until_waiting,
+    tasks_are_served_in_order,
 };
 
 on_both_stores! {
@@ -30,28 +30,7 @@ on_both_stores! {
     }
 
     async fn tasks_are_served_in_the_order_in_which_they_came(builder: Builder) {
-        let runtime = build(builder).await;
-        let guard = hold(&runtime, "k").await;
-        let mut tasks = Vec::new();
-        for count in 1..=6 {
-            tasks.push(tokio::spawn({
-                let runtime = runtime.clone();
-                async move {
-                    let guard = hold(&runtime, "k").await;
-                    let fence = guard.fence();
-                    guard.release().await.expect("held throughout");
-                    fence
-                }
-            }));
-            until_waiting(&runtime, "k", count).await;
-        }
-        let mut last = guard.fence();
-        guard.release().await.expect("ours");
-        for task in tasks {
-            let fence = got(task).await;
-            assert!(fence > last, "somebody who came later was served before");
-            last = fence;
-        }
+        tasks_are_served_in_order(&build(builder).await, 6).await;
     }
 }
 

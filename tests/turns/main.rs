@@ -117,6 +117,47 @@ async fn got<T>(waiting: JoinHandle<T>) -> T {
     tokio::time::timeout(SOON, waiting).await.expect("it comes to its turn").expect("no panic")
 }
 
+/// Has so many tasks wait one behind the other, and checks that none is served before one who came earlier.
+async fn tasks_are_served_in_order(runtime: &Runtime, count: u64) {
+    let guard = hold(runtime, "k").await;
+    let mut tasks = Vec::new();
+    for count in 1..=count {
+        tasks.push(tokio::spawn({
+            let runtime = runtime.clone();
+            async move {
+                let guard = hold(&runtime, "k").await;
+                let fence = guard.fence();
+                guard.release().await.expect("held throughout");
+                fence
+            }
+        }));
+        until_waiting(runtime, "k", count).await;
+    }
+    let mut last = guard.fence();
+    guard.release().await.expect("ours");
+    for task in tasks {
+        let fence = got(task).await;
+        assert!(fence > last, "somebody who came later was served before");
+        last = fence;
+    }
+}
+
+/// How long it takes, nine times, from a release by `one` until `other`, who waits, has the lock.
+async fn hand_over_times(one: &Runtime, other: &Runtime) -> Vec<Duration> {
+    let mut times = Vec::new();
+    for _ in 0..9 {
+        let guard = hold(one, "k").await;
+        let waiting = wait_for(other, "k");
+        until_waiting(one, "k", 1).await;
+        let released = Instant::now();
+        guard.release().await.expect("ours");
+        let (guard, at) = got(waiting).await;
+        times.push(at.saturating_duration_since(released));
+        guard.release().await.expect("ours");
+    }
+    times
+}
+
 /// Waits until so many wait for the lock, as `runtime` sees it: its own tasks, and other runtimes.
 async fn until_waiting(runtime: &Runtime, key: &'static str, count: u64) {
     eventually_async(&format!("{count} wait for {key}"), SOON, async || waiting(runtime, key).await == count).await;

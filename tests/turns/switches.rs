@@ -5,49 +5,18 @@ use std::time::Instant;
 use dlock_testkit::{Fault, Proxy, RedisServer, Rule, eventually};
 
 use crate::{
-    MS, SLACK, build, build_some, busy::take_turns, commands, got, hold, line_up, median, nothing_is_left, on, record,
-    seats, shared, until_free, until_waiting, wait_for,
+    MS, SLACK, build, build_some, busy::take_turns, commands, got, hand_over_times, hold, line_up, median,
+    nothing_is_left, on, record, seats, shared, tasks_are_served_in_order, until_free, until_waiting, wait_for,
 };
 
 on_both_stores! {
     async fn without_turns_tasks_are_still_served_in_order(builder: Builder) {
-        let runtime = build(builder.turns(false)).await;
-        let guard = hold(&runtime, "k").await;
-        let mut tasks = Vec::new();
-        for count in 1..=5 {
-            tasks.push(tokio::spawn({
-                let runtime = runtime.clone();
-                async move {
-                    let guard = hold(&runtime, "k").await;
-                    let fence = guard.fence();
-                    guard.release().await.expect("ours");
-                    fence
-                }
-            }));
-            until_waiting(&runtime, "k", count).await;
-        }
-        let mut last = guard.fence();
-        guard.release().await.expect("ours");
-        for task in tasks {
-            let fence = got(task).await;
-            assert!(fence > last, "somebody who came later was served before");
-            last = fence;
-        }
+        tasks_are_served_in_order(&build(builder.turns(false)).await, 5).await;
     }
 
     async fn without_turns_a_lock_is_handed_over_between_runtimes(builder: Builder) {
         let [one, other] = build_some(builder.turns(false)).await;
-        let mut times = Vec::new();
-        for _ in 0..9 {
-            let guard = hold(&one, "k").await;
-            let waiting = wait_for(&other, "k");
-            until_waiting(&one, "k", 1).await;
-            let released = Instant::now();
-            guard.release().await.expect("ours");
-            let (guard, at) = got(waiting).await;
-            times.push(at.saturating_duration_since(released));
-            guard.release().await.expect("ours");
-        }
+        let times = hand_over_times(&one, &other).await;
         assert!(median(times.clone()) < 40 * MS, "{times:?}");
     }
 

@@ -140,6 +140,17 @@ pub(crate) struct Leaving {
     pub(crate) seat: Option<Arc<Claim>>,
 }
 
+/// Awaits an answer for at most `limit`.
+///
+/// # Errors
+/// Those of the answer, and a time-out, after which it is open whether the question was carried out.
+pub(crate) async fn within<T>(
+    limit: Duration,
+    reply: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    tokio::time::timeout(limit, reply).await.unwrap_or_else(|_| Err(StoreError::timed_out(limit)))
+}
+
 /// Why there is no answer.
 #[derive(Clone, Debug)]
 pub(crate) struct StoreError {
