@@ -160,7 +160,7 @@ impl Builder {
 
     /// When a runtime whose tasks take turns lets somebody else have the lock: after so many turns or so much time
     /// since it knows that one waits, whichever comes first, at the end of the turn that is under way then. 10,000
-    /// turns and 5 ms unless set. More is good for throughput, less for those who wait.
+    /// turns and 3 ms unless set. More is good for throughput, less for those who wait.
     pub fn yield_after(mut self, turns: u32, time: Duration) -> Self {
         self.rules.share.most_turns = turns;
         self.rules.share.longest = time;

@@ -19,6 +19,7 @@ use crate::{
     fences::Fences,
     grant::{Grant, margin},
     options::Terms,
+    span::Span,
     store::Claim,
     ticket::Ticket,
     turn::Turn,
@@ -57,7 +58,7 @@ struct Tenure {
     /// Since when somebody waits elsewhere; `Moment::NEVER` if nobody is known to.
     wanted: Moment,
     /// The longest TTL that was asked for: how long the store may keep the lock.
-    ttl: Duration,
+    ttl: Span,
     lid: Lid,
 }
 
@@ -65,7 +66,7 @@ struct Tenure {
 /// answer, and one of other kind that was under way meanwhile may have come before it or after it.
 #[derive(Clone, Copy, Debug)]
 struct Lid {
-    ttl: Duration,
+    ttl: Span,
     /// Grants that were asked for before count for no more; `Moment::NEVER` as long as there is no answer.
     until: Moment,
 }
@@ -83,7 +84,7 @@ pub(crate) struct Share {
 
 impl Default for Share {
     fn default() -> Self {
-        Self { turns: true, most_turns: 10_000, longest: Duration::from_millis(5) }
+        Self { turns: true, most_turns: 10_000, longest: Duration::from_millis(3) }
     }
 }
 
@@ -128,8 +129,8 @@ impl Lease {
             turns_wanted: 0,
             // The share counts from now: a hand-over may have been asked for long ago.
             wanted: if waiting { Moment::now() } else { Moment::NEVER },
-            ttl: grant.ttl,
-            lid: Lid { ttl: Duration::MAX, until: Moment::START },
+            ttl: grant.ttl.into(),
+            lid: Lid { ttl: Span::MAX, until: Moment::START },
         };
         Self {
             ticket,
@@ -190,8 +191,8 @@ impl Lease {
         // Held to the end: a shortening that begins meanwhile must not be undone.
         let mut tenure = self.tenure();
         let capped = grant.asked <= tenure.lid.until;
-        let ttl = if capped { grant.ttl.min(tenure.lid.ttl) } else { grant.ttl };
-        tenure.ttl = tenure.ttl.max(grant.ttl);
+        let ttl = if capped { grant.ttl.min(tenure.lid.ttl.get()) } else { grant.ttl };
+        tenure.ttl = tenure.ttl.max(grant.ttl.into());
         if clock::move_on(&self.deadline, Grant { asked: grant.asked, ttl }.deadline()) {
             self.renewed.fetch_max(grant.asked.to_bits(), Ordering::AcqRel);
         }
@@ -207,7 +208,7 @@ impl Lease {
         if grant.asked < tenure.lid.until.after(answered_within) && tenure.lid.until != Moment::START {
             return false;
         }
-        tenure.lid = Lid { ttl: grant.ttl, until: Moment::NEVER };
+        tenure.lid = Lid { ttl: grant.ttl.into(), until: Moment::NEVER };
         self.deadline.fetch_min(grant.deadline().to_bits(), Ordering::AcqRel);
         true
     }
@@ -275,12 +276,12 @@ impl Lease {
     /// Whether a shortening that got no answer keeps it from lasting long enough for a turn of `ttl`.
     pub(crate) fn is_too_short_for(&self, ttl: Duration) -> bool {
         let lid = self.tenure().lid;
-        lid.until == Moment::NEVER && lid.ttl < ttl
+        lid.until == Moment::NEVER && lid.ttl.get() < ttl
     }
 
     /// How long the store may keep the lock.
     pub(crate) fn ttl(&self) -> Duration {
-        self.tenure().ttl
+        self.tenure().ttl.get()
     }
 
     /// Somebody waits for it elsewhere.

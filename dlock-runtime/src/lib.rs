@@ -84,6 +84,7 @@ mod observe;
 mod options;
 mod renewal;
 mod runtime;
+mod span;
 mod store;
 mod sync;
 mod template;

@@ -21,6 +21,7 @@ use crate::{
     lease::{Beginning, Lease},
     observe,
     options::{Terms, whole_millis},
+    span::Span,
 };
 
 /// How long a lease may be longer than its turn asked for: alternating turns would shorten and prolong it all the time.
@@ -32,15 +33,15 @@ pub(crate) struct Turn {
     pub(crate) engine: Owing,
     pub(crate) key: LockKey,
     pub(crate) fence: u64,
-    ttl: Duration,
+    ttl: Span,
     /// The interval of renewal, `None` if there is none.
-    renew: Option<Duration>,
+    renew: Option<Span>,
     pub(crate) began: Moment,
     /// When `max_hold` ends it.
     end: Moment,
     /// When it ends even if the lease does not: the same, or its TTL if it is not renewed. `Moment::START` once it is over.
     limit: AtomicU64,
-    lost: OnceLock<(LostReason, Duration)>,
+    lost: OnceLock<(LostReason, Moment)>,
     /// The tasks whose bodies must stop when it is lost.
     bodies: Mutex<Vec<Waker>>,
     users: AtomicUsize,
@@ -82,8 +83,8 @@ impl Turn {
             engine: wish.engine,
             key: wish.key,
             fence,
-            ttl: wish.terms.ttl,
-            renew: wish.terms.renew,
+            ttl: wish.terms.ttl.into(),
+            renew: wish.terms.renew.map(Span::from),
             began,
             end,
             limit: AtomicU64::new(limit.to_bits()),
@@ -129,8 +130,8 @@ impl Turn {
 
     /// The error that tells of the loss.
     pub(crate) fn loss(&self) -> LockError {
-        let &(reason, held_for) = self.lost.get_or_init(|| (LostReason::Expired, Moment::now().since(self.began)));
-        LockError::Lost { key: self.key.clone(), held_for, fence: self.fence, reason }
+        let &(reason, at) = self.lost.get_or_init(|| (LostReason::Expired, Moment::now()));
+        LockError::Lost { key: self.key.clone(), held_for: at.since(self.began), fence: self.fence, reason }
     }
 
     /// The store renewed the lease for it.
@@ -143,7 +144,7 @@ impl Turn {
 
     /// Marks it lost, once, and wakes the bodies that run under it.
     pub(crate) fn lose(&self, reason: LostReason) {
-        let first = self.lost.set((reason, Moment::now().since(self.began))).is_ok();
+        let first = self.lost.set((reason, Moment::now())).is_ok();
         self.limit.store(Moment::START.to_bits(), Ordering::Release);
         for body in std::mem::take(&mut *self.bodies()) {
             body.wake();
@@ -177,6 +178,7 @@ impl Turn {
     pub(crate) fn due(&self, now: Moment) -> Moment {
         let renewal = match self.renew {
             Some(interval) if self.can_gain() => {
+                let interval = interval.get();
                 // A lease can be shorter than this turn would have it.
                 let (renewed, deadline) = (self.lease.renewed(), self.lease.deadline());
                 let span = deadline.since(renewed);
@@ -195,13 +197,14 @@ impl Turn {
 
     /// Whether the lease lasts longer than it asked for, so that after a crash others would wait too long.
     pub(crate) fn is_short_of_its_lease(&self, now: Moment) -> bool {
-        self.lease.deadline() > now.after(self.ttl)
+        self.lease.deadline() > now.after(self.ttl.get())
     }
 
     /// The TTL that a renewal asks for: near its end the store shall not keep the lock much longer.
     pub(crate) fn renewal_ttl(&self, now: Moment) -> Duration {
-        let rest = self.end.since(now).saturating_add(margin(self.ttl));
-        whole_millis(self.ttl.min(rest))
+        let ttl = self.ttl.get();
+        let rest = self.end.since(now).saturating_add(margin(ttl));
+        whole_millis(ttl.min(rest))
     }
 
     /// `waker` will be woken when it is lost.
