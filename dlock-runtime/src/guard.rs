@@ -119,14 +119,14 @@ impl Guard {
     ///
     /// # Cancel safety
     /// Dropping the future drops `body`. The lock stays with the guard.
-    pub async fn run<F: Future>(&self, body: F) -> Result<F::Output, LockError> {
-        let gated = Gated { body: Some(body), turn: Arc::clone(self.turn()) };
-        self.run_to_end(gated).await
+    // No `async fn`, which would keep the body twice: as its argument and as what it awaits.
+    pub fn run<F: Future>(&self, body: F) -> impl Future<Output = Result<F::Output, LockError>> {
+        self.run_to_end(Gated { body: Some(body), turn: Arc::clone(self.turn()) })
     }
 
     /// Runs `body` to its end whatever becomes of the lock.
-    pub(crate) async fn run_to_end<F: Future>(&self, body: F) -> F::Output {
-        held::within(Arc::clone(self.turn()), body).instrument(observe::holding(self.key().label(), self.fence())).await
+    pub(crate) fn run_to_end<F: Future>(&self, body: F) -> impl Future<Output = F::Output> {
+        held::within(Arc::clone(self.turn()), body).instrument(observe::holding(self.key().label(), self.fence()))
     }
 
     /// Gives the lock back and waits for the store to confirm it.

@@ -77,6 +77,19 @@ async fn the_same_task_joins_its_own_hold_unless_reentrant_is_false() -> Result<
     Ok(())
 }
 
+#[tokio::test]
+async fn a_body_joins_the_holds_around_the_place_where_it_runs() -> Result<(), LockError> {
+    let locks = locks("nested").await;
+    let (one, other) = (locks.lock("a:1").acquire().await?, locks.lock("a:2").acquire().await?);
+    // Made outside of the other hold, and run inside.
+    let work = one.run(async { Ok::<_, LockError>((inner(&locks, 1).await?, inner(&locks, 2).await?)) });
+    assert_eq!(other.run(work).await???, (1, 2));
+    let outside = one.run(inner(&locks, 2));
+    assert!(is_busy(&outside.await?), "the negative control: there is nothing to join");
+    other.release().await?;
+    one.release().await
+}
+
 #[distributed_lock(key = "default")]
 async fn by_default() -> Result<bool, LockError> {
     Ok(locked(&Runtime::installed()?, "default").await)
