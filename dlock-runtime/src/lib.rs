@@ -60,6 +60,7 @@ pub mod __rt;
 mod acquire;
 mod ask;
 mod builder;
+mod call;
 mod clock;
 mod context;
 mod desk;

@@ -4,6 +4,11 @@ use std::{fmt::Display, sync::Arc};
 
 pub use std::time::Duration;
 
+use crate::{
+    call::{Body, Left, Release},
+    lock::LockRequest,
+    options::Wishes,
+};
 pub use crate::{
     error::LockError,
     guard::Guard,
@@ -11,7 +16,6 @@ pub use crate::{
     options::{MaxHold, OnLost, Renew, Wait},
     runtime::Runtime,
 };
-use crate::{lock::LockRequest, observe, options::Wishes};
 
 /// The key of a template.
 pub fn key(template: &'static str, values: &[&dyn Display]) -> LockKey {
@@ -121,52 +125,48 @@ impl Lock {
     ///
     /// # Errors
     /// [`LockError::Lost`] if it was lost and the body was dropped.
-    pub async fn renew_while<F: Future>(&self, body: F) -> Result<F::Output, LockError> {
+    pub fn renew_while<F: Future>(&self, body: F) -> impl Future<Output = Result<F::Output, LockError>> {
         match (&self.guard, self.on_lost) {
-            (None, _) => Ok(body.await),
-            (Some(guard), OnLost::Cancel) => guard.run(body).await,
-            (Some(guard), OnLost::Finish) => Ok(guard.run_to_end(body).await),
+            (None, _) => Body::Unlocked { body },
+            (Some(guard), OnLost::Cancel) => Body::Cancelled { body: guard.run(body) },
+            (Some(guard), OnLost::Finish) => Body::Finished { body: guard.run_to_end(body) },
         }
     }
 
     /// Gives the lock back. The body's own error wins over everything; a loss wins over the body's success.
-    pub async fn release<T>(self, output: Result<T, LockError>, fail: Fail<T>) -> T {
+    pub fn release<T>(self, output: Result<T, LockError>, fail: Fail<T>) -> impl Future<Output = T> {
         let failed = output.as_ref().is_ok_and(fail.is_failure);
-        self.settle(output, failed).await.unwrap_or_else(fail.from_lock_error)
+        self.settle(output, failed, fail.from_lock_error)
     }
 
     /// The same for a function with `or_else` that returns a `Result`.
-    pub async fn release_result_or<T, E>(
+    pub fn release_result_or<T, E>(
         self,
         output: Result<Result<T, E>, LockError>,
         or_else: impl FnOnce(LockError) -> Result<T, E>,
-    ) -> Result<T, E> {
+    ) -> impl Future<Output = Result<T, E>> {
         let failed = output.as_ref().is_ok_and(Result::is_err);
-        self.settle(output, failed).await.unwrap_or_else(or_else)
+        self.settle(output, failed, or_else)
     }
 
     /// The same for a function with `or_else` that returns anything else.
-    pub async fn release_or<T>(self, output: Result<T, LockError>, or_else: impl FnOnce(LockError) -> T) -> T {
-        self.settle(output, false).await.unwrap_or_else(or_else)
+    pub fn release_or<T>(
+        self,
+        output: Result<T, LockError>,
+        or_else: impl FnOnce(LockError) -> T,
+    ) -> impl Future<Output = T> {
+        self.settle(output, false, or_else)
     }
 
-    /// Releases, and decides which of two troubles is told.
-    async fn settle<T>(self, output: Result<T, LockError>, failed: bool) -> Result<T, LockError> {
-        let Some(guard) = self.guard else { return output };
-        let label = guard.key().label();
-        let released = guard.release().await;
-        match (output, released) {
-            (Ok(output), Err(loss)) if loss.is_lost() && !failed && self.on_lost == OnLost::Cancel => {
-                drop(output);
-                Err(loss)
-            }
-            // The keeper goes on releasing, and the body did its work under the lock.
-            (output, Err(error)) if !error.is_lost() => {
-                observe::release_delayed(label, &error);
-                output
-            }
-            (output, _) => output,
-        }
+    fn settle<T>(
+        self,
+        output: Result<T, LockError>,
+        failed: bool,
+        or_else: impl FnOnce(LockError) -> T,
+    ) -> impl Future<Output = T> {
+        let Self { guard, on_lost } = self;
+        let label = guard.as_ref().map_or("", |guard| guard.key().label());
+        Release { left: Some(Left { output, failed, on_lost, label, or_else }), guard: guard.map(Guard::release) }
     }
 }
 

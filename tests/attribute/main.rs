@@ -6,6 +6,7 @@ mod keys;
 mod outcomes;
 mod scope;
 mod shapes;
+mod sizes;
 mod times;
 
 use dlock_runtime::{LockError, Runtime};

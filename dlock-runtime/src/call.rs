@@ -1,0 +1,95 @@
+//! The futures of one call, by hand: an `async fn` would keep what it is given twice, as its argument and as what it
+//! awaits or keeps meanwhile, and here that is the whole body and all that it returned.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use crate::{error::LockError, observe, options::OnLost};
+
+pin_project_lite::pin_project! {
+    /// The body: without a lock, dropped when its lock is lost, or run to its end all the same.
+    #[project = BodyProjection]
+    pub(crate) enum Body<F, C, E> {
+        Unlocked { #[pin] body: F },
+        Cancelled { #[pin] body: C },
+        Finished { #[pin] body: E },
+    }
+}
+
+impl<F, C, E> Future for Body<F, C, E>
+where
+    F: Future,
+    C: Future<Output = Result<F::Output, LockError>>,
+    E: Future<Output = F::Output>,
+{
+    type Output = Result<F::Output, LockError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project() {
+            BodyProjection::Unlocked { body } => body.poll(cx).map(Ok),
+            BodyProjection::Cancelled { body } => body.poll(cx),
+            BodyProjection::Finished { body } => body.poll(cx).map(Ok),
+        }
+    }
+}
+
+/// What the body left behind, while the lock is given back.
+pub(crate) struct Left<T, E> {
+    pub(crate) output: Result<T, LockError>,
+    /// The output is the body's own error.
+    pub(crate) failed: bool,
+    pub(crate) on_lost: OnLost,
+    pub(crate) label: &'static str,
+    pub(crate) or_else: E,
+}
+
+impl<T, E: FnOnce(LockError) -> T> Left<T, E> {
+    /// Decides which of two troubles is told.
+    fn settle(self, released: Result<(), LockError>) -> T {
+        let Self { output, failed, on_lost, label, or_else } = self;
+        let settled = match (output, released) {
+            (Ok(output), Err(loss)) if loss.is_lost() && !failed && on_lost == OnLost::Cancel => {
+                drop(output);
+                Err(loss)
+            }
+            // The keeper goes on releasing, and the body did its work under the lock.
+            (output, Err(error)) if !error.is_lost() => {
+                observe::release_delayed(label, &error);
+                output
+            }
+            (output, _) => output,
+        };
+        settled.unwrap_or_else(or_else)
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The release. `R` is that of the guard, if there is one.
+    pub(crate) struct Release<T, E, R> {
+        pub(crate) left: Option<Left<T, E>>,
+        #[pin]
+        pub(crate) guard: Option<R>,
+    }
+}
+
+impl<T, E, R> Future for Release<T, E, R>
+where
+    E: FnOnce(LockError) -> T,
+    R: Future<Output = Result<(), LockError>>,
+{
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let this = self.project();
+        let released = match this.guard.as_pin_mut() {
+            Some(guard) => ready!(guard.poll(cx)),
+            None => Ok(()),
+        };
+        match this.left.take() {
+            Some(left) => Poll::Ready(left.settle(released)),
+            None => unreachable!("a future is not polled after its end"),
+        }
+    }
+}
