@@ -91,7 +91,7 @@ async fn enter(wish: &Wish) -> Result<(Place, Moment), LockError> {
 
 async fn ask(place: Place, wish: Wish) -> Result<Arc<Turn>, LockError> {
     let engine = Arc::clone(&wish.engine);
-    let asking = async move {
+    let asking = move || async move {
         let mut patience = Patience::new(wish.terms.wait, Moment::now().since(wish.since));
         Request { wish, fresh: None }.run(place, &mut patience).await
     };

@@ -226,7 +226,7 @@ async fn reach(keeper: &Keeper, wait: Wait) -> Result<(), LockError> {
         Wait::Forever => DEFAULT_WAIT,
     };
     let desk = Arc::clone(keeper.desk());
-    context::run(keeper, async move {
+    context::run(keeper, move || async move {
         let mut patience = Patience::new(Wait::For(at_most), Duration::ZERO);
         loop {
             match desk.in_time(desk.store.check(desk.command_timeout)).await {

@@ -17,18 +17,20 @@ thread_local! {
     static FIT: Cell<Option<Id>> = const { Cell::new(None) };
 }
 
-/// Runs `work` here if possible, else on the keeper's thread.
+/// Runs `work` here if possible, else on the keeper's thread. It is made only then: as an argument its future would be kept
+/// twice.
 ///
 /// # Errors
 /// [`LockError::Unavailable`] if the keeper's thread is gone.
-pub(crate) async fn run<T: Send + 'static>(
-    keeper: &Keeper,
-    work: impl Future<Output = T> + Send + 'static,
-) -> Result<T, LockError> {
+pub(crate) async fn run<T, F>(keeper: &Keeper, work: impl FnOnce() -> F) -> Result<T, LockError>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
     if is_fit_here().await {
-        return Ok(work.await);
+        return Ok(work().await);
     }
-    keeper.run(work).await.ok_or_else(|| LockError::Unavailable {
+    keeper.run(work()).await.ok_or_else(|| LockError::Unavailable {
         source: Cause::from(Box::<dyn std::error::Error + Send + Sync>::from("the keeper's thread is gone")),
     })
 }

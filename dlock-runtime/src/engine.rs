@@ -38,7 +38,7 @@ impl Engine {
     /// Who asks for a lock, for an operator: host, process, and the function or the template.
     pub(crate) fn who(&self, purpose: &str, label: &str) -> String {
         let space = if purpose.is_empty() { "" } else { " " };
-        format!("{} {purpose}{space}{label}", self.place)
+        [&self.place, " ", purpose, space, label].concat()
     }
 
     pub(crate) fn is_shut_down(&self) -> bool {

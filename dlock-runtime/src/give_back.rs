@@ -165,19 +165,11 @@ impl Desk {
         }
     }
 
-    /// Gives back a lease for a caller who waits for that. False if it was not ours any more.
-    ///
-    /// # Errors
-    /// What kept the store from answering.
-    pub(crate) fn give_back_now(
-        self: &Arc<Self>,
-        lease: Arc<Lease>,
-    ) -> impl Future<Output = Result<bool, StoreError>> + Send + use<> {
+    /// Nobody uses a lease any more, and a caller will wait until it is given back.
+    pub(crate) fn begin_to_give_back(self: &Arc<Self>, lease: Arc<Lease>) -> Unsettled {
         let left = Left::Lease(lease);
         self.close(&left);
-        // If the caller goes away or gives up, also before the first poll, the keeper goes on.
-        let unsettled = Unsettled { desk: Arc::clone(self), leftover: Leftover::of(&left) };
-        async move { unsettled.settle_now().await }
+        Unsettled { desk: Arc::clone(self), leftover: Leftover::of(&left) }
     }
 
     /// Nobody may act under a lease from here on.
@@ -189,14 +181,18 @@ impl Desk {
     }
 }
 
-/// What a caller began to release.
-struct Unsettled {
+/// What a caller began to release. If the caller goes away or gives up, the keeper goes on.
+pub(crate) struct Unsettled {
     desk: Arc<Desk>,
     leftover: Option<Leftover>,
 }
 
 impl Unsettled {
-    async fn settle_now(mut self) -> Result<bool, StoreError> {
+    /// Gives it back. False if it was not ours any more.
+    ///
+    /// # Errors
+    /// What kept the store from answering.
+    pub(crate) async fn settle_now(mut self) -> Result<bool, StoreError> {
         let Some(leftover) = &self.leftover else { return Ok(false) };
         let patience = leftover.ttl.min(self.desk.command_timeout * FOR_THE_CALLER);
         let answer = leftover.release(&self.desk, patience).await;

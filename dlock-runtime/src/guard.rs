@@ -88,7 +88,7 @@ impl Guard {
     /// knows of.
     pub async fn renew(&self) -> Result<(), LockError> {
         let turn = Arc::clone(self.turn());
-        context::run(&self.turn().engine.keeper, async move {
+        context::run(&self.turn().engine.keeper, move || async move {
             turn.ensure_held()?;
             let desk = turn.engine.keeper.desk();
             let asked = Moment::now();
@@ -168,7 +168,8 @@ async fn release(turn: Arc<Turn>) -> Result<(), LockError> {
     match finish(&turn, now) {
         None => held,
         Some(Left::Lease(lease)) if desk.confirms => {
-            match context::run(&turn.engine.keeper, desk.give_back_now(lease)).await? {
+            let unsettled = desk.begin_to_give_back(lease);
+            match context::run(&turn.engine.keeper, || unsettled.settle_now()).await? {
                 Ok(false) if held.is_ok() => {
                     turn.lose(LostReason::Gone);
                     Err(turn.loss())

@@ -55,7 +55,7 @@ pub(crate) fn seen_name(name: &str) -> String {
 
 /// A helper key lies in the same cluster slot as its lock.
 fn helper_name(name: &str, suffix: &str) -> String {
-    if name.contains('{') { format!("{name}{suffix}") } else { format!("{{{name}}}{suffix}") }
+    if name.contains('{') { [name, suffix].concat() } else { ["{", name, "}", suffix].concat() }
 }
 
 /// Why no lock can be taken on `name`, which is `key` with its namespace before it.

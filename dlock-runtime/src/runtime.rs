@@ -81,7 +81,7 @@ impl Runtime {
     ) -> Result<bool, LockError> {
         let (key, timeout) = (key.into(), timeout.into());
         let runtime = self.clone();
-        context::run(&self.0.keeper, async move {
+        context::run(&self.0.keeper, move || async move {
             let mut patience = Patience::new(timeout, Duration::ZERO);
             loop {
                 let (answer, remaining) = match runtime.inspect(key.clone()).await {
@@ -110,7 +110,7 @@ impl Runtime {
         let key = key.into();
         let name = self.0.namespace.name(&key)?;
         let desk = Arc::clone(self.0.keeper.desk());
-        context::run(&self.0.keeper, async move {
+        context::run(&self.0.keeper, move || async move {
             let reply = desk.store.inspect(&name, desk.command_timeout);
             let holder = desk.in_time(reply).await.map_err(|error| error.about(&key))?;
             Ok(holder.map(|holder| holder.and_waiters(desk.gates.waiting(&name))))

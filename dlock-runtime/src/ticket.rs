@@ -1,6 +1,9 @@
 //! Who asks for which lock: the pair by which the store knows a request and, later, a lease.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt::{self, Write},
+    sync::Arc,
+};
 
 use crate::error::LockError;
 
@@ -31,6 +34,14 @@ pub(crate) struct Token {
 }
 
 impl Token {
+    /// As the store keeps it, as the value of the lock.
+    pub(crate) fn text(&self) -> String {
+        // Made for each request, so it is not left to grow as it is written.
+        let mut text = String::with_capacity(32 + 1 + 16);
+        _ = write!(text, "{self}");
+        text
+    }
+
     /// Reads the number of a token that belongs to `identity`.
     pub(crate) fn number_of(identity: Identity, text: &str) -> Option<u64> {
         let (owner, number) = text.split_once('-')?;
@@ -40,7 +51,6 @@ impl Token {
     }
 }
 
-/// What the store keeps as the value of the lock.
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{:x}", self.identity, self.number)
@@ -68,7 +78,7 @@ mod tests {
     #[test]
     fn a_token_is_read_by_its_own_runtime_only() {
         let [ours, theirs] = [Identity([0, 0xa]), Identity([0xa, 0])];
-        let text = Token { identity: ours, number: 0x2f }.to_string();
+        let text = Token { identity: ours, number: 0x2f }.text();
         assert_eq!(text, "0000000000000000000000000000000a-2f");
         assert_eq!(Token::number_of(ours, &text), Some(0x2f));
         assert_eq!(Token::number_of(theirs, &text), None);

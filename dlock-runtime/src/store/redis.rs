@@ -127,7 +127,7 @@ impl Store for Redis {
         let (claim, leaving) = (Arc::clone(claim), Arc::clone(claim));
         let command = move |by| {
             let again = if claim.sent.load(Ordering::Acquire) { "1" } else { "0" };
-            let token = claim.ticket.token.to_string();
+            let token = claim.ticket.token.text();
             let waits = if claim.waits { SEAT_COUNTS } else { Duration::ZERO };
             let args = [
                 Text(&token),
@@ -157,7 +157,7 @@ impl Store for Redis {
 
     fn release(&self, leaving: Leaving, patience: Duration) -> Reply<bool> {
         let command = move |by| {
-            let token = leaving.ticket.token.to_string();
+            let token = leaving.ticket.token.text();
             let rest = leaving.fences.and_then(|fences| Some((fences.to_return()?, fences.last())));
             let (used, last) = rest.map(|(used, last)| (used.to_string(), last.to_string())).unwrap_or_default();
             let seat = leaving.seat.as_deref().map(seat).unwrap_or_default();
@@ -235,7 +235,7 @@ async fn renew_all(
 ) -> RedisResult<Vec<RedisResult<Value>>> {
     let mut pipeline = redis::pipe();
     for Renewal { ticket, ttl, shorten, more } in renewals {
-        let token = ticket.token.to_string();
+        let token = ticket.token.text();
         let (fences, who) = more.as_ref().map_or((0, ""), |more| (more.fences.into(), more.who.as_str()));
         let shorten = Text(if *shorten { "1" } else { "0" });
         let args = [Text(&token), Millis(*ttl), shorten, Number(fences), Text(who), Millis(RECORD_KEPT)];
