@@ -1,5 +1,5 @@
-//! The only place that emits code: this file, with [`key`] and [`options`] below it. What it emits is read with `cargo expand`, so it is short and shows the three verbs:
-//! acquire, renew while the body runs, release.
+//! The only place that emits code: this file, with [`key`] and [`options`] below it. What it emits is read with
+//! `cargo expand`, so it is short and shows the three verbs: acquire, renew while the body runs, release.
 //!
 //! **Invariant:** nothing that a user's code can shadow decides what this code means: runtime names go through one
 //! absolute path, locals have [`Span::mixed_site`], there is no `use` and no `#[allow]`.
@@ -12,7 +12,7 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Expr;
 
 use crate::args::{Args, Key};
-use crate::function::{Function, names};
+use crate::function::{Form, Function, names};
 use crate::output::Output;
 use crate::parameters::Parameter;
 
@@ -36,16 +36,20 @@ use crate::parameters::Parameter;
 //         __lock.release(__output, __fail).await
 //     }
 pub(crate) fn expand(args: &Args, function: &Function) -> TokenStream {
-    let Function { attributes, visibility, default, signature, inner_attributes, body, boxed, .. } = function;
+    let Function { attributes, visibility, default, signature, inner_attributes, body, form, .. } = function;
     let statements = Expansion::new(args, function).statements();
     let braces = |inner: TokenStream| braces_like(body, inner);
-    let block = match boxed {
-        None => braces(quote!(#(#inner_attributes)* #statements)),
-        Some(pin) => {
+    let content = match form {
+        Form::Async => statements,
+        Form::Block { pin, keywords } => {
             let inner = braces(statements);
-            braces(quote!(#(#inner_attributes)* #pin(async move #inner)))
+            match pin {
+                Some(pin) => quote!(#pin(#keywords #inner)),
+                None => quote!(#keywords #inner),
+            }
         }
     };
+    let block = braces(quote!(#(#inner_attributes)* #content));
     quote!(#(#attributes)* #visibility #default #signature #block)
 }
 
@@ -151,6 +155,9 @@ impl<'a> Expansion<'a> {
     /// One that the body does not name keeps its own name, so that "unused variable" is still said of it; if the template
     /// names it, it is used, so it gets a name of which that is never said. One that an expression names may have been
     /// moved by it, and one that `or_else` names may still be borrowed by it: they stay where they are.
+    ///
+    /// A plain function that makes a future has given the future only what is named in it, and dropped the rest when it
+    /// was called. So only what an option named beside the body is taken.
     fn take(&self, parameter: &Parameter) -> Option<TokenStream> {
         let (Self { args, function, site, .. }, Parameter { ident, cfg, dropped }) = (self, parameter);
         let name = parameter.name();
@@ -158,19 +165,27 @@ impl<'a> Expansion<'a> {
         if !dropped || or_else_names {
             return None;
         }
+        let in_template = self.template_names(&name);
+        let in_expression = self.expressions_name(&name);
+        if matches!(function.form, Form::Block { .. }) && !in_template && !in_expression {
+            return None;
+        }
         if function.body_names(&name) {
             return Some(quote_spanned!(*site=> #(#cfg)* let _ = &#ident;));
         }
-        if self.expressions_name(&name) {
+        if in_expression {
             return None;
         }
-        let in_template = match &self.args.key {
-            Some(Key::Template(template)) => template.placeholders().any(|placeholder| placeholder.root == name),
-            _ => false,
-        };
         let inside =
             if in_template || name == "self" { format_ident!("__{name}", span = *site) } else { ident.clone() };
         Some(quote_spanned!(*site=> #(#cfg)* let #inside = #ident;))
+    }
+
+    fn template_names(&self, name: &str) -> bool {
+        match &self.args.key {
+            Some(Key::Template(template)) => template.placeholders().any(|placeholder| placeholder.root == name),
+            _ => false,
+        }
     }
 
     /// Whether an option that is evaluated before the body names this parameter.

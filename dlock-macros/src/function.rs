@@ -9,7 +9,7 @@ use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Attribute, ReturnType, Signature, Token, Type, Visibility};
 
-use crate::boxed;
+use crate::block::{self, Block};
 use crate::mistake::mistake;
 use crate::parameters::{self, Parameter};
 
@@ -26,11 +26,19 @@ pub(crate) struct Function {
     pub(crate) body: Group,
     /// What the body gives; `()` where nothing is written.
     pub(crate) output: Type,
-    /// Of a `Box::pin(async move { .. })`, the tokens before the braces: the body is then what stands inside them.
-    pub(crate) boxed: Option<TokenStream>,
+    pub(crate) form: Form,
     pub(crate) parameters: Vec<Parameter>,
     /// What stands for `_` in the signature, so that it can be dropped in time, too.
     pub(crate) unnamed: Vec<Parameter>,
+}
+
+/// How the function makes its future.
+pub(crate) enum Form {
+    /// `async fn`
+    Async,
+    /// A plain function: the body is what stands in the braces of `Box::pin(async move { .. })`, or without a `pin` of
+    /// `async move { .. }`.
+    Block { pin: Option<TokenStream>, keywords: TokenStream },
 }
 
 impl Function {
@@ -76,9 +84,9 @@ fn parse(input: ParseStream<'_>) -> syn::Result<Function> {
         other => return Err(mistake(other, "a function's body stands in braces", "write `{ .. }`")),
     };
     let (inner_attributes, body) = without_attributes(written)?;
-    let (output, boxed, body) = match (&signature.asyncness, boxed::find(&signature, &body)) {
-        (Some(_), _) => (declared(&signature), None, body),
-        (None, Some(found)) => (found.output, Some(found.before), found.body),
+    let (output, form, body) = match (&signature.asyncness, block::find(&signature, &body)) {
+        (Some(_), _) => (declared(&signature), Form::Async, body),
+        (None, Some(Block { output, pin, keywords, body })) => (output, Form::Block { pin, keywords }, body),
         (None, None) => return Err(not_async(&signature, &attributes, &body)),
     };
     let parameters = parameters::named(&signature);
@@ -91,7 +99,7 @@ fn parse(input: ParseStream<'_>) -> syn::Result<Function> {
         inner_attributes,
         body,
         output,
-        boxed,
+        form,
         parameters,
         unnamed,
     })
@@ -127,8 +135,8 @@ fn not_async(signature: &Signature, attributes: &[Attribute], body: &Group) -> s
     } else if matches!(signature.output, ReturnType::Type(..))
         && names_anywhere(signature.output.to_token_stream(), "Future")
     {
-        "write `async fn` and the type that the future gives; of boxed futures only \
-         `Box::pin(async move { .. })` as the whole body is understood"
+        "write `async fn` and the type that the future gives; a function that returns a future can hold a lock \
+         if its whole body is one `async move { .. }`, or `Box::pin(async move { .. })`"
     } else {
         "write `async fn`; in blocking code, take the lock by hand with `runtime.lock(key)`"
     };

@@ -2,11 +2,11 @@
 //!
 //! The pipeline is the folder. This file is only the door: `args` reads the options (their syntax is in `pairs`, their
 //! values in `values`, `duration` and `template`, with `rules` for what makes a template safe), `function` reads the item
-//! with its `parameters` and its `output` (`boxed` knows what `#[async_trait]` makes of it), and only `expand` emits code.
+//! with its `parameters` and its `output` (`block` knows functions that return a future), and only `expand` emits code.
 //! What users read is put together in `mistake` and `suggest`.
 
 mod args;
-mod boxed;
+mod block;
 mod duration;
 mod expand;
 mod function;

@@ -160,7 +160,8 @@ fn what_cannot_hold_a_lock_is_told_why() {
         ("#[test] fn f() { }", "move it below"),
         ("fn main() { runtime().block_on(async {}) }", "move it below"),
         ("fn f() -> impl Future<Output = u8> { async { 1 } }", "write `async fn` and the type"),
-        ("fn f() -> Pin<Box<dyn Future<Output = u8>>> { let x = 1; Box::pin(async move { x }) }", "as the whole body"),
+        ("fn f() -> Pin<Box<dyn Future<Output = u8>>> { let x = 1; Box::pin(async move { x }) }", "if its whole body is one"),
+        ("fn f(id: u8) -> impl Future<Output = u8> { let x = id; async move { x } }", "if its whole body is one"),
     ] {
         let messages = errors(attribute("key = \"a\"", item));
         assert_eq!(messages.len(), 1, "{item}: {messages:?}");

@@ -4,7 +4,7 @@ use dlock_runtime::{LockError, distributed_lock};
 
 #[distributed_lock(key = "stock:<id>")]
 fn deduct(id: u64) -> impl Future<Output = Result<u64, LockError>> {
-    async move { Ok(id) }
+    std::future::ready(Ok(id))
 }
 
 fn main() {}
