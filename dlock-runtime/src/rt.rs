@@ -183,13 +183,32 @@ pub trait Returns: Sized {
     fn from_lock_error(error: LockError) -> Self;
 }
 
-impl<T, E: From<LockError>> Returns for Result<T, E> {
+impl<T, E: Carries> Returns for Result<T, E> {
     fn is_failure(&self) -> bool {
         self.is_err()
     }
 
     fn from_lock_error(error: LockError) -> Self {
-        Err(error.into())
+        Err(E::from_lock_error(error))
+    }
+}
+
+/// The error of such a `Result`. It is asked apart, so that an error type that lacks `From` is told by its own name.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be made from a `LockError`, which this function returns when its lock is not acquired or is lost",
+    label = "`{Self}` has no `From<LockError>`",
+    note = "write `impl From<LockError> for {Self} {{ .. }}`",
+    note = "or give `or_else = |error| ..`, which turns the `LockError` into what the function returns"
+)]
+pub trait Carries: Sized {
+    /// The `LockError` as this error.
+    fn from_lock_error(error: LockError) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: From<LockError>> Carries for E {
+    fn from_lock_error(error: LockError) -> Self {
+        error.into()
     }
 }
 
