@@ -15,11 +15,25 @@ use crate::pairs::{self, Pair};
 use crate::parameters::Parameter;
 use crate::suggest::{list, nearest};
 use crate::template::Template;
-use crate::values::{Given, OnLost, Setting, bare, guard, interval, krate, on_lost, switch, time};
+use crate::values::{Given, OnLost, Setting, bare, guard, interval, krate, on_lost, on_or_off, time};
 
 /// In the order of the reference page.
-const OPTIONS: [&str; 12] =
-    ["key", "ttl", "wait", "renew", "max_hold", "on_lost", "or_else", "guard", "when", "reentrant", "runtime", "crate"];
+const OPTIONS: [&str; 14] = [
+    "key",
+    "ttl",
+    "wait",
+    "renew",
+    "max_hold",
+    "on_lost",
+    "or_else",
+    "guard",
+    "when",
+    "reentrant",
+    "runtime",
+    "warn",
+    "doc",
+    "crate",
+];
 
 /// Names from other lock libraries, and what they are called here.
 const ALSO_KNOWN_AS: [(&str, &str); 8] = [
@@ -50,6 +64,8 @@ pub(crate) struct Args {
     pub(crate) when: Option<Expr>,
     pub(crate) reentrant: Option<bool>,
     pub(crate) runtime: Option<Expr>,
+    pub(crate) warn: Option<bool>,
+    pub(crate) doc: Option<bool>,
     pub(crate) krate: Option<Path>,
 }
 
@@ -110,13 +126,10 @@ impl Args {
             "or_else" => self.or_else = Some(value),
             "guard" => self.guard = Some(guard(&value)?),
             "when" => self.when = Some(value),
-            "reentrant" => {
-                self.reentrant =
-                    Some(switch(&value).ok_or_else(|| {
-                        mistake(&value, "`reentrant` is `true` or `false`", "leave it out for `true`")
-                    })?)
-            }
+            "reentrant" => self.reentrant = Some(on_or_off(name, &value)?),
             "runtime" => self.runtime = Some(value),
+            "warn" => self.warn = Some(on_or_off(name, &value)?),
+            "doc" => self.doc = Some(on_or_off(name, &value)?),
             _ => self.krate = Some(krate(&value)?),
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! The only place that emits code: this file, with [`key`] and [`options`] below it. What it emits is read with
+//! The only place that emits code: this file, with [`key`], [`options`] and [`warn`] below it. What it emits is read with
 //! `cargo expand`, so it is short and shows the three verbs: acquire, renew while the body runs, release.
 //!
 //! **Invariant:** nothing that a user's code can shadow decides what this code means: runtime names go through one
@@ -6,6 +6,7 @@
 
 mod key;
 mod options;
+mod warn;
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -75,11 +76,13 @@ impl<'a> Expansion<'a> {
 
     fn statements(&self) -> TokenStream {
         let Self { args, site, .. } = *self;
+        let warnings = self.warnings();
         let lock = self.lock();
         let guard = args.guard.as_ref().map(|guard| quote_spanned!(site=> let #guard = __lock.guard();));
         let body = self.body();
         let release = self.release();
         quote_spanned! {site=>
+            #warnings
             #lock
             #guard
             let __output = __lock.renew_while(#body).await;

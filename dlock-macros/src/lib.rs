@@ -2,7 +2,8 @@
 //!
 //! The pipeline is the folder. This file is only the door: `args` reads the options (their syntax is in `pairs`, their
 //! values in `values`, `duration` and `template`, with `rules` for what makes a template safe), `function` reads the item
-//! with its `parameters` and its `output` (`block` knows functions that return a future), and only `expand` emits code.
+//! with its `parameters` and its `output` (`block` knows functions that return a future, `hazards` what the compiler is to
+//! warn of), and only `expand` emits code.
 //! What users read is put together in `mistake` and `suggest`.
 
 mod args;
@@ -10,6 +11,7 @@ mod block;
 mod duration;
 mod expand;
 mod function;
+mod hazards;
 mod mistake;
 mod output;
 mod pairs;

@@ -91,7 +91,12 @@ pub(crate) fn interval(name: &str, written: Expr) -> syn::Result<Given> {
     }
 }
 
-pub(crate) fn switch(value: &Expr) -> Option<bool> {
+/// An option that is `true` where it is not given.
+pub(crate) fn on_or_off(name: &str, value: &Expr) -> syn::Result<bool> {
+    switch(value).ok_or_else(|| mistake(value, format!("`{name}` is `true` or `false`"), "leave it out for `true`"))
+}
+
+fn switch(value: &Expr) -> Option<bool> {
     match bare(value) {
         Expr::Lit(literal) => match &literal.lit {
             Lit::Bool(bool) => Some(bool.value),

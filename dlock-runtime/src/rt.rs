@@ -235,6 +235,41 @@ pub fn returns<T>() -> T {
     unreachable!("it stands behind `if false`")
 }
 
+/// What the compiler says of code that should not run under a lock. The expansion names one of these at the user's own
+/// token; their being deprecated is what makes the compiler tell the note there.
+pub mod warn {
+    /// `tokio::spawn` in a locked body.
+    #[deprecated(
+        note = "a spawned task does not end with the lock: it goes on when the lock is lost, and after the release if nothing awaits it\n\
+                help: await the work itself (`join!` runs several futures at once), or put the attribute on what is spawned; \
+                `warn = false` in the attribute says that this is meant"
+    )]
+    pub const TASK_UNDER_A_LOCK: () = ();
+
+    /// `spawn_blocking` or `thread::spawn` in a locked body.
+    #[deprecated(
+        note = "work on another thread does not end with the lock: it goes on when the lock is lost, and after the release if nothing awaits it\n\
+                help: await it, and let the resource refuse it by the fence of `guard = lock` when the lock was lost; \
+                `warn = false` in the attribute says that this is meant"
+    )]
+    pub const THREAD_UNDER_A_LOCK: () = ();
+
+    /// `thread::sleep` in a locked body.
+    #[deprecated(
+        note = "a thread that sleeps blocks the executor while others wait for the lock, and is not stopped when the lock is lost\n\
+                help: write `tokio::time::sleep(..).await`; `warn = false` in the attribute says that this is meant"
+    )]
+    pub const SLEEP_UNDER_A_LOCK: () = ();
+
+    /// A parameter that is a database transaction.
+    #[deprecated(
+        note = "this transaction began before the lock: if it is committed after the release, the next holder reads what was there before it\n\
+                help: begin and commit the transaction inside of the locked function, so that the lock is around it; \
+                `warn = false` in the attribute says that this is meant"
+    )]
+    pub const TRANSACTION_AROUND_A_LOCK: () = ();
+}
+
 /// `or_else = ..` as it is: only here the closure learns what it is given and what it must return.
 pub fn or_else<T, F: FnOnce(LockError) -> T>(or_else: F) -> F {
     or_else

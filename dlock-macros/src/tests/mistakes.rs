@@ -44,6 +44,13 @@ const ONE_EACH: &[(&str, &str)] = &[
     ("key = \"a\", on_lost = abort", "`on_lost` is `cancel` or `finish`"),
     ("key = \"a\", on_lost = cancle", "did you mean `cancel`?"),
     ("key = \"a\", on_lost = \"finish\"", "write `on_lost = finish`"),
+    ("key = \"a\", warn = off", "`warn` is `true` or `false`"),
+    ("key = \"a\", warn = \"false\"", "`warn` is `true` or `false`"),
+    ("key = \"a\", warn", "`warn` has no value"),
+    ("key = \"a\", warm = false", "did you mean `warn`?"),
+    ("key = \"a\", doc = \"Deducts.\"", "`doc` is `true` or `false`"),
+    ("key = \"a\", docs = false", "did you mean `doc`?"),
+    ("key = \"a\", doc = false, doc = true", "`doc` is given twice"),
     ("key = \"a\", reentrant = 1", "`reentrant` is `true` or `false`"),
     ("key = \"a\", guard = \"g\"", "`guard` is the name"),
     ("key = \"a\", guard = self", "`guard` is the name"),
@@ -120,6 +127,8 @@ fn what_is_right_is_accepted() {
         "key = \"a\", crate = crate::locks",
         "key = \"a\", runtime = if qty == 1 { &a } else { &b }",
         "key = \"a\", guard = r#type",
+        "key = \"a\", warn = false, doc = (false)",
+        "key = \"a\", warn = true, doc = true",
     ] {
         assert_eq!(mistakes(args), Vec::<String>::new(), "{args}");
     }
@@ -160,7 +169,10 @@ fn what_cannot_hold_a_lock_is_told_why() {
         ("#[test] fn f() { }", "move it below"),
         ("fn main() { runtime().block_on(async {}) }", "move it below"),
         ("fn f() -> impl Future<Output = u8> { async { 1 } }", "write `async fn` and the type"),
-        ("fn f() -> Pin<Box<dyn Future<Output = u8>>> { let x = 1; Box::pin(async move { x }) }", "if its whole body is one"),
+        (
+            "fn f() -> Pin<Box<dyn Future<Output = u8>>> { let x = 1; Box::pin(async move { x }) }",
+            "if its whole body is one",
+        ),
         ("fn f(id: u8) -> impl Future<Output = u8> { let x = id; async move { x } }", "if its whole body is one"),
     ] {
         let messages = errors(attribute("key = \"a\"", item));
