@@ -1,9 +1,10 @@
-//! The only place that emits code: this file, with [`key`], [`options`] and [`warn`] below it. What it emits is read with
+//! The only place that emits code: this file, with [`doc`], [`key`], [`options`] and [`warn`] below it. What it emits is read with
 //! `cargo expand`, so it is short and shows the three verbs: acquire, renew while the body runs, release.
 //!
 //! **Invariant:** nothing that a user's code can shadow decides what this code means: runtime names go through one
 //! absolute path, locals have [`Span::mixed_site`], there is no `use` and no `#[allow]`.
 
+mod doc;
 mod key;
 mod options;
 mod warn;
@@ -38,7 +39,8 @@ use crate::parameters::Parameter;
 //     }
 pub(crate) fn expand(args: &Args, function: &Function) -> TokenStream {
     let Function { attributes, visibility, default, signature, inner_attributes, body, form, .. } = function;
-    let statements = Expansion::new(args, function).statements();
+    let expansion = Expansion::new(args, function);
+    let statements = expansion.statements();
     let braces = |inner: TokenStream| braces_like(body, inner);
     let content = match form {
         Form::Async => statements,
@@ -51,7 +53,10 @@ pub(crate) fn expand(args: &Args, function: &Function) -> TokenStream {
         }
     };
     let block = braces(quote!(#(#inner_attributes)* #content));
-    quote!(#(#attributes)* #visibility #default #signature #block)
+    let doc = expansion.doc();
+    let (before, after) = attributes.split_at(doc.as_ref().map_or(0, |line| line.after));
+    let doc = doc.map(|line| line.attributes);
+    quote!(#(#before)* #doc #(#after)* #visibility #default #signature #block)
 }
 
 struct Expansion<'a> {

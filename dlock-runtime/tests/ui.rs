@@ -15,7 +15,10 @@ fn ui() {
         cases.compile_fail("tests/ui/types/*.rs");
         cases.compile_fail("tests/ui/warn/*.rs");
     } else {
-        println!("tests/ui/types and tests/ui/warn: left out, since {WRITTEN_BY}x wrote what it expects and this is {}", this_compiler());
+        println!(
+            "tests/ui/types and tests/ui/warn: left out, since {WRITTEN_BY}x wrote what it expects and this is {}",
+            this_compiler()
+        );
     }
 }
 
