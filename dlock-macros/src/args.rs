@@ -11,7 +11,7 @@ use syn::{Error, Expr, Ident, Lit, Path};
 
 use crate::function::{Function, names};
 use crate::mistake::{Mistakes, mistake};
-use crate::pairs::{self, Pair};
+use crate::pairs::{self, Pair, Value};
 use crate::parameters::Parameter;
 use crate::suggest::{list, nearest};
 use crate::template::Template;
@@ -61,7 +61,7 @@ pub(crate) struct Args {
     pub(crate) on_lost: Option<OnLost>,
     pub(crate) or_else: Option<Expr>,
     pub(crate) guard: Option<Ident>,
-    pub(crate) when: Option<Expr>,
+    pub(crate) when: Option<Value>,
     pub(crate) reentrant: Option<bool>,
     pub(crate) runtime: Option<Expr>,
     pub(crate) warn: Option<bool>,
@@ -72,7 +72,7 @@ pub(crate) struct Args {
 /// `key = "stock:<id>"` or `key = expression`.
 pub(crate) enum Key {
     Template(Template),
-    Expr(Expr),
+    Expr(Value),
 }
 
 impl Args {
@@ -103,10 +103,11 @@ impl Args {
         args
     }
 
-    fn set(&mut self, name: &str, value: Expr, mistakes: &mut Mistakes) -> syn::Result<()> {
+    fn set(&mut self, name: &str, value: Value, mistakes: &mut Mistakes) -> syn::Result<()> {
+        let expr = &value.expr;
         match name {
             "key" => {
-                self.key = match bare(&value) {
+                self.key = match bare(expr) {
                     Expr::Lit(literal) if let Lit::Str(text) = &literal.lit => {
                         Template::read(text, mistakes).map(Key::Template)
                     }
@@ -122,15 +123,15 @@ impl Args {
                         .at_least(name, Duration::from_nanos(1))?,
                 )
             }
-            "on_lost" => self.on_lost = Some(on_lost(&value)?),
-            "or_else" => self.or_else = Some(value),
-            "guard" => self.guard = Some(guard(&value)?),
+            "on_lost" => self.on_lost = Some(on_lost(expr)?),
+            "or_else" => self.or_else = Some(value.expr),
+            "guard" => self.guard = Some(guard(expr)?),
             "when" => self.when = Some(value),
-            "reentrant" => self.reentrant = Some(on_or_off(name, &value)?),
-            "runtime" => self.runtime = Some(value),
-            "warn" => self.warn = Some(on_or_off(name, &value)?),
-            "doc" => self.doc = Some(on_or_off(name, &value)?),
-            _ => self.krate = Some(krate(&value)?),
+            "reentrant" => self.reentrant = Some(on_or_off(name, expr)?),
+            "runtime" => self.runtime = Some(value.expr),
+            "warn" => self.warn = Some(on_or_off(name, expr)?),
+            "doc" => self.doc = Some(on_or_off(name, expr)?),
+            _ => self.krate = Some(krate(expr)?),
         }
         Ok(())
     }
@@ -149,7 +150,7 @@ impl Args {
         };
         match (renew.setting, self.max_hold.as_ref().map(|held| (held, held.setting))) {
             (Setting::Time(renew_every), _) if renew_every >= ttl => mistakes.add(mistake(
-                &renew.written,
+                &renew.written.expr,
                 "`renew` must be shorter than `ttl`, or the lock ends before its first renewal",
                 "leave `renew` out to renew after a third of the `ttl`",
             )),
@@ -166,8 +167,8 @@ impl Args {
         match &self.key {
             Some(Key::Template(template)) => template.check_against(function, mistakes),
             // There a template belongs.
-            Some(Key::Expr(expr)) if names(expr.to_token_stream(), "from_template") => {}
-            Some(Key::Expr(expr)) => no_template_inside(expr.to_token_stream(), function, mistakes),
+            Some(Key::Expr(key)) if names(key.expr.to_token_stream(), "from_template") => {}
+            Some(Key::Expr(key)) => no_template_inside(key.expr.to_token_stream(), function, mistakes),
             None => {}
         }
         if let Some(guard) = &self.guard
@@ -214,7 +215,7 @@ fn unknown(name: &Ident, written: &str) -> Error {
 
 fn never_that_long(max_hold: &Given) -> Error {
     mistake(
-        &max_hold.written,
+        &max_hold.written.expr,
         "with `renew = false` the lock ends after `ttl`, so it can never be held for `max_hold`",
         "leave out `renew = false`, or `max_hold`",
     )

@@ -5,7 +5,8 @@
 //! The lock goes inside the block, where what the body names of the parameters is already owned and `T` is what the body
 //! gives.
 
-use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use crate::function::braces;
+use proc_macro2::{Group, TokenStream};
 use quote::ToTokens;
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
@@ -41,12 +42,8 @@ pub(crate) fn find(signature: &Signature, body: &Group) -> Option<Block> {
 fn block(input: ParseStream<'_>) -> syn::Result<(TokenStream, Group)> {
     let asynchronous: Token![async] = input.parse()?;
     let moving: Token![move] = input.parse()?;
-    match input.parse()? {
-        TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
-            Ok((quote::quote!(#asynchronous #moving), group))
-        }
-        _ => Err(input.error("expected a block")),
-    }
+    let body = braces(input.parse()?).map_err(|_| input.error("expected a block"))?;
+    Ok((quote::quote!(#asynchronous #moving), body))
 }
 
 /// `Box::pin(async move { .. })` and nothing else.

@@ -34,11 +34,9 @@ pub(crate) fn literal(option: &str, value: &Expr) -> syn::Result<Option<Duration
             Err(mistake(value, format!("`{option}` cannot be negative"), "a number is a count of seconds from zero up"))
         }
         Expr::Lit(expr) => match &expr.lit {
-            Lit::Int(number) if number.suffix().is_empty() => {
-                exact(option, value, number.base10_digits(), SECOND).map(Some)
-            }
+            Lit::Int(number) if number.suffix().is_empty() => seconds(option, value, number.base10_digits()).map(Some),
             Lit::Float(number) if number.suffix().is_empty() => {
-                exact(option, value, number.base10_digits(), SECOND).map(Some)
+                seconds(option, value, number.base10_digits()).map(Some)
             }
             Lit::Int(number) => Err(suffixed(option, value, number.base10_digits(), number.suffix())),
             Lit::Float(number) => Err(suffixed(option, value, number.base10_digits(), number.suffix())),
@@ -58,6 +56,14 @@ fn is_number(expr: &Expr) -> bool {
     }
 }
 
+/// `10`, `2.5`
+fn seconds(option: &str, at: &Expr, digits: &str) -> syn::Result<Duration> {
+    if digits.contains(['e', 'E']) {
+        return Err(mistake(at, "a time is written without an exponent", format!("write `{option} = 10` or `2.5`")));
+    }
+    exact(option, at, digits, SECOND, "a bare number counts seconds; write `\"1500ms\"` for milliseconds")
+}
+
 /// `"1500ms"`, `"1.5 s"`: a number, then its unit.
 fn with_unit(option: &str, at: &Expr, text: &str) -> syn::Result<Duration> {
     let text = text.trim();
@@ -75,6 +81,15 @@ fn with_unit(option: &str, at: &Expr, text: &str) -> syn::Result<Duration> {
     if !number.starts_with(|first: char| first.is_ascii_digit()) {
         return Err(no_time(option, at));
     }
+    if let Some(decimals) = unit.strip_prefix(',')
+        && decimals.starts_with(|first: char| first.is_ascii_digit())
+    {
+        return Err(mistake(
+            at,
+            "a decimal fraction follows a `.`",
+            format!("write `\"{number}.{}\"`", decimals.trim()),
+        ));
+    }
     if unit.is_empty() {
         return Err(mistake(
             at,
@@ -83,7 +98,9 @@ fn with_unit(option: &str, at: &Expr, text: &str) -> syn::Result<Duration> {
         ));
     }
     match UNITS.iter().find(|(name, _)| *name == unit) {
-        Some((_, nanos)) => exact(option, at, number, *nanos),
+        Some((_, nanos)) => {
+            exact(option, at, number, *nanos, "write a shorter one; the lock is renewed while the function runs")
+        }
         None => Err(mistake(
             at,
             format!("`{unit}` is no unit of time"),
@@ -93,7 +110,7 @@ fn with_unit(option: &str, at: &Expr, text: &str) -> syn::Result<Duration> {
 }
 
 /// `number` times `unit` in whole nanoseconds, by decimal digits: through `f64` a time would depend on its rounding.
-fn exact(option: &str, at: &Expr, number: &str, unit: u64) -> syn::Result<Duration> {
+fn exact(option: &str, at: &Expr, number: &str, unit: u64, too_long: &str) -> syn::Result<Duration> {
     let digits = number.replace('_', "");
     let (whole, fraction) = digits.split_once('.').unwrap_or((&digits, ""));
     if whole.is_empty() || !(whole.bytes().chain(fraction.bytes())).all(|b| b.is_ascii_digit()) {
@@ -106,11 +123,7 @@ fn exact(option: &str, at: &Expr, number: &str, unit: u64) -> syn::Result<Durati
         nanos = nanos.saturating_add(u128::from(digit - b'0') * place);
     }
     if nanos > LONGEST.as_nanos() {
-        return Err(mistake(
-            at,
-            format!("`{option}` is longer than a hundred years"),
-            "a bare number counts seconds; write `\"1500ms\"` for milliseconds",
-        ));
+        return Err(mistake(at, format!("`{option}` is longer than a hundred years"), too_long));
     }
     let seconds = u64::try_from(nanos / u128::from(SECOND)).unwrap_or(u64::MAX);
     let rest = u32::try_from(nanos % u128::from(SECOND)).unwrap_or(0);
@@ -191,6 +204,8 @@ mod tests {
             "10s",
             "10u64",
             "1e3",
+            "1E400",
+            "\"1,5s\"",
             "true",
             "'c'",
             "b\"1s\"",

@@ -12,10 +12,12 @@ mod warn;
 use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Expr;
+use syn::spanned::Spanned;
 
 use crate::args::{Args, Key};
 use crate::function::{Form, Function, names};
 use crate::output::Output;
+use crate::pairs::Value;
 use crate::parameters::Parameter;
 
 // Input:
@@ -103,7 +105,11 @@ impl<'a> Expansion<'a> {
         let Self { rt, site, .. } = self;
         let output = &self.output.turbofish;
         match &self.args.or_else {
-            Some(or_else) => quote_spanned!(*site=> let __or_else = #rt::or_else::<#output, _>(#or_else);),
+            Some(or_else) => {
+                let place = site.located_at(or_else.span());
+                let typed = quote_spanned!(place=> #rt::or_else::<#output>(#or_else));
+                quote_spanned!(*site=> let __or_else = #typed;)
+            }
             None => quote_spanned!(*site=> let __fail = #rt::fail::<#output>();),
         }
     }
@@ -127,8 +133,8 @@ impl<'a> Expansion<'a> {
         let outcome = self.outcome();
         match &args.when {
             None => quote_spanned!(*site=> #prepare #outcome let __lock = #acquire;),
-            Some(when) => quote_spanned! {*site=>
-                let __when: bool = #when;
+            Some(Value { expr: when, .. }) => quote_spanned! {*site=>
+                let __when: ::core::primitive::bool = #when;
                 #outcome
                 let __lock = if __when { #prepare #acquire } else { #rt::unlocked() };
             },
@@ -146,8 +152,11 @@ impl<'a> Expansion<'a> {
             .iter()
             .map(|Parameter { ident, cfg, .. }| quote_spanned!(*site=> #(#cfg)* let #ident = #ident;));
         let user = function.body.stream();
+        // "Return type inferred to be this here" is said there.
+        let returned = site.located_at(function.output.span());
+        let returns = quote_spanned!(returned=> return #rt::returns::<#output>());
         let inner = quote_spanned! {*site=>
-            if false { return #rt::returns::<#output>(); }
+            if false { #returns; }
             #(#parameters)*
             #(#unnamed)*
             #user
@@ -199,12 +208,12 @@ impl<'a> Expansion<'a> {
     /// Whether an option that is evaluated before the body names this parameter.
     fn expressions_name(&self, name: &str) -> bool {
         let Args { key, ttl, wait, renew, max_hold, when, runtime, .. } = self.args;
-        let times = [ttl, wait, renew, max_hold].into_iter().flatten().map(|given| &given.written);
+        let times = [ttl, wait, renew, max_hold].into_iter().flatten().map(|given| &given.written.expr);
         let key = match key {
-            Some(Key::Expr(expr)) => Some(expr),
+            Some(Key::Expr(key)) => Some(&key.expr),
             _ => None,
         };
-        let others = [key, when.as_ref(), runtime.as_ref()].into_iter().flatten();
+        let others = [key, when.as_ref().map(|when| &when.expr), runtime.as_ref()].into_iter().flatten();
         times.chain(others).any(|expr: &Expr| names(expr.to_token_stream(), name))
     }
 

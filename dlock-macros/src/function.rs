@@ -79,9 +79,9 @@ fn parse(input: ParseStream<'_>) -> syn::Result<Function> {
             "put the attribute on the methods of the implementations, or give this one a default body",
         ));
     }
-    let written = match input.parse()? {
-        TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => group,
-        other => return Err(mistake(other, "a function's body stands in braces", "write `{ .. }`")),
+    let written = match braces(input.parse()?) {
+        Ok(group) => group,
+        Err(other) => return Err(mistake(other, "a function's body stands in braces", "write `{ .. }`")),
     };
     let (inner_attributes, body) = without_attributes(written)?;
     let (output, form, body) = match (&signature.asyncness, block::find(&signature, &body)) {
@@ -103,6 +103,21 @@ fn parse(input: ParseStream<'_>) -> syn::Result<Function> {
         parameters,
         unnamed,
     })
+}
+
+/// The braces, also where a `$body:block` of a `macro_rules!` has put an invisible group around them.
+pub(crate) fn braces(token: TokenTree) -> Result<Group, TokenTree> {
+    match token {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Ok(group),
+        TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
+            let mut inner = group.stream().into_iter();
+            match (inner.next(), inner.next()) {
+                (Some(only), None) => braces(only),
+                _ => Err(group.into()),
+            }
+        }
+        other => Err(other),
+    }
 }
 
 /// Whether what follows the visibility is `fn`, after any of its modifiers.

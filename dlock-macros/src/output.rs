@@ -1,7 +1,8 @@
 //! What the function returns, as far as its tokens say.
 
-use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{AssocType, GenericArgument, PathArguments, Type};
 
 use crate::function::Function;
@@ -33,7 +34,11 @@ fn is_result(ty: &Type) -> bool {
 fn inferred(ty: Type) -> Type {
     let boxed = |elem: Box<Type>| Box::new(inferred(*elem));
     match ty {
-        Type::ImplTrait(_) | Type::Never(_) => Type::Verbatim(quote!(_)),
+        Type::ImplTrait(_) | Type::Never(_) => {
+            // What the compiler says of it, it says at the type.
+            let place = Span::mixed_site().located_at(ty.span());
+            Type::Verbatim(quote_spanned!(place=> _))
+        }
         Type::Array(mut array) => {
             array.elem = boxed(array.elem);
             Type::Array(array)

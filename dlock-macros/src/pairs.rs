@@ -9,11 +9,20 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Expr, Ident, Token};
 
 use crate::mistake::{Mistakes, mistake};
+use crate::values::no_guard;
 
 /// One option as written.
 pub(crate) struct Pair {
     pub(crate) name: Ident,
-    pub(crate) value: Expr,
+    pub(crate) value: Value,
+}
+
+/// The value of an option.
+#[derive(Clone)]
+pub(crate) struct Value {
+    pub(crate) expr: Expr,
+    /// In one line, spaced as the user did: the parsed expression has forgotten that.
+    pub(crate) text: String,
 }
 
 /// Every option that can be read; what is wrong with the others goes to `mistakes`.
@@ -54,26 +63,71 @@ pub(crate) fn read(tokens: TokenStream, mistakes: &mut Mistakes) -> Vec<Pair> {
     pairs
 }
 
+const FORM: &str = "options are written `name = value`, such as `key = \"stock:<id>\"`";
+
 fn pair(input: ParseStream<'_>) -> syn::Result<Pair> {
-    const FORM: &str = "options are written `name = value`, such as `key = \"stock:<id>\"`";
     if !input.peek(Ident::peek_any) {
         let token = input.cursor().token_tree().map(|(token, _)| token);
         return Err(mistake(token, "this is the value of no option", FORM));
     }
     let name = input.call(Ident::parse_any)?;
     if !input.peek(Token![=]) || input.peek(Token![==]) {
-        return Err(mistake(&name, format!("`{name}` has no value"), FORM));
+        return Err(no_equals(&name, input));
     }
     let equals: Token![=] = input.parse()?;
     if input.is_empty() || input.peek(Token![,]) {
         return Err(mistake(equals, format!("`{name}` has no value"), FORM));
     }
-    let value = input.parse().map_err(|error| {
+    let tokens = extent(input)?;
+    let expr = syn::parse2(tokens.clone()).map_err(|error| match name == "guard" {
+        true => no_guard(&tokens),
         // The parser's own place: it knows how far the value could be read.
-        let message = format!("the value of `{name}` cannot be read: {error}\nhelp: {FORM}");
-        syn::Error::new(error.span(), message)
+        false => syn::Error::new(error.span(), format!("the value of `{name}` cannot be read: {error}\nhelp: {FORM}")),
     })?;
-    Ok(Pair { name, value })
+    Ok(Pair { name, value: Value { expr, text: in_one_line(&tokens) } })
+}
+
+/// What stands where `=` belongs.
+fn no_equals(name: &Ident, input: ParseStream<'_>) -> syn::Error {
+    if input.is_empty() || input.peek(Token![,]) {
+        return mistake(name, format!("`{name}` has no value"), FORM);
+    }
+    if input.peek(Token![-]) && input.peek2(Ident::peek_any) {
+        let rest: Vec<TokenTree> = input.cursor().token_stream().into_iter().take(2).collect();
+        let rule = format!("an option's name has no `-`, as `{name}-{}` does", rest[1]);
+        return mistake(name, rule, format!("write `{name}_{}`", rest[1]));
+    }
+    let token = input.cursor().token_tree().map(|(token, _)| token);
+    mistake(token, format!("`{name}` and its value are joined by `=`"), format!("write `{name} = ..`"))
+}
+
+/// The tokens of the expression that stands here; of one that cannot be read, as much as tells why.
+///
+/// They are parsed apart from the other options, because the parser keeps what it left over in nested brackets until its
+/// very end, and tells of it there.
+fn extent(input: ParseStream<'_>) -> syn::Result<TokenStream> {
+    let end = input.fork();
+    if end.parse::<Expr>().is_err() {
+        let end = input.fork();
+        skip_to_next(&end)?;
+        return until(input, &end);
+    }
+    until(input, &end)
+}
+
+/// Takes the tokens up to the place where `end` stands.
+fn until(input: ParseStream<'_>, end: ParseStream<'_>) -> syn::Result<TokenStream> {
+    let mut tokens = TokenStream::new();
+    while !input.is_empty() && input.cursor() != end.cursor() {
+        tokens.extend([input.parse::<TokenTree>()?]);
+    }
+    Ok(tokens)
+}
+
+/// The compiler prints `format! (..)` for tokens that went through a macro.
+fn in_one_line(tokens: &TokenStream) -> String {
+    let text = tokens.to_string().replace("! (", "!(");
+    text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether `name =` stands here.

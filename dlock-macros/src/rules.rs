@@ -11,7 +11,7 @@ use crate::template::{Part, Placeholder, Template};
 const LONGEST_KEY: usize = 512;
 
 /// Endings under which the runtime keeps what belongs to a key that has its own hash tag.
-const HELPERS: [&str; 2] = [":fence", ":queue"];
+const HELPERS: [&str; 3] = [":fence", ":queue", ":seen"];
 
 /// Adds what is wrong with the template by itself.
 pub(crate) fn check(template: &Template, mistakes: &mut Mistakes) {

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use quote::ToTokens;
 use syn::{Expr, Ident, Lit, Path};
 
 use crate::duration;
 use crate::mistake::mistake;
+use crate::pairs::Value;
 use crate::suggest::nearest;
 
 /// `on_lost = ..`
@@ -15,9 +17,9 @@ pub(crate) enum OnLost {
     Finish,
 }
 
-/// The value of an option about time, and the tokens it was written with.
+/// The value of an option about time, and how it was written.
 pub(crate) struct Given {
-    pub(crate) written: Expr,
+    pub(crate) written: Value,
     pub(crate) setting: Setting,
 }
 
@@ -40,7 +42,7 @@ impl Given {
     pub(crate) fn at_least(self, name: &str, least: Duration) -> syn::Result<Self> {
         match self.setting {
             Setting::Time(Duration::ZERO) => Err(mistake(
-                &self.written,
+                &self.written.expr,
                 format!("`{name}` cannot be zero"),
                 match name {
                     "ttl" => "it is how long the lock outlives a crash: leave it out for 10 seconds",
@@ -49,7 +51,7 @@ impl Given {
                 },
             )),
             Setting::Time(time) if time < least => Err(mistake(
-                &self.written,
+                &self.written.expr,
                 format!("`{name}` cannot be shorter than {} ms", least.as_millis()),
                 "a bare number counts seconds; a lock must outlast a few round trips",
             )),
@@ -59,10 +61,11 @@ impl Given {
 }
 
 /// A time, or the one word that says there is no bound.
-pub(crate) fn time(name: &str, written: Expr, endless: Option<(&str, Setting)>) -> syn::Result<Given> {
+pub(crate) fn time(name: &str, written: Value, endless: Option<(&str, Setting)>) -> syn::Result<Given> {
+    let value = &written.expr;
     if let Some((word, endless)) = endless {
-        let quoted = |help: String| mistake(&written, format!("`{word}` stands in quotes"), help);
-        match bare(&written) {
+        let quoted = |help: String| mistake(value, format!("`{word}` stands in quotes"), help);
+        match bare(value) {
             Expr::Lit(literal) if let Lit::Str(text) = &literal.lit => {
                 let text = text.value();
                 if text == word {
@@ -70,7 +73,7 @@ pub(crate) fn time(name: &str, written: Expr, endless: Option<(&str, Setting)>) 
                 }
                 if nearest(&text, [word]).is_some() {
                     let rule = format!("`{name}` does not know the word `{text}`");
-                    return Err(mistake(&written, rule, format!("did you mean `\"{word}\"`?")));
+                    return Err(mistake(value, rule, format!("did you mean `\"{word}\"`?")));
                 }
             }
             Expr::Path(path) if path.path.is_ident(word) => {
@@ -79,21 +82,37 @@ pub(crate) fn time(name: &str, written: Expr, endless: Option<(&str, Setting)>) 
             _ => {}
         }
     }
-    let setting = duration::literal(name, &written)?.map_or(Setting::Expr, Setting::Time);
+    let setting = duration::literal(name, value)?.map_or(Setting::Expr, Setting::Time);
     Ok(Given { written, setting })
 }
 
 /// `renew`: on, off, or a time.
-pub(crate) fn interval(name: &str, written: Expr) -> syn::Result<Given> {
-    match switch(&written) {
+pub(crate) fn interval(name: &str, written: Value) -> syn::Result<Given> {
+    match switch(&written.expr) {
         Some(on) => Ok(Given { written, setting: Setting::Switch(on) }),
-        None => time(name, written, None),
+        None => match quoted_switch(name, &written.expr) {
+            Some(error) => Err(error),
+            None => time(name, written, None),
+        },
     }
 }
 
 /// An option that is `true` where it is not given.
 pub(crate) fn on_or_off(name: &str, value: &Expr) -> syn::Result<bool> {
-    switch(value).ok_or_else(|| mistake(value, format!("`{name}` is `true` or `false`"), "leave it out for `true`"))
+    switch(value).ok_or_else(|| {
+        quoted_switch(name, value)
+            .unwrap_or_else(|| mistake(value, format!("`{name}` is `true` or `false`"), "leave it out for `true`"))
+    })
+}
+
+/// `"false"`
+fn quoted_switch(name: &str, value: &Expr) -> Option<syn::Error> {
+    let Expr::Lit(literal) = bare(value) else { return None };
+    let Lit::Str(text) = &literal.lit else { return None };
+    let word = text.value();
+    ["true", "false"]
+        .contains(&word.as_str())
+        .then(|| mistake(value, format!("`{word}` stands without quotes"), format!("write `{name} = {word}`")))
 }
 
 fn switch(value: &Expr) -> Option<bool> {
@@ -138,7 +157,12 @@ pub(crate) fn guard(value: &Expr) -> syn::Result<Ident> {
         _ => None,
     }
     .cloned()
-    .ok_or_else(|| mistake(value, "`guard` is the name under which the body finds the guard", "write `guard = lock`"))
+    .ok_or_else(|| no_guard(value))
+}
+
+/// The value of `guard` is something else.
+pub(crate) fn no_guard(value: impl ToTokens) -> syn::Error {
+    mistake(value, "`guard` is the name under which the body finds the guard", "write `guard = lock`")
 }
 
 pub(crate) fn krate(value: &Expr) -> syn::Result<Path> {

@@ -271,6 +271,6 @@ pub mod warn {
 }
 
 /// `or_else = ..` as it is: only here the closure learns what it is given and what it must return.
-pub fn or_else<T, F: FnOnce(LockError) -> T>(or_else: F) -> F {
+pub fn or_else<T>(or_else: impl FnOnce(LockError) -> T) -> impl FnOnce(LockError) -> T {
     or_else
 }

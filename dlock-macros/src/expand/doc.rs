@@ -41,10 +41,10 @@ impl Expansion<'_> {
         let args = self.args;
         let lock = match &args.key {
             Some(Key::Template(template)) => format!("the distributed lock {}", code(&template.literal.value())),
-            Some(Key::Expr(expr)) => format!("the distributed lock that {} names", code(&written(expr))),
+            Some(Key::Expr(key)) => format!("the distributed lock that {} names", code(&key.text)),
             None => String::new(),
         };
-        let when = args.when.as_ref().map(|when| format!(", if {}", code(&written(when)))).unwrap_or_default();
+        let when = args.when.as_ref().map(|when| format!(", if {}", code(&when.text))).unwrap_or_default();
         let said = |given: &Option<Given>, say: fn(&Given) -> String| given.as_ref().map(say);
         let times: Vec<String> = [
             said(&args.ttl, |ttl| format!("ttl {}", time(ttl))),
@@ -86,19 +86,13 @@ fn hides(attribute: &Attribute) -> bool {
 
 /// As written: `10 s`, `1500ms`, or the expression.
 fn time(given: &Given) -> String {
-    match bare(&given.written) {
+    match bare(&given.written.expr) {
         Expr::Lit(literal) => match &literal.lit {
             Lit::Str(text) => text.value().trim().to_owned(),
             seconds => format!("{} s", seconds.to_token_stream()),
         },
-        expr => code(&written(expr)),
+        _ => code(&given.written.text),
     }
-}
-
-/// The expression in one line. The compiler prints `format! (..)` for tokens that went through a macro.
-fn written(expr: &Expr) -> String {
-    let text = expr.to_token_stream().to_string().replace("! (", "!(");
-    text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 /// As Markdown's code: between more backticks than stand next to each other inside.

@@ -5,6 +5,7 @@ use quote::{ToTokens, quote_spanned};
 
 use super::Expansion;
 use crate::args::Key;
+use crate::pairs::Value;
 use crate::parameters::Parameter;
 use crate::template::{self, Field, Placeholder, Template};
 
@@ -17,14 +18,12 @@ impl Expansion<'_> {
                 let values = template.placeholders().map(|placeholder| self.value(template, placeholder));
                 quote_spanned!(*site=> #rt::key(#literal, &[#(#values),*]))
             }
-            Some(Key::Expr(expr)) => {
-                // The compiler prints `format! (..)` for tokens that went through a macro.
-                let label = expr.to_token_stream().to_string().replace("! (", "!(");
+            Some(Key::Expr(Value { expr, text })) => {
                 // So that a key of the wrong type is told at the expression.
                 let place =
                     expr.to_token_stream().into_iter().next().map_or(*site, |first| site.located_at(first.span()));
                 let borrowed = quote_spanned!(place=> &(#expr));
-                quote_spanned!(*site=> #rt::key_from(#label, #borrowed))
+                quote_spanned!(*site=> #rt::key_from(#text, #borrowed))
             }
             None => TokenStream::new(),
         }

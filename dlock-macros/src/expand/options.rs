@@ -45,7 +45,7 @@ impl Expansion<'_> {
             Setting::Forever => quote_spanned!(*site=> #rt::Wait::Forever),
             Setting::Unbounded => quote_spanned!(*site=> #rt::MaxHold::Unbounded),
             Setting::Switch(on) => quote_spanned!(*site=> #on),
-            Setting::Expr => given.written.to_token_stream(),
+            Setting::Expr => given.written.expr.to_token_stream(),
         }
     }
 }

@@ -45,7 +45,7 @@ const ONE_EACH: &[(&str, &str)] = &[
     ("key = \"a\", on_lost = cancle", "did you mean `cancel`?"),
     ("key = \"a\", on_lost = \"finish\"", "write `on_lost = finish`"),
     ("key = \"a\", warn = off", "`warn` is `true` or `false`"),
-    ("key = \"a\", warn = \"false\"", "`warn` is `true` or `false`"),
+    ("key = \"a\", warn = \"false\"", "write `warn = false`"),
     ("key = \"a\", warn", "`warn` has no value"),
     ("key = \"a\", warm = false", "did you mean `warn`?"),
     ("key = \"a\", doc = \"Deducts.\"", "`doc` is `true` or `false`"),
@@ -89,6 +89,21 @@ const ONE_EACH: &[(&str, &str)] = &[
     ("key = concat!(\"stock:\", \"<id>\")", "`<id>` is a placeholder only where"),
     ("key = LockKey::from(\"stock:<id>\")", "`<id>` is a placeholder only where"),
     ("key = \"{a}:fence\"", "cannot end in `:fence`"),
+    ("key = \"{a}:seen\"", "cannot end in `:seen`"),
+    // Half typed, or as elsewhere.
+    ("key = \"a\", ttl 10", "`ttl` and its value are joined by `=`"),
+    ("key = \"a\", ttl: 10, wait = 1", "write `ttl = ..`"),
+    ("key = \"a\", ttl == 10", "write `ttl = ..`"),
+    ("key = \"a\", ttl(10)", "write `ttl = ..`"),
+    ("key = \"a\", max-hold = 60", "write `max_hold`"),
+    ("key = \"a\", guard = mut lock", "write `guard = lock`"),
+    ("key = \"a\", renew = \"false\"", "write `renew = false`"),
+    ("key = \"a\", reentrant = \"true\"", "write `reentrant = true`"),
+    ("key = \"a\", ttl = 1e400", "without an exponent"),
+    ("key = \"a\", ttl = \"1,5s\"", "write `\"1.5s\"`"),
+    ("key = \"a\", wait = \"99999999999999999999h\"", "write a shorter one"),
+    ("key = \"a\", when = S { &b }", "the value of `when` cannot be read"),
+    ("key = \"a\", when = f(1 +), ttl = 2", "the value of `when` cannot be read"),
 ];
 
 #[test]
