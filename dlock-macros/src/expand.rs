@@ -11,8 +11,8 @@ mod warn;
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::Expr;
 use syn::spanned::Spanned;
+use syn::{Expr, FnArg, PatType, Signature};
 
 use crate::args::{Args, Key};
 use crate::function::{Form, Function, names};
@@ -40,7 +40,7 @@ use crate::parameters::Parameter;
 //         __lock.release(__output, __fail).await
 //     }
 pub(crate) fn expand(args: &Args, function: &Function) -> TokenStream {
-    let Function { attributes, visibility, default, signature, inner_attributes, body, form, .. } = function;
+    let Function { attributes, visibility, default, inner_attributes, body, form, .. } = function;
     let expansion = Expansion::new(args, function);
     let statements = expansion.statements();
     let braces = |inner: TokenStream| braces_like(body, inner);
@@ -55,6 +55,7 @@ pub(crate) fn expand(args: &Args, function: &Function) -> TokenStream {
         }
     };
     let block = braces(quote!(#(#inner_attributes)* #content));
+    let signature = expansion.signature();
     let doc = expansion.doc();
     let (before, after) = attributes.split_at(doc.as_ref().map_or(0, |line| line.after));
     let doc = doc.map(|line| line.attributes);
@@ -175,27 +176,51 @@ impl<'a> Expansion<'a> {
     ///
     /// A plain function that makes a future has given the future only what is named in it, and dropped the rest when it
     /// was called. So only what an option named beside the body is taken.
-    fn take(&self, parameter: &Parameter) -> Option<TokenStream> {
-        let (Self { args, function, site, .. }, Parameter { ident, cfg, dropped }) = (self, parameter);
+    fn way_of(&self, parameter: &Parameter) -> Way {
+        let Self { args, function, .. } = self;
         let name = parameter.name();
-        let or_else_names = names(args.or_else.to_token_stream(), &name);
-        if !dropped || or_else_names {
-            return None;
+        if !parameter.dropped || names(args.or_else.to_token_stream(), &name) {
+            return Way::Stays;
         }
         let in_template = self.template_names(&name);
         let in_expression = self.expressions_name(&name);
         if matches!(function.form, Form::Block { .. }) && !in_template && !in_expression {
-            return None;
+            return Way::Stays;
         }
-        if function.body_names(&name) {
-            return Some(quote_spanned!(*site=> #(#cfg)* let _ = &#ident;));
+        match (function.body_names(&name), in_expression) {
+            (true, _) => Way::Whole,
+            (false, true) => Way::Stays,
+            (false, false) if in_template || name == "self" => Way::Hidden,
+            (false, false) => Way::Again,
         }
-        if in_expression {
-            return None;
+    }
+
+    fn take(&self, parameter: &Parameter) -> Option<TokenStream> {
+        let (Self { site, .. }, Parameter { ident, cfg, lints, .. }) = (self, parameter);
+        Some(match self.way_of(parameter) {
+            Way::Stays => return None,
+            Way::Whole => quote_spanned!(*site=> #(#cfg)* let _ = &#ident;),
+            Way::Hidden => {
+                let hidden = format_ident!("__{}", parameter.name(), span = *site);
+                quote_spanned!(*site=> #(#cfg)* let #hidden = #ident;)
+            }
+            Way::Again => quote_spanned!(*site=> #(#cfg)* #(#lints)* let #ident = #ident;),
+        })
+    }
+
+    /// The user's, except that `#[expect(unused_variables)]` of a parameter goes where its name now is unused.
+    fn signature(&self) -> Signature {
+        let mut signature = self.function.signature.clone();
+        let again = |parameter: &&Parameter| matches!(self.way_of(parameter), Way::Again);
+        for parameter in self.function.parameters.iter().filter(again) {
+            let binds = |input: &&mut PatType| names(input.pat.to_token_stream(), &parameter.name());
+            if let Some(input) = signature.inputs.iter_mut().filter_map(typed).find(binds) {
+                input.attrs.retain(|attribute| {
+                    !attribute.path().is_ident("expect") || !names(attribute.meta.to_token_stream(), "unused_variables")
+                });
+            }
         }
-        let inside =
-            if in_template || name == "self" { format_ident!("__{name}", span = *site) } else { ident.clone() };
-        Some(quote_spanned!(*site=> #(#cfg)* let #inside = #ident;))
+        signature
     }
 
     fn template_names(&self, name: &str) -> bool {
@@ -224,6 +249,25 @@ impl<'a> Expansion<'a> {
             (Some(_), true) => quote_spanned!(*site=> __lock.release_result_or(__output, __or_else).await),
             (Some(_), false) => quote_spanned!(*site=> __lock.release_or(__output, __or_else).await),
         }
+    }
+}
+
+/// How the body takes a parameter.
+enum Way {
+    /// Not at all.
+    Stays,
+    /// By naming the whole of what it names in part.
+    Whole,
+    /// Under a name that nobody can write.
+    Hidden,
+    /// Under its own name.
+    Again,
+}
+
+fn typed(input: &mut FnArg) -> Option<&mut PatType> {
+    match input {
+        FnArg::Typed(typed) => Some(typed),
+        FnArg::Receiver(_) => None,
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) struct Parameter {
     pub(crate) dropped: bool,
     /// `#[cfg]`s of the parameter, under which alone it exists.
     pub(crate) cfg: Vec<Attribute>,
+    /// What is said of it to the compiler's lints, such as `#[allow(unused_variables)]`.
+    pub(crate) lints: Vec<Attribute>,
 }
 
 impl Parameter {
@@ -35,8 +37,9 @@ pub(crate) fn named(signature: &Signature) -> Vec<Parameter> {
                     _ => true,
                 },
                 cfg: conditions(&receiver.attrs),
+                lints: Vec::new(),
             }),
-            FnArg::Typed(typed) => bindings(&typed.pat, drop_matters(&typed.ty), &conditions(&typed.attrs), &mut found),
+            FnArg::Typed(typed) => bindings(&typed.pat, drop_matters(&typed.ty), &typed.attrs, &mut found),
         }
     }
     found
@@ -46,10 +49,16 @@ fn conditions(attributes: &[Attribute]) -> Vec<Attribute> {
     attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect()
 }
 
+fn lints(attributes: &[Attribute]) -> Vec<Attribute> {
+    attributes.iter().filter(|attribute| LINTS.iter().any(|lint| attribute.path().is_ident(lint))).cloned().collect()
+}
+
+const LINTS: [&str; 5] = ["allow", "expect", "warn", "deny", "forbid"];
+
 /// The names that a pattern binds, in the order of the pattern.
-fn bindings(pattern: &Pat, dropped: bool, cfg: &[Attribute], found: &mut Vec<Parameter>) {
+fn bindings(pattern: &Pat, dropped: bool, attributes: &[Attribute], found: &mut Vec<Parameter>) {
     let mut all = |patterns: &mut dyn Iterator<Item = &Pat>| {
-        patterns.for_each(|inner| bindings(inner, dropped, cfg, found));
+        patterns.for_each(|inner| bindings(inner, dropped, attributes, found));
     };
     match pattern {
         Pat::Ident(binding) => {
@@ -59,7 +68,12 @@ fn bindings(pattern: &Pat, dropped: bool, cfg: &[Attribute], found: &mut Vec<Par
             // Each side of an or-pattern binds the same names.
             if found.iter().all(|known| known.ident != binding.ident) {
                 let dropped = dropped && binding.by_ref.is_none();
-                found.push(Parameter { ident: binding.ident.clone(), dropped, cfg: cfg.to_vec() });
+                found.push(Parameter {
+                    ident: binding.ident.clone(),
+                    dropped,
+                    cfg: conditions(attributes),
+                    lints: lints(attributes),
+                });
             }
         }
         Pat::Or(or) => all(&mut or.cases.iter()),
@@ -106,7 +120,7 @@ pub(crate) fn name_the_unnamed(signature: &mut Signature) -> Vec<Parameter> {
                 ident: ident.clone(),
                 subpat: None,
             });
-            unnamed.push(Parameter { ident, dropped: true, cfg: conditions(&typed.attrs) });
+            unnamed.push(Parameter { ident, dropped: true, cfg: conditions(&typed.attrs), lints: Vec::new() });
         }
     }
     unnamed
