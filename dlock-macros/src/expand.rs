@@ -27,7 +27,7 @@ use crate::parameters::Parameter;
 // Output:
 //     async fn deduct(id: u64, qty: u32) -> Result<u32, StockError> {
 //         let __key = ::dlock_runtime::__rt::key("stock:<id>", &[&id]);
-//         let __options = ::dlock_runtime::__rt::options("deduct").ttl(::dlock_runtime::__rt::Duration::from_millis(10000));
+//         let __options = ::dlock_runtime::__rt::options("deduct").ttl_ms(10000);
 //         let __fail = ::dlock_runtime::__rt::fail::<Result<u32, StockError>>();
 //         let __lock = match ::dlock_runtime::__rt::acquire(__key, __options).await {
 //             ::core::result::Result::Ok(__lock) => __lock,

@@ -67,6 +67,26 @@ impl Options {
         self
     }
 
+    /// `ttl = ..`, a literal in whole milliseconds.
+    pub fn ttl_ms(self, millis: u64) -> Self {
+        self.ttl(Duration::from_millis(millis))
+    }
+
+    /// `wait = ..`, the same.
+    pub fn wait_ms(self, millis: u64) -> Self {
+        self.wait(Duration::from_millis(millis))
+    }
+
+    /// `renew = ..`, the same.
+    pub fn renew_ms(self, millis: u64) -> Self {
+        self.renew(Duration::from_millis(millis))
+    }
+
+    /// `max_hold = ..`, the same.
+    pub fn max_hold_ms(self, millis: u64) -> Self {
+        self.max_hold(Duration::from_millis(millis))
+    }
+
     /// `on_lost = ..`
     pub fn on_lost(mut self, on_lost: OnLost) -> Self {
         self.on_lost = on_lost;

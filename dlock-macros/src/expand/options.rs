@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Ident, Literal, Span, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::ext::IdentExt;
 
@@ -22,10 +22,15 @@ impl Expansion<'_> {
                 options.extend(quote_spanned!(site=> .#name(#value)));
             }
         };
-        add("ttl", args.ttl.as_ref().map(|ttl| self.time(ttl)));
-        add("wait", args.wait.as_ref().map(|wait| self.time(wait)));
-        add("renew", args.renew.as_ref().map(|renew| self.time(renew)));
-        add("max_hold", args.max_hold.as_ref().map(|max_hold| self.time(max_hold)));
+        let times = [("ttl", &args.ttl), ("wait", &args.wait), ("renew", &args.renew), ("max_hold", &args.max_hold)];
+        for (name, given) in times {
+            match given.as_ref().map(|given| (given, given.setting)) {
+                Some((_, Setting::Time(time))) if let Some(millis) = whole_millis(time) => {
+                    add(&format!("{name}_ms"), Some(millis.to_token_stream()));
+                }
+                other => add(name, other.map(|(given, _)| self.time(given))),
+            }
+        }
         add(
             "on_lost",
             args.on_lost.map(|on_lost| match on_lost {
@@ -41,7 +46,11 @@ impl Expansion<'_> {
     fn time(&self, given: &Given) -> TokenStream {
         let Self { rt, site, .. } = self;
         match given.setting {
-            Setting::Time(time) => duration(rt, time, *site),
+            Setting::Time(time) => {
+                let seconds = Literal::u64_unsuffixed(time.as_secs());
+                let nanos = Literal::u32_unsuffixed(time.subsec_nanos());
+                quote_spanned!(*site=> #rt::Duration::new(#seconds, #nanos))
+            }
             Setting::Forever => quote_spanned!(*site=> #rt::Wait::Forever),
             Setting::Unbounded => quote_spanned!(*site=> #rt::MaxHold::Unbounded),
             Setting::Switch(on) => quote_spanned!(*site=> #on),
@@ -50,17 +59,10 @@ impl Expansion<'_> {
     }
 }
 
-/// The `Duration` that generated code builds, in the largest unit that says it exactly.
-fn duration(rt: &TokenStream, time: Duration, site: Span) -> TokenStream {
-    let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let below = time.subsec_nanos() % 1_000_000;
-    if below == 0 {
-        let millis = Literal::u64_unsuffixed(millis);
-        quote_spanned!(site=> #rt::Duration::from_millis(#millis))
-    } else {
-        let (seconds, nanos) = (Literal::u64_unsuffixed(time.as_secs()), Literal::u32_unsuffixed(time.subsec_nanos()));
-        quote_spanned!(site=> #rt::Duration::new(#seconds, #nanos))
-    }
+/// For `.ttl_ms(10000)`, which reads better than a `Duration`.
+fn whole_millis(time: Duration) -> Option<Literal> {
+    let millis = u64::try_from(time.as_millis()).ok()?;
+    (Duration::from_millis(millis) == time).then(|| Literal::u64_unsuffixed(millis))
 }
 
 #[cfg(test)]
@@ -68,10 +70,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_literal_is_emitted_exactly() {
-        let rt: TokenStream = syn::parse_quote!(rt);
-        let text = |time| duration(&rt, time, Span::call_site()).to_string().replace(' ', "");
-        assert_eq!(text(Duration::from_secs(10)), "rt::Duration::from_millis(10000)");
-        assert_eq!(text(Duration::from_nanos(1_500)), "rt::Duration::new(0,1500)");
+    fn only_whole_milliseconds_are_emitted_as_such() {
+        let text = |time| whole_millis(time).map(|literal| literal.to_string());
+        assert_eq!(text(Duration::from_secs(10)), Some("10000".to_owned()));
+        assert_eq!(text(Duration::ZERO), Some("0".to_owned()));
+        assert_eq!(text(Duration::from_nanos(1_500)), None);
     }
 }
