@@ -45,26 +45,95 @@ fn the_expansion_is_the_one_on_file() {
     assert!(differ.is_empty(), "{}", differ.join("\n\n"));
 }
 
-#[test]
-fn generated_code_has_no_use_and_no_allow_and_names_everything_absolutely() {
-    for file in files() {
-        let text = fs::read_to_string(&file).expect("a snapshot");
-        let input = text.split(LINE).next().expect("an input");
-        let mut generated = idents(expand(input));
-        for written in idents(input.parse().expect("tokens")) {
-            generated.retain(|ident| *ident != written);
+/// What a reader of `cargo expand` would stumble over.
+fn flaws(input: &str, output: &TokenStream) -> Vec<String> {
+    let mut flaws = Vec::new();
+    let mut generated = idents(output.clone());
+    for written in idents(input.parse().expect("tokens")) {
+        generated.retain(|ident| *ident != written);
+    }
+    for banned in ["use", "allow", "std"] {
+        if generated.iter().any(|ident| ident == banned) {
+            flaws.push(format!("`{banned}` is generated"));
         }
-        let file = file.display();
-        assert!(!generated.iter().any(|ident| ["use", "allow", "std"].contains(&ident.as_str())), "{file}");
-        let own = expand(input).to_string();
-        for name in ["__rt", "Result :: Ok", "Result :: Err"] {
-            for (at, _) in own.match_indices(name) {
-                let before = &own[..at];
-                let absolute = before.ends_with("dlock_runtime :: ") || before.ends_with(":: core :: result :: ");
-                assert!(absolute, "{file}: {name} is not absolute in {own}");
+    }
+    let text = output.to_string();
+    for name in ["__rt", "Result :: Ok", "Result :: Err"] {
+        for (at, _) in text.match_indices(name) {
+            let before = &text[..at];
+            let crate_path = ["dlock_runtime :: ", "crate :: locks :: "].iter().any(|path| before.ends_with(path));
+            if !crate_path && !before.ends_with(":: core :: result :: ") {
+                flaws.push(format!("`{name}` is not absolute"));
             }
         }
     }
+    for verb in
+        ["__rt :: acquire (__key , __options) . await", "__lock . renew_while (async move {", "__lock . release"]
+    {
+        if !text.contains(verb) {
+            flaws.push(format!("`{verb}` is not to be seen"));
+        }
+    }
+    flaws
+}
+
+#[test]
+fn every_expansion_shows_the_three_verbs_and_has_no_use_and_no_allow_and_names_everything_absolutely() {
+    for file in files() {
+        let text = fs::read_to_string(&file).expect("a snapshot");
+        let input = text.split(LINE).next().expect("an input");
+        assert_eq!(flaws(input, &expand(input)), Vec::<String>::new(), "{}", file.display());
+    }
+}
+
+/// The negative control: each of these is found.
+#[test]
+fn a_flaw_in_an_expansion_is_found() {
+    let input = "#[distributed_lock(key = \"a\")] async fn f() -> Result<(), Error> { g().await }";
+    let good = expand(input).to_string();
+    let broken = |from: &str, to: &str| {
+        assert!(good.contains(from), "{from} is not in {good}");
+        flaws(input, &good.replace(from, to).parse().expect("tokens"))
+    };
+    assert_eq!(broken("{ let __key", "{ use a :: b ; let __key"), ["`use` is generated"]);
+    assert_eq!(broken("let __key", "# [allow (x)] let __key"), ["`allow` is generated"]);
+    assert_eq!(broken(":: core :: result", ":: std :: result").len(), 3);
+    assert_eq!(broken(":: dlock_runtime :: __rt :: key", "__rt :: key"), ["`__rt` is not absolute"]);
+    assert_eq!(broken("acquire", "take").len(), 1);
+    assert_eq!(broken("renew_while", "run").len(), 1);
+    assert_eq!(broken(". release", ". give_back").len(), 1);
+}
+
+/// The lines that the attribute adds to a function, both formatted.
+fn lines_added(function: &str, output: &str) -> usize {
+    let formatted = prettyplease::unparse(&syn::parse_file(function).expect("a function"));
+    output.lines().count() - formatted.lines().count()
+}
+
+#[test]
+fn the_plain_case_has_at_most_16_generated_lines_around_the_body() {
+    let input = "async fn deduct(id: u64, qty: u32) -> Result<u32, StockError> {\n    write(id, qty).await\n}\n";
+    let options = "#[distributed_lock(key = \"stock:<id>\", ttl = 10)]";
+    let output = prettyplease::unparse(&syn::parse2(expand(&format!("{options}{input}"))).expect("Rust"));
+    let added = lines_added(input, &output);
+    assert!((1..=16).contains(&added), "{added} lines around the body:\n{output}");
+    // The negative control: lines are counted.
+    let longer = output.replace("    let __key", "    let __more = ();\n    let __key");
+    assert_eq!(lines_added(input, &longer), added + 1);
+}
+
+#[test]
+fn at_least_25_shapes_are_on_file_and_each_is_another() {
+    let mut outputs: Vec<String> = files()
+        .iter()
+        .map(|file| fs::read_to_string(file).expect("a snapshot"))
+        .map(|text| text.split_once(LINE).expect("input and output").1.to_owned())
+        .collect();
+    assert!(outputs.len() >= 25, "{}", outputs.len());
+    let all = outputs.len();
+    outputs.sort();
+    outputs.dedup();
+    assert_eq!(outputs.len(), all, "two shapes have one expansion");
 }
 
 fn idents(tokens: TokenStream) -> Vec<String> {
