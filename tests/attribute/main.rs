@@ -2,10 +2,15 @@
 //!
 //! What the compiler says to mistakes is in `dlock-runtime/tests/ui`.
 
+mod company;
+mod drops;
+mod flow;
 mod keys;
+mod names;
 mod outcomes;
 mod scope;
 mod shapes;
+mod signatures;
 mod sizes;
 mod times;
 
@@ -25,6 +30,31 @@ async fn pause(millis: u64) {
 /// Whether somebody holds this key.
 async fn locked(locks: &Runtime, key: &str) -> bool {
     locks.is_locked(key).await.expect("the embedded store answers")
+}
+
+/// What the functions here return: whether the lock was held in the body, and a value.
+type Held<T> = Result<(bool, T), LockError>;
+
+/// Runs a call and looks at the lock at its three moments: it is free before, held in the body, free afterwards.
+async fn during<T>(locks: &Runtime, key: &str, call: impl Future<Output = Held<T>>) -> T {
+    assert!(!locked(locks, key).await, "`{key}` was not free before");
+    let (held, value) = call.await.expect("the lock is free");
+    assert!(held, "`{key}` was not held in the body");
+    assert!(!locked(locks, key).await, "`{key}` was not released");
+    value
+}
+
+#[tokio::test]
+async fn the_check_of_the_three_moments_can_fail() {
+    let locks = locks("during").await;
+    let fails = |locks: Runtime, key: &'static str, held: bool| async move {
+        tokio::spawn(async move { during(&locks, key, async { Ok((held, ())) }).await }).await.is_err()
+    };
+    assert!(!fails(locks.clone(), "a", true).await);
+    assert!(fails(locks.clone(), "a", false).await);
+    let held = locks.lock("a").acquire().await.expect("it is free");
+    assert!(fails(locks.clone(), "a", true).await);
+    held.release().await.expect("it is held");
 }
 
 fn is_busy(outcome: &Result<impl Sized, LockError>) -> bool {
