@@ -1,0 +1,11 @@
+//! An `.await` in a closure is told there.
+
+use dlock_runtime::{LockError, distributed_lock};
+
+#[distributed_lock(key = "stock:<id>")]
+async fn deduct(id: u64) -> Result<u64, LockError> {
+    let read = || std::future::ready(id).await;
+    Ok(read())
+}
+
+fn main() {}
