@@ -172,7 +172,7 @@ impl Args {
             None => {}
         }
         if let Some(guard) = &self.guard
-            && function.parameters.iter().any(|parameter| guard.unraw() == parameter.name())
+            && function.named().any(|parameter| guard.unraw() == parameter.name())
         {
             mistakes.add(mistake(
                 guard,
@@ -191,7 +191,7 @@ fn no_template_inside(key: TokenStream, function: &Function, mistakes: &mut Mist
             TokenTree::Literal(literal) => {
                 let text = literal.to_string();
                 let placed = |name: &String| text.contains(&format!("<{name}>"));
-                if let Some(name) = function.parameters.iter().map(Parameter::name).find(placed) {
+                if let Some(name) = function.named().map(Parameter::name).find(placed) {
                     mistakes.add(mistake(
                         literal,
                         format!("`<{name}>` is a placeholder only where the key is a single string"),

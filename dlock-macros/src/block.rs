@@ -6,11 +6,12 @@
 //! gives.
 
 use crate::function::braces;
-use proc_macro2::{Group, TokenStream};
+use crate::parameters::{self, Parameter};
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{AssocType, GenericArgument, Path, PathArguments, ReturnType, Signature, Token, Type, TypeParamBound};
+use syn::{AssocType, GenericArgument, Pat, Path, PathArguments, ReturnType, Signature, Token, Type, TypeParamBound};
 
 /// The parts of such a function.
 pub(crate) struct Block {
@@ -36,6 +37,63 @@ pub(crate) fn find(signature: &Signature, body: &Group) -> Option<Block> {
         }
     };
     Some(Block { output, pin, keywords, body })
+}
+
+/// `#[async_trait]` calls a parameter that is a pattern `__arg1` and lets its block take it apart. Takes such a `let` out of
+/// the block, since the key may name what they bind, and puts what they bind in the place of `__arg1`.
+pub(crate) fn unpack(body: Group, signature: &Signature, parameters: &mut Vec<Parameter>) -> (TokenStream, Group) {
+    let mut unpacked = TokenStream::new();
+    if signature.asyncness.is_some() || parameters.iter().all(|parameter| !is_packed(&parameter.ident)) {
+        return (unpacked, body);
+    }
+    let tokens: Vec<TokenTree> = body.stream().into_iter().collect();
+    let mut rest = TokenStream::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        let length = tokens[at..].iter().position(|token| is_punct(token, ';')).map_or(0, |end| end + 1);
+        let found = binding(&tokens[at..at + length]).and_then(|(pattern, packed)| {
+            let position = parameters.iter().position(|parameter| parameter.ident == packed)?;
+            let Parameter { dropped, cfg, .. } = &parameters[position];
+            let mut bound = Vec::new();
+            parameters::bindings(&pattern, *dropped, cfg, true, &mut bound);
+            // A `_` is left to the body, which then owns the whole.
+            (!bound.is_empty()).then_some((bound, position))
+        });
+        let Some((bound, position)) = found else {
+            rest.extend([tokens[at].clone()]);
+            at += 1;
+            continue;
+        };
+        parameters.splice(position..=position, bound);
+        unpacked.extend(tokens[at..at + length].iter().cloned());
+        at += length;
+    }
+    let mut braces = Group::new(Delimiter::Brace, rest);
+    braces.set_span(body.span());
+    (unpacked, braces)
+}
+
+fn is_packed(ident: &Ident) -> bool {
+    ident.to_string().starts_with("__arg")
+}
+
+/// `let PATTERN = { let __arg1 = __arg1; __arg1 };`, after a `#[cfg(..)]` if the parameter has one.
+fn binding(tokens: &[TokenTree]) -> Option<(Pat, Ident)> {
+    let tokens = match tokens {
+        [hash, TokenTree::Group(_), rest @ ..] if is_punct(hash, '#') => rest,
+        _ => tokens,
+    };
+    let [TokenTree::Ident(word), pattern @ .., equals, TokenTree::Group(value), _] = tokens else { return None };
+    let TokenTree::Ident(packed) = value.stream().into_iter().last()? else { return None };
+    if word != "let" || !is_punct(equals, '=') || !is_packed(&packed) {
+        return None;
+    }
+    let pattern = Parser::parse2(Pat::parse_single, pattern.iter().cloned().collect()).ok()?;
+    Some((pattern, packed))
+}
+
+fn is_punct(token: &TokenTree, character: char) -> bool {
+    matches!(token, TokenTree::Punct(punct) if punct.as_char() == character)
 }
 
 /// `async move { .. }` and nothing else.

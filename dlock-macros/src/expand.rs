@@ -9,10 +9,10 @@ mod key;
 mod options;
 mod warn;
 
-use proc_macro2::{Delimiter, Group, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Expr, FnArg, PatType, Signature};
+use syn::{Expr, FnArg, Pat, PatType, Signature};
 
 use crate::args::{Args, Key};
 use crate::function::{Form, Function, names};
@@ -85,12 +85,14 @@ impl<'a> Expansion<'a> {
     fn statements(&self) -> TokenStream {
         let Self { args, site, .. } = *self;
         let warnings = self.warnings();
+        let unpacked = &self.function.unpacked;
         let lock = self.lock();
         let guard = args.guard.as_ref().map(|guard| quote_spanned!(site=> let #guard = __lock.guard();));
         let body = self.body();
         let release = self.release();
         quote_spanned! {site=>
             #warnings
+            #unpacked
             #lock
             #guard
             let __output = __lock.renew_while(#body).await;
@@ -104,7 +106,11 @@ impl<'a> Expansion<'a> {
     /// `or_else` is evaluated before the body takes the parameters, and through a function that tells a closure its types.
     fn outcome(&self) -> TokenStream {
         let Self { rt, site, .. } = self;
-        let output = &self.output.turbofish;
+        // On stable `!` has no other name where a type is asked for.
+        let output = match self.output.is_never {
+            true => quote_spanned!(*site=> <fn() -> ! as #rt::Function>::Output),
+            false => self.output.turbofish.clone(),
+        };
         match &self.args.or_else {
             Some(or_else) => {
                 let place = site.located_at(or_else.span());
@@ -118,8 +124,10 @@ impl<'a> Expansion<'a> {
     fn lock(&self) -> TokenStream {
         let Self { args, rt, site, .. } = self;
         let fail = match args.or_else {
-            Some(_) => quote_spanned!(*site=> __or_else(__err)),
-            None => quote_spanned!(*site=> __fail.with(__err)),
+            // Clippy takes the `return` of a call that never returns for a mistake.
+            Some(_) if self.output.is_never => quote_spanned!(*site=> __or_else(__err)),
+            Some(_) => quote_spanned!(*site=> return __or_else(__err)),
+            None => quote_spanned!(*site=> return __fail.with(__err)),
         };
         // Each in a statement of its own: what they borrow must not live across the await.
         let key = self.key();
@@ -128,7 +136,7 @@ impl<'a> Expansion<'a> {
         let acquire = quote_spanned! {*site=>
             match #rt::acquire(__key, __options).await {
                 ::core::result::Result::Ok(__lock) => __lock,
-                ::core::result::Result::Err(__err) => return #fail,
+                ::core::result::Result::Err(__err) => #fail,
             }
         };
         let outcome = self.outcome();
@@ -147,32 +155,37 @@ impl<'a> Expansion<'a> {
     fn body(&self) -> TokenStream {
         let Self { function, rt, site, .. } = self;
         let output = &self.output.turbofish;
-        let parameters = function.parameters.iter().filter_map(|parameter| self.take(parameter));
-        let unnamed = function
-            .unnamed
-            .iter()
-            .map(|Parameter { ident, cfg, .. }| quote_spanned!(*site=> #(#cfg)* let #ident = #ident;));
+        // What the block owns it drops in the order in which it is named here: as elsewhere, the last parameter first. What
+        // it binds anew it drops before, in the opposite order.
+        let owned = function.parameters.iter().rev().filter_map(|parameter| self.own(parameter));
+        let again = function.parameters.iter().filter_map(|parameter| self.bind_again(parameter));
         let user = function.body.stream();
         // "Return type inferred to be this here" is said there.
         let returned = site.located_at(function.output.span());
-        let returns = quote_spanned!(returned=> return #rt::returns::<#output>());
+        let returns = match self.output.is_never {
+            true => TokenStream::new(),
+            false => {
+                let returns = quote_spanned!(returned=> return #rt::returns::<#output>());
+                quote_spanned!(*site=> if false { #returns; })
+            }
+        };
         let inner = quote_spanned! {*site=>
-            if false { #returns; }
-            #(#parameters)*
-            #(#unnamed)*
+            #returns
+            #(#owned)*
+            #(#again)*
             #user
         };
-        // What the block takes from the function, it takes in the user's eyes at the body.
-        let (place, block) = (site.located_at(function.body.span()), braces_like(&function.body, inner));
+        // With the user's own span the compiler names the variables when it speaks of what the block takes.
+        let (place, block) = (function.body.span(), braces_like(&function.body, inner));
         quote_spanned!(place=> async move #block)
     }
 
     /// The block takes the parameters that it names, and of a struct only the fields that it names: the others would be
-    /// dropped after the release. So each is named as a whole, or moved by hand.
+    /// dropped after the release. So each is named as a whole.
     ///
-    /// One that the body does not name keeps its own name, so that "unused variable" is still said of it; if the template
-    /// names it, it is used, so it gets a name of which that is never said. One that an expression names may have been
-    /// moved by it, and one that `or_else` names may still be borrowed by it: they stay where they are.
+    /// Naming is use, so one that nothing uses is bound again under its own name, and "unused variable" is said of that.
+    /// One that an expression names may have been moved by it, and one that `or_else` names may still be borrowed by it:
+    /// they stay where they are.
     ///
     /// A plain function that makes a future has given the future only what is named in it, and dropped the rest when it
     /// was called. So only what an option named beside the body is taken.
@@ -184,40 +197,56 @@ impl<'a> Expansion<'a> {
         }
         let in_template = self.template_names(&name);
         let in_expression = self.expressions_name(&name);
-        if matches!(function.form, Form::Block { .. }) && !in_template && !in_expression {
+        if !parameter.owned && !in_template && !in_expression {
             return Way::Stays;
         }
         match (function.body_names(&name), in_expression) {
             (true, _) => Way::Whole,
             (false, true) => Way::Stays,
-            (false, false) if in_template || name == "self" => Way::Hidden,
+            (false, false) if !parameter.is_named() => Way::Whole,
+            (false, false) if in_template || name == "self" => Way::Whole,
+            (false, false) if name.starts_with('_') => Way::Unused,
             (false, false) => Way::Again,
         }
     }
 
-    fn take(&self, parameter: &Parameter) -> Option<TokenStream> {
-        let (Self { site, .. }, Parameter { ident, cfg, lints, .. }) = (self, parameter);
-        Some(match self.way_of(parameter) {
-            Way::Stays => return None,
-            Way::Whole => quote_spanned!(*site=> #(#cfg)* let _ = &#ident;),
-            Way::Hidden => {
-                let hidden = format_ident!("__{}", parameter.name(), span = *site);
-                quote_spanned!(*site=> #(#cfg)* let #hidden = #ident;)
-            }
-            Way::Again => quote_spanned!(*site=> #(#cfg)* #(#lints)* let #ident = #ident;),
-        })
+    fn own(&self, parameter: &Parameter) -> Option<TokenStream> {
+        let (Self { site, .. }, Parameter { ident, cfg, .. }) = (self, parameter);
+        let ident = match self.way_of(parameter) {
+            Way::Whole => ident.clone(),
+            Way::Unused => self.unused(ident),
+            Way::Stays | Way::Again => return None,
+        };
+        Some(quote_spanned!(*site=> #(#cfg)* let _ = &#ident;))
     }
 
-    /// The user's, except that `#[expect(unused_variables)]` of a parameter goes where its name now is unused.
+    fn bind_again(&self, parameter: &Parameter) -> Option<TokenStream> {
+        let (Self { site, .. }, Parameter { ident, cfg, lints, .. }) = (self, parameter);
+        matches!(self.way_of(parameter), Way::Again)
+            .then(|| quote_spanned!(*site=> #(#cfg)* #(#lints)* let #ident = #ident;))
+    }
+
+    /// A name that says it is unused must not be used in the user's eyes.
+    fn unused(&self, ident: &Ident) -> Ident {
+        Ident::new(&ident.to_string(), self.site.located_at(ident.span()))
+    }
+
+    /// The user's, except that names which say they are unused are ours, and that `#[expect(unused_variables)]` goes where
+    /// its name now is unused.
     fn signature(&self) -> Signature {
         let mut signature = self.function.signature.clone();
-        let again = |parameter: &&Parameter| matches!(self.way_of(parameter), Way::Again);
-        for parameter in self.function.parameters.iter().filter(again) {
+        for parameter in &self.function.parameters {
             let binds = |input: &&mut PatType| names(input.pat.to_token_stream(), &parameter.name());
-            if let Some(input) = signature.inputs.iter_mut().filter_map(typed).find(binds) {
-                input.attrs.retain(|attribute| {
+            let Some(input) = signature.inputs.iter_mut().filter_map(typed).find(binds) else { continue };
+            match self.way_of(parameter) {
+                Way::Unused => {
+                    let unused = self.unused(&parameter.ident);
+                    *input.pat = Pat::Verbatim(respanned(input.pat.to_token_stream(), &unused));
+                }
+                Way::Again => input.attrs.retain(|attribute| {
                     !attribute.path().is_ident("expect") || !names(attribute.meta.to_token_stream(), "unused_variables")
-                });
+                }),
+                Way::Stays | Way::Whole => {}
             }
         }
         signature
@@ -256,12 +285,26 @@ impl<'a> Expansion<'a> {
 enum Way {
     /// Not at all.
     Stays,
-    /// By naming the whole of what it names in part.
+    /// By naming the whole.
     Whole,
-    /// Under a name that nobody can write.
-    Hidden,
+    /// The same, hidden from lints about names that begin with `_`.
+    Unused,
     /// Under its own name.
     Again,
+}
+
+/// The pattern with this spelling of one of its names.
+fn respanned(pattern: TokenStream, name: &Ident) -> TokenStream {
+    let token = |token| match token {
+        TokenTree::Group(group) => {
+            let mut inner = Group::new(group.delimiter(), respanned(group.stream(), name));
+            inner.set_span(group.span());
+            inner.into()
+        }
+        TokenTree::Ident(ident) if ident == *name => name.clone().into(),
+        other => other,
+    };
+    pattern.into_iter().map(token).collect()
 }
 
 fn typed(input: &mut FnArg) -> Option<&mut PatType> {

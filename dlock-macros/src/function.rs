@@ -27,9 +27,10 @@ pub(crate) struct Function {
     /// What the body gives; `()` where nothing is written.
     pub(crate) output: Type,
     pub(crate) form: Form,
+    /// Also those that stand for a `_` in the signature.
     pub(crate) parameters: Vec<Parameter>,
-    /// What stands for `_` in the signature, so that it can be dropped in time, too.
-    pub(crate) unnamed: Vec<Parameter>,
+    /// The `let (id, qty) = { .. };` in which `#[async_trait]` says what the user's pattern was.
+    pub(crate) unpacked: TokenStream,
 }
 
 /// How the function makes its future.
@@ -45,6 +46,11 @@ impl Function {
     /// Reads the item, or says why it cannot hold a lock.
     pub(crate) fn read(item: TokenStream) -> syn::Result<Self> {
         Parser::parse2(parse, item)
+    }
+
+    /// The parameters that the user gave a name.
+    pub(crate) fn named(&self) -> impl Iterator<Item = &Parameter> {
+        self.parameters.iter().filter(|parameter| parameter.is_named())
     }
 
     /// Whether the body may name this variable: as an identifier that is no field or method (`order.id`), or in a string,
@@ -89,8 +95,11 @@ fn parse(input: ParseStream<'_>) -> syn::Result<Function> {
         (None, Some(Block { output, pin, keywords, body })) => (output, Form::Block { pin, keywords }, body),
         (None, None) => return Err(not_async(&signature, &attributes, &body)),
     };
-    let parameters = parameters::named(&signature);
-    let unnamed = parameters::name_the_unnamed(&mut signature);
+    if signature.asyncness.is_some() {
+        parameters::name_the_unnamed(&mut signature);
+    }
+    let mut parameters = parameters::named(&signature);
+    let (unpacked, body) = block::unpack(body, &signature, &mut parameters);
     Ok(Function {
         attributes,
         visibility,
@@ -101,7 +110,7 @@ fn parse(input: ParseStream<'_>) -> syn::Result<Function> {
         output,
         form,
         parameters,
-        unnamed,
+        unpacked,
     })
 }
 

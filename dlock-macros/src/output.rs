@@ -13,11 +13,17 @@ pub(crate) struct Output {
     pub(crate) turbofish: TokenStream,
     /// Whether it is called `Result`. An alias of another name is treated as any other type.
     pub(crate) is_result: bool,
+    /// Whether it is `!`.
+    pub(crate) is_never: bool,
 }
 
 impl Output {
     pub(crate) fn of(function: &Function) -> Self {
-        Self { turbofish: inferred(function.output.clone()).to_token_stream(), is_result: is_result(&function.output) }
+        Self {
+            turbofish: inferred(function.output.clone()).to_token_stream(),
+            is_result: is_result(&function.output),
+            is_never: matches!(function.output, Type::Never(_)),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span};
 use quote::format_ident;
 use syn::ext::IdentExt;
-use syn::{Attribute, FnArg, Pat, ReceiverKind, Signature, Type};
+use syn::{Attribute, FnArg, Pat, PatIdent, ReceiverKind, Signature, Type};
 
 /// A name that a parameter's pattern binds.
 pub(crate) struct Parameter {
@@ -15,12 +15,19 @@ pub(crate) struct Parameter {
     pub(crate) cfg: Vec<Attribute>,
     /// What is said of it to the compiler's lints, such as `#[allow(unused_variables)]`.
     pub(crate) lints: Vec<Attribute>,
+    /// Whether the future owns it although its block names it nowhere: not in a plain function that makes one.
+    pub(crate) owned: bool,
 }
 
 impl Parameter {
     /// As a placeholder names it: without `r#`.
     pub(crate) fn name(&self) -> String {
         self.ident.unraw().to_string()
+    }
+
+    /// Whether the user gave the name.
+    pub(crate) fn is_named(&self) -> bool {
+        !self.ident.to_string().starts_with(UNNAMED)
     }
 }
 
@@ -38,8 +45,11 @@ pub(crate) fn named(signature: &Signature) -> Vec<Parameter> {
                 },
                 cfg: conditions(&receiver.attrs),
                 lints: Vec::new(),
+                owned: signature.asyncness.is_some(),
             }),
-            FnArg::Typed(typed) => bindings(&typed.pat, drop_matters(&typed.ty), &typed.attrs, &mut found),
+            FnArg::Typed(typed) => {
+                bindings(&typed.pat, drop_matters(&typed.ty), &typed.attrs, signature.asyncness.is_some(), &mut found);
+            }
         }
     }
     found
@@ -56,9 +66,15 @@ fn lints(attributes: &[Attribute]) -> Vec<Attribute> {
 const LINTS: [&str; 5] = ["allow", "expect", "warn", "deny", "forbid"];
 
 /// The names that a pattern binds, in the order of the pattern.
-fn bindings(pattern: &Pat, dropped: bool, attributes: &[Attribute], found: &mut Vec<Parameter>) {
+pub(crate) fn bindings(
+    pattern: &Pat,
+    dropped: bool,
+    attributes: &[Attribute],
+    owned: bool,
+    found: &mut Vec<Parameter>,
+) {
     let mut all = |patterns: &mut dyn Iterator<Item = &Pat>| {
-        patterns.for_each(|inner| bindings(inner, dropped, attributes, found));
+        patterns.for_each(|inner| bindings(inner, dropped, attributes, owned, found));
     };
     match pattern {
         Pat::Ident(binding) => {
@@ -73,6 +89,7 @@ fn bindings(pattern: &Pat, dropped: bool, attributes: &[Attribute], found: &mut 
                     dropped,
                     cfg: conditions(attributes),
                     lints: lints(attributes),
+                    owned,
                 });
             }
         }
@@ -88,7 +105,7 @@ fn bindings(pattern: &Pat, dropped: bool, attributes: &[Attribute], found: &mut 
 }
 
 /// False for types of which dropping a value does nothing, as far as that can be read off the type.
-fn drop_matters(ty: &Type) -> bool {
+pub(crate) fn drop_matters(ty: &Type) -> bool {
     const PLAIN: [&str; 16] = [
         "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128",
         "usize",
@@ -101,27 +118,45 @@ fn drop_matters(ty: &Type) -> bool {
     }
 }
 
-/// Gives `_: T` a name nobody can write, since what has no name cannot be moved into the body.
-pub(crate) fn name_the_unnamed(signature: &mut Signature) -> Vec<Parameter> {
-    let mut unnamed = Vec::new();
-    if signature.asyncness.is_none() {
-        return unnamed;
-    }
-    for (position, input) in signature.inputs.iter_mut().enumerate() {
-        if let FnArg::Typed(typed) = input
-            && matches!(*typed.pat, Pat::Wild(_))
-            && drop_matters(&typed.ty)
-        {
-            let ident = format_ident!("__unnamed{position}", span = Span::mixed_site());
-            *typed.pat = Pat::Ident(syn::PatIdent {
-                attrs: Vec::new(),
-                by_ref: None,
-                mutability: None,
-                ident: ident.clone(),
-                subpat: None,
-            });
-            unnamed.push(Parameter { ident, dropped: true, cfg: conditions(&typed.attrs), lints: Vec::new() });
+/// Gives each `_` a name nobody can write, since what has no name cannot be moved into the body: that of a whole parameter,
+/// and in tuples and slices. (Elsewhere in a pattern it may be a part of a type that implements `Drop`, or is borrowed.)
+pub(crate) fn name_the_unnamed(signature: &mut Signature) {
+    let mut count = 0;
+    for input in &mut signature.inputs {
+        if let FnArg::Typed(typed) = input {
+            name_in(&mut typed.pat, Some(&typed.ty), &mut count);
         }
     }
-    unnamed
+}
+
+const UNNAMED: &str = "__unnamed";
+
+fn name_in(pattern: &mut Pat, ty: Option<&Type>, count: &mut usize) {
+    let ty = match ty {
+        Some(Type::Group(group)) => Some(&*group.elem),
+        other => other,
+    };
+    if !ty.is_none_or(drop_matters) {
+        return;
+    }
+    match pattern {
+        Pat::Wild(_) => {
+            let ident = format_ident!("{UNNAMED}{count}", span = Span::mixed_site());
+            *count += 1;
+            *pattern = Pat::Ident(PatIdent { attrs: Vec::new(), by_ref: None, mutability: None, ident, subpat: None });
+        }
+        Pat::Paren(paren) => name_in(&mut paren.pat, ty, count),
+        Pat::Slice(slice) => slice.elems.iter_mut().for_each(|elem| name_in(elem, None, count)),
+        Pat::Tuple(tuple) => {
+            let types = match ty {
+                // A `..` moves the types.
+                Some(Type::Tuple(types)) if types.elems.len() == tuple.elems.len() => Some(&types.elems),
+                _ => None,
+            };
+            for (position, elem) in tuple.elems.iter_mut().enumerate() {
+                name_in(elem, types.map(|types| &types[position]), count);
+            }
+        }
+        _ => {}
+    }
 }

@@ -68,7 +68,7 @@ impl Template {
 
     /// Every placeholder begins with a parameter, and no parameter's name stands in braces.
     pub(crate) fn check_against(&self, function: &Function, mistakes: &mut Mistakes) {
-        let known: Vec<String> = function.parameters.iter().map(|p| p.name()).collect();
+        let known: Vec<String> = function.named().map(|p| p.name()).collect();
         let known = || known.iter().map(String::as_str);
         let mut told: Vec<&str> = Vec::new();
         for Placeholder { root, path, .. } in self.placeholders() {

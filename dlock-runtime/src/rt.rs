@@ -290,6 +290,16 @@ pub mod warn {
     pub const TRANSACTION_AROUND_A_LOCK: () = ();
 }
 
+/// Names what a function returns, since `!` cannot be named otherwise.
+pub trait Function {
+    /// What it returns.
+    type Output;
+}
+
+impl<T> Function for fn() -> T {
+    type Output = T;
+}
+
 /// `or_else = ..` as it is: only here the closure learns what it is given and what it must return.
 pub fn or_else<T>(or_else: impl FnOnce(LockError) -> T) -> impl FnOnce(LockError) -> T {
     or_else

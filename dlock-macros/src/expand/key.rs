@@ -32,7 +32,7 @@ impl Expansion<'_> {
     /// `&order.sku`. An error about it points at the template (no part of a literal can be pointed at), and the name means
     /// what it means where the parameter was written, even when the template came through a `macro_rules!`.
     fn value(&self, template: &Template, placeholder: &Placeholder) -> TokenStream {
-        let known = self.function.parameters.iter().find(|parameter| parameter.name() == placeholder.root);
+        let known = self.function.named().find(|parameter| parameter.name() == placeholder.root);
         // An unknown name was told before; nothing is emitted then.
         let Some(Parameter { ident, .. }) = known else { return TokenStream::new() };
         let span = template.literal.span().resolved_at(ident.span());
