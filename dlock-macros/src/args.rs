@@ -80,10 +80,15 @@ impl Args {
     pub(crate) fn read(tokens: TokenStream, mistakes: &mut Mistakes) -> Self {
         let mut args = Self::default();
         let mut seen: Vec<&str> = Vec::new();
-        for Pair { name, value } in pairs::read(tokens, mistakes) {
+        let (pairs, broken) = pairs::read(tokens, mistakes);
+        // One that was meant and mistyped is told already.
+        let mut key_is_meant = broken.iter().any(|name| name == "key");
+        for Pair { name, value } in pairs {
             let written = name.unraw().to_string();
             let Some(known) = OPTIONS.into_iter().find(|known| *known == written) else {
-                mistakes.add(unknown(&name, &written));
+                let meant = meant_by(&written);
+                key_is_meant |= meant == Some("key");
+                mistakes.add(unknown(&name, &written, meant));
                 continue;
             };
             if seen.contains(&known) {
@@ -94,7 +99,7 @@ impl Args {
             let outcome = args.set(known, value, mistakes);
             mistakes.keep(outcome);
         }
-        if !seen.contains(&"key") {
+        if !seen.contains(&"key") && !key_is_meant {
             let message =
                 "a lock needs a key\nhelp: write `key = \"stock:<id>\"`, where `<id>` is a parameter of the function";
             mistakes.add(Error::new(Span::call_site(), message));
@@ -204,9 +209,14 @@ fn no_template_inside(key: TokenStream, function: &Function, mistakes: &mut Mist
     }
 }
 
-fn unknown(name: &Ident, written: &str) -> Error {
+/// The option that was probably meant.
+fn meant_by(written: &str) -> Option<&'static str> {
     let synonym = ALSO_KNOWN_AS.iter().find(|(other, _)| *other == written).map(|(_, ours)| *ours);
-    let help = match synonym.or_else(|| nearest(written, OPTIONS)) {
+    synonym.or_else(|| nearest(written, OPTIONS))
+}
+
+fn unknown(name: &Ident, written: &str, meant: Option<&str>) -> Error {
+    let help = match meant {
         Some(known) => format!("did you mean `{known}`?"),
         None => format!("the options are {}", list(OPTIONS)),
     };

@@ -89,7 +89,7 @@ fn parse(input: ParseStream<'_>) -> syn::Result<Function> {
         Ok(group) => group,
         Err(other) => return Err(mistake(other, "a function's body stands in braces", "write `{ .. }`")),
     };
-    let (inner_attributes, body) = without_attributes(written)?;
+    let (inner_attributes, body) = without_attributes(written);
     let (output, form, body) = match (&signature.asyncness, block::find(&signature, &body)) {
         (Some(_), _) => (declared(&signature), Form::Async, body),
         (None, Some(Block { output, pin, keywords, body })) => (output, Form::Block { pin, keywords }, body),
@@ -176,12 +176,13 @@ fn declared(signature: &Signature) -> Type {
 }
 
 /// `#![allow(..)]` may only stand at the head of the function, which is not where the body goes.
-fn without_attributes(body: Group) -> syn::Result<(Vec<Attribute>, Group)> {
+fn without_attributes(body: Group) -> (Vec<Attribute>, Group) {
     let read = |input: ParseStream<'_>| Ok((input.call(Attribute::parse_inner)?, TokenStream::parse(input)?));
-    let (attributes, rest) = Parser::parse2(read, body.stream())?;
+    // Half-typed ones stay in the body, where the compiler tells of them.
+    let Ok((attributes, rest)) = Parser::parse2(read, body.stream()) else { return (Vec::new(), body) };
     let mut bare = Group::new(Delimiter::Brace, rest);
     bare.set_span(body.span());
-    Ok((attributes, bare))
+    (attributes, bare)
 }
 
 /// Whether the tokens may name this variable; see [`Function::body_names`].

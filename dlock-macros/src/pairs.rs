@@ -25,15 +25,17 @@ pub(crate) struct Value {
     pub(crate) text: String,
 }
 
-/// Every option that can be read; what is wrong with the others goes to `mistakes`.
-pub(crate) fn read(tokens: TokenStream, mistakes: &mut Mistakes) -> Vec<Pair> {
-    let mut pairs = Vec::new();
+/// Every option that can be read, and the names of others; what is wrong with these goes to `mistakes`.
+pub(crate) fn read(tokens: TokenStream, mistakes: &mut Mistakes) -> (Vec<Pair>, Vec<Ident>) {
+    let (mut pairs, mut broken) = (Vec::new(), Vec::new());
     let outcome = Parser::parse2(
         |input: ParseStream<'_>| {
             while !input.is_empty() {
+                let name = input.fork().call(Ident::parse_any);
                 match pair(input) {
                     Ok(pair) => pairs.push(pair),
                     Err(error) => {
+                        broken.extend(name);
                         mistakes.add(error);
                         skip_to_next(input)?;
                     }
@@ -60,7 +62,7 @@ pub(crate) fn read(tokens: TokenStream, mistakes: &mut Mistakes) -> Vec<Pair> {
         tokens,
     );
     mistakes.keep(outcome);
-    pairs
+    (pairs, broken)
 }
 
 const FORM: &str = "options are written `name = value`, such as `key = \"stock:<id>\"`";

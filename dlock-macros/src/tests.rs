@@ -2,6 +2,7 @@
 //!
 //! Where a message is *shown* is the matter of the UI tests in `dlock-runtime/tests/ui`.
 
+mod half_typed;
 mod injective;
 mod mistakes;
 mod snapshots;

@@ -7,6 +7,11 @@ const ONE_EACH: &[(&str, &str)] = &[
     // The list itself.
     ("", "a lock needs a key"),
     ("ttl = 10", "a lock needs a key"),
+    ("kye = \"a\"", "did you mean `key`?"),
+    ("name = \"a\"", "did you mean `key`?"),
+    ("key", "`key` has no value"),
+    ("key =", "`key` has no value"),
+    ("key: \"a\"", "write `key = ..`"),
     ("key = \"a\", key = \"b\"", "`key` is given twice"),
     ("key = \"a\", ttl = 1, wait = 2, ttl = 3", "`ttl` is given twice"),
     ("key = \"a\", tll = 1", "did you mean `ttl`?"),
