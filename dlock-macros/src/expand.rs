@@ -15,7 +15,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, FnArg, Pat, PatType, Signature};
 
 use crate::args::{Args, Key};
-use crate::function::{Form, Function, names};
+use crate::function::{Form, Function, borrows, names};
 use crate::output::Output;
 use crate::pairs::Value;
 use crate::parameters::Parameter;
@@ -184,8 +184,8 @@ impl<'a> Expansion<'a> {
     /// dropped after the release. So each is named as a whole.
     ///
     /// Naming is use, so one that nothing uses is bound again under its own name, and "unused variable" is said of that.
-    /// One that an expression names may have been moved by it, and one that `or_else` names may still be borrowed by it:
-    /// they stay where they are.
+    /// One that an expression names may have been moved by it, unless it stands there as `&name.field`, and one that
+    /// `or_else` names may still be borrowed by it: they stay where they are.
     ///
     /// A plain function that makes a future has given the future only what is named in it, and dropped the rest when it
     /// was called. So only what an option named beside the body is taken.
@@ -196,12 +196,13 @@ impl<'a> Expansion<'a> {
             return Way::Stays;
         }
         let in_template = self.template_names(&name);
-        let in_expression = self.expressions_name(&name);
+        let in_expression = self.expressions().any(|expr| names(expr.to_token_stream(), &name));
         if !parameter.owned && !in_template && !in_expression {
             return Way::Stays;
         }
         match (function.body_names(&name), in_expression) {
             (true, _) => Way::Whole,
+            (false, true) if self.expressions().all(|expr| borrows(expr.to_token_stream(), &name)) => Way::Whole,
             (false, true) => Way::Stays,
             (false, false) if !parameter.is_named() => Way::Whole,
             (false, false) if in_template || name == "self" => Way::Whole,
@@ -259,16 +260,15 @@ impl<'a> Expansion<'a> {
         }
     }
 
-    /// Whether an option that is evaluated before the body names this parameter.
-    fn expressions_name(&self, name: &str) -> bool {
+    /// The expressions that are evaluated before the body.
+    fn expressions(&self) -> impl Iterator<Item = &Expr> {
         let Args { key, ttl, wait, renew, max_hold, when, runtime, .. } = self.args;
         let times = [ttl, wait, renew, max_hold].into_iter().flatten().map(|given| &given.written.expr);
         let key = match key {
             Some(Key::Expr(key)) => Some(&key.expr),
             _ => None,
         };
-        let others = [key, when.as_ref().map(|when| &when.expr), runtime.as_ref()].into_iter().flatten();
-        times.chain(others).any(|expr: &Expr| names(expr.to_token_stream(), name))
+        times.chain([key, when.as_ref().map(|when| &when.expr), runtime.as_ref()].into_iter().flatten())
     }
 
     fn release(&self) -> TokenStream {

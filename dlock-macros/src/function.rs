@@ -205,10 +205,66 @@ pub(crate) fn names(tokens: TokenStream, name: &str) -> bool {
     })
 }
 
+/// Whether these tokens, in which an expression stands, only borrow this variable: as `&order`, `f(&order.sku, 1)` or in a
+/// string. Anything else may move it.
+pub(crate) fn borrows(tokens: TokenStream, name: &str) -> bool {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let is_punct =
+        |at: usize, character| matches!(tokens.get(at), Some(TokenTree::Punct(p)) if p.as_char() == character);
+    tokens.iter().enumerate().all(|(at, token)| match token {
+        TokenTree::Group(group) => borrows(group.stream(), name),
+        TokenTree::Ident(ident) if ident.unraw() == name && (at == 0 || !is_punct(at - 1, '.')) => {
+            let begins = |at: usize| at == 0 || is_punct(at - 1, ',');
+            let mut end = at + 1;
+            while is_punct(end, '.') && matches!(tokens.get(end + 1), Some(TokenTree::Ident(_) | TokenTree::Literal(_)))
+            {
+                end += 2;
+            }
+            at > 0 && is_punct(at - 1, '&') && begins(at - 1) && (end == tokens.len() || is_punct(end, ','))
+        }
+        _ => true,
+    })
+}
+
 fn names_anywhere(tokens: TokenStream, name: &str) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Group(group) => names_anywhere(group.stream(), name),
         TokenTree::Ident(ident) => ident == name,
         _ => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_reference_is_a_borrow_for_sure() {
+        let borrows = |text: &str| borrows(text.parse().expect("tokens"), "order");
+        for text in [
+            "&order",
+            "&order.locks.0",
+            "f(&order)",
+            "g(1, &order.sku, h(&order))",
+            "format!(\"{order}\")",
+            "other",
+            "x.order",
+        ] {
+            assert!(borrows(text), "{text}");
+        }
+        for text in [
+            "order",
+            "order.sku",
+            "&order.sku()",
+            "&order.sku.take()",
+            "f(order)",
+            "1 & order",
+            "&order.sku + 1",
+            "&&order",
+            "&order[0]",
+            "f(&order, order)",
+        ] {
+            assert!(!borrows(text), "{text}");
+        }
+    }
 }
