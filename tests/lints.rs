@@ -33,6 +33,7 @@
 
 use dlock_runtime::{LockError, Runtime, distributed_lock};
 use std::fmt::Display;
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;

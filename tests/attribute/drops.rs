@@ -2,6 +2,7 @@
 
 use crate::{LockError, locks, pause};
 use dlock_runtime::{Runtime, distributed_lock};
+use std::future::Future;
 use std::sync::{Arc, Mutex};
 
 type Done = Result<(), LockError>;

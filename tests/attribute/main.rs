@@ -15,6 +15,7 @@ mod sizes;
 mod times;
 
 use dlock_runtime::{LockError, Runtime};
+use std::future::Future;
 use std::time::Duration;
 
 /// Locks of one test: the embedded store is one for the process, so tests are kept apart by their namespaces.

@@ -3,6 +3,7 @@
 use crate::{locked, locks};
 use dlock_runtime::{LockError, Runtime, distributed_lock};
 use std::fmt::Display;
+use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
