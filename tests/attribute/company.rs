@@ -66,6 +66,8 @@ async fn inner_attributes(locks: &Runtime, id: u8) -> Held<u8> {
 #[distributed_lock(key = "parameter:<id>", runtime = locks)]
 async fn attributes_of_parameters(
     locks: &Runtime,
+    #[allow(unused_variables, reason = "it stands here to be handed through")] unused: String,
+    #[expect(unused_variables, reason = "the same, and it has to be met")] expected: String,
     #[cfg(not(test))] missing: Missing,
     #[cfg(test)] id: u8,
 ) -> Held<u8> {
@@ -84,7 +86,10 @@ async fn attributes_of_the_language_stay_where_they_are() {
     assert_eq!(during(&locks, "cfg:1", configured(&locks, 1)).await, 1);
     assert_eq!(during(&locks, "cfg_attr:1", configured_attribute(&locks, 1)).await, 1);
     assert_eq!(during(&locks, "inner:1", inner_attributes(&locks, 1)).await, 1);
-    assert_eq!(during(&locks, "parameter:1", attributes_of_parameters(&locks, 1)).await, 1);
+    assert_eq!(
+        during(&locks, "parameter:1", attributes_of_parameters(&locks, String::new(), String::new(), 1)).await,
+        1
+    );
 }
 
 #[tracing::instrument(skip(locks))]
@@ -155,7 +160,7 @@ trait Stock: Sync {
 
     async fn owned(self: Box<Self>, id: &u8) -> Held<u8>;
 
-    async fn shared(self: std::sync::Arc<Self>, id: u8) -> Held<u8>;
+    async fn shared(self: std::sync::Arc<Self>, (id, _): (u8, u8)) -> Held<u8>;
 }
 
 struct Shop(Runtime);
@@ -178,7 +183,7 @@ impl Stock for Shop {
     }
 
     #[distributed_lock(key = "shared:<id>", runtime = &self.0)]
-    async fn shared(self: std::sync::Arc<Self>, id: u8) -> Held<u8> {
+    async fn shared(self: std::sync::Arc<Self>, (id, _): (u8, u8)) -> Held<u8> {
         Ok((locked(&self.0, "shared:1").await, id))
     }
 }
@@ -203,6 +208,6 @@ async fn async_trait_goes_first_wherever_its_methods_are_annotated() {
     assert_eq!(during(&locks, "default:1", shop().with_default(1)).await, 1);
     assert_eq!(during(&locks, "generic:x", shop().generic(1, "x")).await, "1x");
     assert_eq!(during(&locks, "owned:1", Box::new(shop()).owned(&1)).await, 1);
-    assert_eq!(during(&locks, "shared:1", std::sync::Arc::new(shop()).shared(1)).await, 1);
+    assert_eq!(during(&locks, "shared:1", std::sync::Arc::new(shop()).shared((1, 2))).await, 1);
     assert_eq!(during(&locks, "local:1", shop().take(std::rc::Rc::new(1))).await, 1);
 }

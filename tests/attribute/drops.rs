@@ -185,19 +185,42 @@ async fn the_check_can_fail() {
 }
 
 #[distributed_lock(key = "drop", runtime = locks)]
+async fn three(locks: &Runtime, first: Probe, second: Probe, third: Probe) -> Done {
+    let _ = (&second, &first);
+    let _local = third.log.probe("local");
+    Ok(())
+}
+
+#[distributed_lock(key = "drop", runtime = locks)]
+async fn three_not_named(locks: &Runtime, _first: Probe, _second: Probe, _third: Probe) -> Done {
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn locals_and_parameters_end_in_the_order_of_a_plain_function() -> Done {
+    let log = Log::new("order").await;
+    let probe = |name| log.probe(name);
+    three(&log.locks, probe("first"), probe("second"), probe("third")).await?;
+    assert_eq!(log.ended_under_the_lock(), ["local", "third", "second", "first"]);
+    three_not_named(&log.locks, probe("first"), probe("second"), probe("third")).await?;
+    assert_eq!(log.ended_under_the_lock(), ["third", "second", "first"]);
+    Ok(())
+}
+
+#[distributed_lock(key = "drop", runtime = locks)]
 async fn by_ref(locks: &Runtime, (ref left, right, _): (Probe, Probe, Probe)) -> Done {
     let _ = (left.name, right.name);
     Ok(())
 }
 
-/// As the reference says: what the body can own only by a name, nothing can move into it without one.
+/// As the reference says: what a pattern only borrows stays where the pattern is.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_name_owns_ends_after_the_release() -> Done {
-    let log = Log::new("no-name").await;
+async fn what_a_pattern_binds_by_reference_ends_after_the_release() -> Done {
+    let log = Log::new("by-reference").await;
     let probe = |name| log.probe(name);
     by_ref(&log.locks, (probe("ref"), probe("owned"), probe("_"))).await?;
     let mut ended = std::mem::take(&mut *log.ended.lock().expect("no panic in between"));
     ended.sort_unstable();
-    assert_eq!(ended, [("_", false), ("owned", true), ("ref", false)]);
+    assert_eq!(ended, [("_", true), ("owned", true), ("ref", false)]);
     Ok(())
 }

@@ -170,7 +170,6 @@ async fn recursion_joins_its_own_hold_or_takes_one_a_level() {
 }
 
 #[distributed_lock(key = "forever", runtime = locks, ttl = "100ms", renew = false, or_else = |error| std::panic::panic_any(error))]
-#[allow(clippy::diverging_sub_expression, reason = "of the generated code")]
 async fn never_ends(locks: &Runtime) -> ! {
     loop {
         std::future::pending::<()>().await;

@@ -65,6 +65,7 @@ mod hostile {
     pub(super) struct Box;
     pub(super) struct Duration;
     pub(super) struct str;
+    pub(super) struct bool;
     pub(super) trait Future {}
     pub(super) trait Into {}
     pub(super) trait From {}
@@ -91,7 +92,7 @@ mod hostile {
     }
 
     #[::dlock_runtime::distributed_lock(key = "hostile:<id>", runtime = locks, when = id == 1, or_else = |_| (false, 0))]
-    pub(super) async fn or_else(locks: &Runtime, id: u8) -> (bool, u8) {
+    pub(super) async fn or_else(locks: &Runtime, id: u8) -> (::core::primitive::bool, u8) {
         (super::locked(locks, "hostile:1").await, id)
     }
 
@@ -99,7 +100,7 @@ mod hostile {
     pub(super) async fn expression(
         locks: &Runtime,
         id: &::core::primitive::str,
-    ) -> ::core::result::Result<bool, LockError> {
+    ) -> ::core::result::Result<::core::primitive::bool, LockError> {
         ::core::result::Result::Ok(guard.is_held() && super::locked(locks, id).await)
     }
 }
@@ -161,9 +162,9 @@ fn shop_of_all() -> &'static Shop {
 }
 
 macro_rules! both {
-    ($name:ident($locks:ident, $id:ident: $ty:ty) -> $out:ty, $key:literal, { $($body:tt)* }) => {
+    ($name:ident($locks:ident, $id:ident: $ty:ty) -> $out:ty, $key:literal, $body:block) => {
         #[distributed_lock(key = $key, runtime = $locks)]
-        async fn $name($locks: &Runtime, $id: $ty) -> $out { $($body)* }
+        async fn $name($locks: &Runtime, $id: $ty) -> $out $body
     };
 }
 both!(with_all_from_outside(locks, id: u8) -> Held<u8>, "both:<id>", {
