@@ -114,6 +114,7 @@ impl<'a> Expansion<'a> {
         match &self.args.or_else {
             Some(or_else) => {
                 let place = site.located_at(or_else.span());
+                let rt = placed(rt, place);
                 let typed = quote_spanned!(place=> #rt::or_else::<#output>(#or_else));
                 quote_spanned!(*site=> let __or_else = #typed;)
             }
@@ -165,6 +166,7 @@ impl<'a> Expansion<'a> {
         let returns = match self.output.is_never {
             true => TokenStream::new(),
             false => {
+                let rt = placed(rt, returned);
                 let returns = quote_spanned!(returned=> return #rt::returns::<#output>());
                 quote_spanned!(*site=> if false { #returns; })
             }
@@ -291,6 +293,15 @@ enum Way {
     Unused,
     /// Under its own name.
     Again,
+}
+
+/// The path with its names as they are, as if it stood there.
+fn placed(path: &TokenStream, place: Span) -> TokenStream {
+    let token = |mut token: TokenTree| {
+        token.set_span(token.span().located_at(place));
+        token
+    };
+    path.clone().into_iter().map(token).collect()
 }
 
 /// The pattern with this spelling of one of its names.

@@ -80,11 +80,10 @@ fn pair(input: ParseStream<'_>) -> syn::Result<Pair> {
     if input.is_empty() || input.peek(Token![,]) {
         return Err(mistake(equals, format!("`{name}` has no value"), FORM));
     }
-    let tokens = extent(input)?;
-    let expr = syn::parse2(tokens.clone()).map_err(|error| match name == "guard" {
+    let (tokens, expr) = value(input)?;
+    let expr = expr.map_err(|error| match name == "guard" {
         true => no_guard(&tokens),
-        // The parser's own place: it knows how far the value could be read.
-        false => syn::Error::new(error.span(), format!("the value of `{name}` cannot be read: {error}\nhelp: {FORM}")),
+        false => unreadable(&name, &tokens, &error),
     })?;
     Ok(Pair { name, value: Value { expr, text: in_one_line(&tokens) } })
 }
@@ -103,18 +102,28 @@ fn no_equals(name: &Ident, input: ParseStream<'_>) -> syn::Error {
     mistake(token, format!("`{name}` and its value are joined by `=`"), format!("write `{name} = ..`"))
 }
 
-/// The tokens of the expression that stands here; of one that cannot be read, as much as tells why.
+/// The expression that stands here, and its tokens; of one that cannot be read, all before the next option.
 ///
-/// They are parsed apart from the other options, because the parser keeps what it left over in nested brackets until its
-/// very end, and tells of it there.
-fn extent(input: ParseStream<'_>) -> syn::Result<TokenStream> {
+/// It is parsed in a fork, because a parser remembers what was left over in nested brackets, and would tell of it once more
+/// at its very end.
+fn value(input: ParseStream<'_>) -> syn::Result<(TokenStream, syn::Result<Expr>)> {
     let end = input.fork();
-    if end.parse::<Expr>().is_err() {
-        let end = input.fork();
-        skip_to_next(&end)?;
-        return until(input, &end);
+    match end.parse() {
+        Ok(expr) => Ok((until(input, &end)?, Ok(expr))),
+        Err(error) => {
+            let end = input.fork();
+            skip_to_next(&end)?;
+            Ok((until(input, &end)?, Err(error)))
+        }
     }
-    until(input, &end)
+}
+
+/// At the parser's own place, which knows how far the value could be read. Where that is the end of all, at the last token.
+fn unreadable(name: &Ident, value: &TokenStream, error: &syn::Error) -> syn::Error {
+    let at_the_end = error.to_string().starts_with("unexpected end of input");
+    let last = value.clone().into_iter().last().filter(|_| at_the_end).map(|token| token.span());
+    let message = format!("the value of `{name}` cannot be read: {error}\nhelp: {FORM}");
+    syn::Error::new(last.unwrap_or(error.span()), message)
 }
 
 /// Takes the tokens up to the place where `end` stands.

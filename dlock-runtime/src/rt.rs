@@ -217,7 +217,7 @@ impl<T, E: Carries> Returns for Result<T, E> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be made from a `LockError`, which this function returns when its lock is not acquired or is lost",
     label = "`{Self}` has no `From<LockError>`",
-    note = "write `impl From<LockError> for {Self} {{ .. }}`",
+    note = "write `impl From<LockError> for {Self} {{ .. }}`, or where it is a type parameter the bound `{Self}: From<LockError>`",
     note = "or give `or_else = |error| ..`, which turns the `LockError` into what the function returns"
 )]
 pub trait Carries: Sized {
