@@ -1,0 +1,133 @@
+//! The text between the brackets of `#[distributed_lock(..)]`. A digit at its head chooses the function below it.
+//!
+//! What the compiler can read as tokens is either refused, each message with its cure and the item beside them, or expanded
+//! into a function; and then the lock is asked for what the options say, for no less and no more.
+
+use proc_macro2::{TokenStream, TokenTree};
+
+use crate::output::{arguments_of, errors, must_be_a_locked_function, must_refuse_well};
+use crate::{Copy, Verdict};
+
+/// A plain one, a method with everything, what `#[async_trait]` makes of one, and one that cannot hold a lock.
+const ITEMS: [&str; 4] = [
+    "async fn deduct(id: u64, qty: u32) -> Result<u32, StockError> { read(id).await }",
+    "pub async fn moved<T: Display>(self: Arc<Self>, Path(id): Path<T>, _: Permit, order: Order) -> u32 where Self: Sync \
+     { #![allow(unused)] order.qty }",
+    "fn deduct<'a>(&'a self, id: u64, qty: u32) -> Pin<Box<dyn Future<Output = Result<u32, E>> + Send + 'a>> \
+     { Box::pin(async move { let __self = self; __self.read(id, qty).await }) }",
+    "fn blocking(id: u64, qty: u32) -> u32 { read(id) - qty }",
+];
+
+/// The options that become a method of the same name.
+const TOLD: [&str; 7] = ["ttl", "wait", "renew", "max_hold", "on_lost", "reentrant", "runtime"];
+
+thread_local! {
+    static PARSED: [TokenStream; 4] = ITEMS.map(|item| item.parse().expect("tokens"));
+}
+
+/// Runs one input.
+///
+/// # Panics
+/// If something does not hold that must.
+pub fn check(copy: Copy, text: &str) -> Verdict {
+    let (item, text) = match text.as_bytes().first() {
+        Some(digit @ b'0'..=b'3') => (usize::from(digit - b'0'), &text[1..]),
+        _ => (0, text),
+    };
+    let Ok(options) = text.parse::<TokenStream>() else { return Verdict::Unread };
+    let item = PARSED.with(|items| items[item].clone());
+    let output = (copy.attribute)(options.clone(), item.clone());
+    if arguments_of(&output, "acquire").is_empty() {
+        let messages = errors(&output).unwrap_or_else(|| panic!("an error without a message: {output}"));
+        assert!(!messages.is_empty(), "neither errors nor a lock: {output}");
+        must_refuse_well(&output, &messages, &item);
+        return Verdict::Refused;
+    }
+    must_be_a_locked_function(&output);
+    asks_for_what_was_said(&options, &output);
+    Verdict::Accepted
+}
+
+/// `__rt::options("name").ttl(..)..` has a method for each option that was written, and none besides.
+fn asks_for_what_was_said(options: &TokenStream, output: &TokenStream) {
+    let asked = asked(output);
+    let (written, certain) = written(options);
+    for (name, value) in &asked {
+        assert!(written.contains(name), "nobody said `{name}`: {output}");
+        never_too_short(name, value);
+    }
+    for name in written.iter().filter(|name| certain && TOLD.contains(&name.as_str())) {
+        assert!(asked.iter().any(|(told, _)| told == name), "`{name}` is lost: {output}");
+    }
+}
+
+/// A time that the attribute itself worked out.
+fn never_too_short(name: &str, value: &TokenStream) {
+    let least = match name {
+        "ttl" => 20,
+        "renew" | "max_hold" => 1,
+        _ => 0,
+    };
+    if let Some(millis) = millis(value) {
+        assert!(millis >= least, "`{name}` of {millis} ms");
+    }
+}
+
+/// Of `__rt::Duration::from_millis(..)`, and of nothing that a user wrote.
+fn millis(value: &TokenStream) -> Option<u64> {
+    let text: Vec<TokenTree> = value.clone().into_iter().collect();
+    let ours = text.iter().any(|token| matches!(token, TokenTree::Ident(ident) if ident == "__rt"));
+    match text.as_slice() {
+        [.., TokenTree::Ident(from), TokenTree::Group(group)] if ours && from == "from_millis" => {
+            group.stream().to_string().parse().ok()
+        }
+        _ => None,
+    }
+}
+
+/// The methods behind `__rt::options(..)`, wherever that stands.
+fn asked(tokens: &TokenStream) -> Vec<(String, TokenStream)> {
+    let mut tokens_left = tokens.clone().into_iter();
+    let mut seen = 0;
+    while let Some(token) = tokens_left.next() {
+        seen = match token {
+            TokenTree::Ident(ident) if ident == "__rt" => 1,
+            TokenTree::Punct(punct) if punct.as_char() == ':' && (1..=2).contains(&seen) => seen + 1,
+            TokenTree::Ident(ident) if seen == 3 && ident == "options" => 4,
+            TokenTree::Group(_) if seen == 4 => return methods(tokens_left),
+            TokenTree::Group(group) => match asked(&group.stream()) {
+                none if none.is_empty() => 0,
+                some => return some,
+            },
+            _ => 0,
+        }
+    }
+    Vec::new()
+}
+
+fn methods(mut tokens: proc_macro2::token_stream::IntoIter) -> Vec<(String, TokenStream)> {
+    let mut found = Vec::new();
+    while let (Some(TokenTree::Punct(dot)), Some(TokenTree::Ident(name)), Some(TokenTree::Group(group))) =
+        (tokens.next(), tokens.next(), tokens.next())
+    {
+        if dot.as_char() != '.' {
+            break;
+        }
+        found.push((name.to_string(), group.stream()));
+    }
+    found
+}
+
+/// What stands before each `=` at the head or after a comma, and whether each of that is certainly an option: in
+/// `f::<A, ttl = B>()` and between the bars of a closure it need not be.
+fn written(options: &TokenStream) -> (Vec<String>, bool) {
+    let tokens: Vec<TokenTree> = options.clone().into_iter().collect();
+    let is = |at: usize, sign: char| matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == sign);
+    let certain = !(0..tokens.len()).any(|at| is(at, '<') || is(at, '|'));
+    let begins = |at: usize| at == 0 || is(at - 1, ',');
+    let name = |(at, token): (usize, &TokenTree)| match token {
+        TokenTree::Ident(name) if begins(at) && is(at + 1, '=') => Some(name.to_string().replace("r#", "")),
+        _ => None,
+    };
+    (tokens.iter().enumerate().filter_map(name).collect(), certain)
+}

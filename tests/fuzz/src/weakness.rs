@@ -1,0 +1,133 @@
+//! Mistakes that the attribute could have. Each is made in a copy of its text, to see that a check catches it.
+
+/// A mistake, as a change of the text.
+pub struct Weakness {
+    /// What is wrong.
+    pub name: &'static str,
+    /// The target that finds it.
+    pub found_by: &'static str,
+    /// Part of what is said of it then.
+    pub said: &'static str,
+    /// The file below `dlock-macros/src`.
+    pub file: &'static str,
+    /// What stands there, and what stands there instead.
+    pub text: &'static str,
+    /// See `text`.
+    pub instead: &'static str,
+}
+
+/// All of them.
+pub const ALL: &[Weakness] = &[
+    Weakness {
+        name: "it_panics_far_inside",
+        found_by: "options",
+        said: "attempt to subtract",
+        file: "duration.rs",
+        text: "place /= 10;",
+        instead: "place = (place - 1) / 10;",
+    },
+    Weakness {
+        name: "a_template_panics",
+        found_by: "templates",
+        said: "char boundary",
+        file: "template.rs",
+        text: "let Some((path, after)) = after.split_once('>') else {",
+        instead: "let _ = &after[..after.len().min(1)];\n            let Some((path, after)) = after.split_once('>') else {",
+    },
+    Weakness {
+        name: "separators_are_not_looked_at",
+        found_by: "templates",
+        said: "readings of",
+        file: "rules.rs",
+        text: "    check_separators(template, wrong);",
+        instead: "",
+    },
+    Weakness {
+        name: "what_values_keep_separates",
+        found_by: "templates",
+        said: "readings of",
+        file: "rules.rs",
+        text: "\"-._~@+\".contains(character)",
+        instead: "\"-._~@\".contains(character)",
+    },
+    Weakness {
+        name: "the_head_of_an_escape_separates",
+        found_by: "templates",
+        said: "readings of",
+        file: "rules.rs",
+        text: "!values_keep(character) && character != '%'",
+        instead: "!values_keep(character)",
+    },
+    Weakness {
+        name: "only_the_first_pair_is_looked_at",
+        found_by: "templates",
+        said: "readings of",
+        file: "rules.rs",
+        text: "let Some((before, between)) = before else { continue };",
+        instead: "let Some((before, between)) = before else { continue };\n                if before != \"id\" { continue }",
+    },
+    Weakness {
+        name: "braces_are_not_looked_at",
+        found_by: "templates",
+        said: "the runtime refuses",
+        file: "rules.rs",
+        text: "    check_hash_tag(&template.outline(), wrong);",
+        instead: "",
+    },
+    Weakness {
+        name: "control_characters_are_not_looked_at",
+        found_by: "templates",
+        said: "the runtime refuses",
+        file: "rules.rs",
+        text: "outline.chars().any(char::is_control)",
+        instead: "false",
+    },
+    Weakness {
+        name: "a_doubled_bracket_is_read_as_one_too_many",
+        found_by: "templates",
+        said: "the runtime reads",
+        file: "template.rs",
+        text: "written.push_str(bracket);",
+        instead: "written.push_str(bracket);\n            written.push_str(bracket);",
+    },
+    Weakness {
+        name: "a_short_ttl_passes",
+        found_by: "options",
+        said: "`ttl` of",
+        file: "args.rs",
+        text: "Some(time(name, value, None)?.at_least(name, SHORTEST_TTL)?)",
+        instead: "Some(time(name, value, None)?)",
+    },
+    Weakness {
+        name: "an_option_is_forgotten",
+        found_by: "options",
+        said: "`max_hold` is lost",
+        file: "expand/options.rs",
+        text: "args.max_hold.as_ref().map(|max_hold| self.time(max_hold))",
+        instead: "None",
+    },
+    Weakness {
+        name: "a_message_has_no_cure",
+        found_by: "options",
+        said: "no help",
+        file: "pairs.rs",
+        text: "cannot be read: {error}\\nhelp: {FORM}",
+        instead: "cannot be read: {error}; {FORM}",
+    },
+    Weakness {
+        name: "the_item_is_gone",
+        found_by: "options",
+        said: "the item is not handed back",
+        file: "lib.rs",
+        text: "tokens.extend(item);",
+        instead: "drop(item);",
+    },
+    Weakness {
+        name: "the_expansion_is_not_rust",
+        found_by: "options",
+        said: "the expansion is not Rust",
+        file: "expand.rs",
+        text: "let __when: bool = #when;",
+        instead: "let __when: bool = #when",
+    },
+];

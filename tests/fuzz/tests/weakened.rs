@@ -1,0 +1,44 @@
+//! The negative controls: each mistake that is made on purpose is found, with few inputs.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::time::Instant;
+
+use dlock_fuzz::{Copy, Random, Target, corpus, mutate, weakness};
+
+/// A guided search tries so many in a second or two.
+const INPUTS: usize = 20_000;
+
+#[test]
+fn every_weakness_is_found() {
+    // Each of the failures would be printed.
+    panic::set_hook(Box::new(|_| {}));
+    let found: Vec<_> = weakness::ALL.iter().zip(Copy::weakened()).map(|(weak, copy)| find(weak, *copy)).collect();
+    let _ = panic::take_hook();
+    for (weakness, found) in weakness::ALL.iter().zip(found) {
+        let (input, said) = found.unwrap_or_else(|| panic!("{} is not found", weakness.name));
+        println!("{}: {input:?}: {said}", weakness.name);
+        assert!(said.contains(weakness.said), "{}: {said}", weakness.name);
+    }
+}
+
+/// The first input that fails, and what is said of it.
+fn find(weakness: &weakness::Weakness, copy: Copy) -> Option<(String, String)> {
+    assert_eq!(weakness.name, copy.name, "the copies are in the order of the weaknesses");
+    let target = Target::ALL.into_iter().find(|target| target.name() == weakness.found_by).expect("a target");
+    let inputs = corpus::read(target).expect("the corpus");
+    let mut random = Random::new(1);
+    let begun = Instant::now();
+    let made = (0..INPUTS).map(|_| {
+        let [one, other] = [&inputs, &inputs].map(|inputs| &inputs[random.below(inputs.len())]);
+        mutate(target, one, other, &mut random)
+    });
+    let fails = |text: String| {
+        let failure = panic::catch_unwind(AssertUnwindSafe(|| target.check(copy, &text))).err()?;
+        let said = failure.downcast_ref::<String>().cloned();
+        let said = said.or_else(|| failure.downcast_ref::<&str>().map(|said| (*said).to_owned()));
+        Some((text, said.unwrap_or_default()))
+    };
+    let found = made.into_iter().find_map(fails);
+    println!("{}: {:.1} s", weakness.name, begun.elapsed().as_secs_f64());
+    found
+}
