@@ -15,6 +15,8 @@ const RIGHT: &[(&str, &[&str])] = &[
     ("guard", &["lock", "r#type", "g"]),
     ("when", &["qty > 1", "true", "id == qty"]),
     ("reentrant", &["true", "false"]),
+    ("warn", &["true", "false"]),
+    ("doc", &["true", "false"]),
     ("runtime", &["&self.runtime", "runtime", "if a { &b } else { &c }"]),
     ("crate", &["::dlock", "crate::locks", "::a::b"]),
 ];
@@ -23,7 +25,19 @@ const RIGHT: &[(&str, &[&str])] = &[
 pub(crate) fn generate(target: Target, random: &mut Random) -> String {
     match target {
         Target::Options => options(random),
-        Target::Templates => (0..1 + random.below(7)).map(|_| random.one_of(TEMPLATES)).collect(),
+        Target::Templates => template(random),
+    }
+}
+
+/// Fragments, or placeholders with one of them between each two.
+fn template(random: &mut Random) -> String {
+    let pieces = 1 + random.below(7);
+    match random.below(2) {
+        0 => (0..pieces).map(|_| random.one_of(TEMPLATES)).collect(),
+        _ => {
+            let placeholders = ["<id>", "<qty>", "<order.sku>", "<self.shop>", "<type>", "<pair.1>"];
+            (0..pieces).map(|at| random.one_of(if at % 2 == 1 { TEMPLATES } else { &placeholders })).collect()
+        }
     }
 }
 

@@ -103,8 +103,8 @@ pub const ALL: &[Weakness] = &[
         found_by: "options",
         said: "`max_hold` is lost",
         file: "expand/options.rs",
-        text: "args.max_hold.as_ref().map(|max_hold| self.time(max_hold))",
-        instead: "None",
+        text: "options.extend(quote_spanned!(site=> .#name(#value)));",
+        instead: "if !name.to_string().starts_with(\"max_hold\") { options.extend(quote_spanned!(site=> .#name(#value))); }",
     },
     Weakness {
         name: "a_message_has_no_cure",
@@ -127,7 +127,7 @@ pub const ALL: &[Weakness] = &[
         found_by: "options",
         said: "the expansion is not Rust",
         file: "expand.rs",
-        text: "let __when: bool = #when;",
-        instead: "let __when: bool = #when",
+        text: "let __lock = if __when {",
+        instead: "let let __lock = if __when {",
     },
 ];

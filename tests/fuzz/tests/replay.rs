@@ -16,7 +16,7 @@ fn every_input_on_file_is_told_its_mistakes_or_expanded() {
             counts.add(run(target, text));
         }
         println!("{}: {counts:?}", target.name());
-        assert!(counts.accepted > 20 && counts.refused > 20, "{}: {counts:?}", target.name());
+        assert!(counts.accepted > 10 && counts.refused > 10, "{}: {counts:?}", target.name());
     }
 }
 
