@@ -7,7 +7,7 @@ use std::time::Duration;
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::{Error, Expr, Ident, Lit, Path};
+use syn::{Error, Expr, ExprLit, Ident, Lit, Path};
 
 use crate::function::{Function, names};
 use crate::mistake::{Mistakes, mistake};
@@ -113,9 +113,7 @@ impl Args {
         match name {
             "key" => {
                 self.key = match bare(expr) {
-                    Expr::Lit(literal) if let Lit::Str(text) = &literal.lit => {
-                        Template::read(text, mistakes).map(Key::Template)
-                    }
+                    Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Template::read(text, mistakes).map(Key::Template),
                     _ => Some(Key::Expr(value)),
                 }
             }

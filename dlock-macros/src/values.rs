@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use quote::ToTokens;
-use syn::{Expr, Ident, Lit, Path};
+use syn::{Expr, ExprLit, Ident, Lit, Path};
 
 use crate::duration;
 use crate::mistake::mistake;
@@ -66,7 +66,7 @@ pub(crate) fn time(name: &str, written: Value, endless: Option<(&str, Setting)>)
     if let Some((word, endless)) = endless {
         let quoted = |help: String| mistake(value, format!("`{word}` stands in quotes"), help);
         match bare(value) {
-            Expr::Lit(literal) if let Lit::Str(text) = &literal.lit => {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
                 let text = text.value();
                 if text == word {
                     return Ok(Given { written, setting: endless });

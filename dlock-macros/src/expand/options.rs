@@ -24,11 +24,10 @@ impl Expansion<'_> {
         };
         let times = [("ttl", &args.ttl), ("wait", &args.wait), ("renew", &args.renew), ("max_hold", &args.max_hold)];
         for (name, given) in times {
-            match given.as_ref().map(|given| (given, given.setting)) {
-                Some((_, Setting::Time(time))) if let Some(millis) = whole_millis(time) => {
-                    add(&format!("{name}_ms"), Some(millis.to_token_stream()));
-                }
-                other => add(name, other.map(|(given, _)| self.time(given))),
+            let Some(given) = given else { continue };
+            match whole_millis(given.setting) {
+                Some(millis) => add(&format!("{name}_ms"), Some(millis.to_token_stream())),
+                None => add(name, Some(self.time(given))),
             }
         }
         add(
@@ -60,7 +59,8 @@ impl Expansion<'_> {
 }
 
 /// For `.ttl_ms(10000)`, which reads better than a `Duration`.
-fn whole_millis(time: Duration) -> Option<Literal> {
+fn whole_millis(setting: Setting) -> Option<Literal> {
+    let Setting::Time(time) = setting else { return None };
     let millis = u64::try_from(time.as_millis()).ok()?;
     (Duration::from_millis(millis) == time).then(|| Literal::u64_unsuffixed(millis))
 }
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn only_whole_milliseconds_are_emitted_as_such() {
-        let text = |time| whole_millis(time).map(|literal| literal.to_string());
+        let text = |time| whole_millis(Setting::Time(time)).map(|literal| literal.to_string());
         assert_eq!(text(Duration::from_secs(10)), Some("10000".to_owned()));
         assert_eq!(text(Duration::ZERO), Some("0".to_owned()));
         assert_eq!(text(Duration::from_nanos(1_500)), None);
