@@ -26,12 +26,14 @@ struct Pages {
     due: BTreeMap<(Moment, u64), Arc<Lease>>,
     /// When the keeper will look without being woken.
     keeper_looks_at: Moment,
+    /// How far ahead it was woken the last time.
+    ahead: Option<Duration>,
     closing: bool,
 }
 
 impl Default for Pages {
     fn default() -> Self {
-        Self { due: BTreeMap::new(), keeper_looks_at: Moment::NEVER, closing: false }
+        Self { due: BTreeMap::new(), keeper_looks_at: Moment::NEVER, ahead: None, closing: false }
     }
 }
 
@@ -53,6 +55,7 @@ impl Ledger {
         let wake = due < pages.keeper_looks_at;
         if wake {
             pages.keeper_looks_at = due;
+            pages.ahead = Some(due.since(Moment::now()));
         }
         drop(pages);
         if wake {
@@ -85,14 +88,17 @@ impl Ledger {
     pub(crate) async fn next_due(&self, other: impl Fn() -> Moment) {
         loop {
             let until = {
-                let mut pages = self.pages();
+                let (mut pages, now) = (self.pages(), Moment::now());
                 let first = pages.due.first_key_value().map_or(Moment::NEVER, |(&(due, _), _)| due);
-                pages.keeper_looks_at = first;
-                first.min(other()).since(Moment::now())
+                if first.min(other()) <= now {
+                    return;
+                }
+                // What it was woken for may be gone by now, as most leases are. It looks again when the like of it would be
+                // due, or each of the next ones would wake it.
+                let again = pages.ahead.take().map_or(Moment::NEVER, |ahead| now.after(ahead));
+                pages.keeper_looks_at = first.min(again);
+                pages.keeper_looks_at.min(other()).since(now)
             };
-            if until.is_zero() {
-                return;
-            }
             // Far less than forever, far more than any lease: what `Duration` of a sleep can hold.
             let nap = until.min(Duration::from_secs(24 * 60 * 60));
             let news = tokio::time::timeout(nap, self.news.notified()).await;

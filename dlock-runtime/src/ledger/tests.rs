@@ -97,6 +97,28 @@ async fn the_keeper_is_woken_only_for_what_is_due_before_it_looks() {
 }
 
 #[tokio::test]
+async fn leases_that_are_gone_before_the_keeper_looks_do_not_wake_it_each_time() {
+    let (ledger, keeper) = (Ledger::default(), Arc::<Keeper>::default());
+    let waker = Waker::from(Arc::clone(&keeper));
+    let mut asleep = pin!(ledger.next_due(|| Moment::NEVER));
+    let mut look = || asleep.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
+    assert!(!look(), "there is nothing");
+    let mut wakes = 0;
+    for number in 0..100 {
+        let lease = lease(number);
+        ledger.enter(&lease, Moment::now().after(60 * SECOND));
+        ledger.strike(&lease);
+        if keeper.0.swap(0, Ordering::SeqCst) > 0 {
+            wakes += 1;
+            assert!(!look(), "it is gone");
+        }
+    }
+    assert_eq!(wakes, 1);
+    ledger.enter(&lease(100), Moment::now().after(SECOND));
+    assert!(keeper.0.load(Ordering::SeqCst) > 0, "what is due before it looks does wake it");
+}
+
+#[tokio::test]
 async fn the_keeper_looks_when_somebody_else_needs_it() {
     let (ledger, start) = (Ledger::default(), Moment::now());
     let patrol = Mutex::new(Moment::NEVER);
