@@ -29,13 +29,20 @@ pub fn span(millis: u64) -> Duration {
 }
 
 /// Where results are kept between the cases and the report: `target/dlock-bench`.
-pub(crate) fn folder() -> io::Result<PathBuf> {
+///
+/// # Errors
+/// If it cannot be made.
+pub fn folder() -> io::Result<PathBuf> {
     // A benchmark is target/release/deps/NAME.
     let binary = std::env::current_exe()?;
     let target = binary.ancestors().nth(3).ok_or(io::ErrorKind::NotFound)?;
     let folder = target.join("dlock-bench");
     fs::create_dir_all(&folder)?;
     Ok(folder)
+}
+
+fn is_asked_for() -> bool {
+    std::env::args().any(|arg| arg == "--bench")
 }
 
 /// A case that is being measured.
@@ -50,18 +57,23 @@ impl Bench {
     /// Begins a case and starts its server. `None`, with a word why, if there is no `redis-server`, or if this is
     /// not `cargo bench`: `cargo test --all-targets` starts benchmarks too.
     pub fn begin(case: &'static str, about: &str) -> Option<(Self, RedisServer)> {
-        if !std::env::args().any(|arg| arg == "--bench") {
-            println!("{case}: to be run by `cargo bench -p dlock-benches`");
+        if is_asked_for() && RedisServer::available().is_none() {
+            println!("{case}: no redis-server here; `bash tests/run` installs it");
             return None;
         }
-        if RedisServer::available().is_none() {
-            println!("{case}: no redis-server here; `bash tests/run` installs it");
+        Some((Self::without_server(case, about)?, RedisServer::start()))
+    }
+
+    /// Begins a case that needs no server.
+    pub fn without_server(case: &'static str, about: &str) -> Option<Self> {
+        if !is_asked_for() {
+            println!("{case}: to be run by `cargo bench -p dlock-benches`");
             return None;
         }
         // What else the machine does shows in the figures.
         let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
         println!("\n{case}: {about} (load before: {})", load.split(' ').next().unwrap_or_default());
-        Some((Self { case, figures: Vec::new(), began: Instant::now() }, RedisServer::start()))
+        Some(Self { case, figures: Vec::new(), began: Instant::now() })
     }
 
     /// A result: the spread of the rounds, or a single value.

@@ -24,7 +24,7 @@ mod sides;
 mod stats;
 mod table;
 
-pub use bench::{Bench, Outcome, brief, rounds, span};
+pub use bench::{Bench, Outcome, brief, folder, rounds, span};
 pub use clock::{now, sleep_until};
 pub use commands::{Commands, Meter};
 pub use contest::{Contest, Rival, Standing, compete};

@@ -4,13 +4,13 @@ use syn::LitStr;
 
 use super::mistake::Mistakes;
 use super::template::{Part, Template};
-use crate::{Copy, Piece};
+use crate::{Copy, Piece, Read};
 
 pub(crate) const fn copy(name: &'static str) -> Copy {
     Copy { name, attribute: super::attribute, template }
 }
 
-fn template(literal: &LitStr) -> Option<(Vec<Piece>, bool)> {
+fn template(literal: &LitStr) -> Option<Read> {
     let mut mistakes = Mistakes::default();
     let read = Template::read(literal, &mut mistakes);
     let accepted = mistakes.into_compile_errors().is_none();

@@ -13,6 +13,7 @@ pub(crate) fn of(target: Target) -> &'static [&'static str] {
 /// The names of the options, of some that there are not, and of some that other libraries have.
 #[rustfmt::skip]
 pub(crate) const NAMES: &[&str] = &[
+   
     "key", "ttl", "wait", "renew", "max_hold", "on_lost", "or_else", "guard", "when", "reentrant", "runtime", "crate", "warn", "doc",
     "r#key", "r#crate", "tll", "maxhold", "timeout", "lease", "condition", "name", "mode", "keys", "self", "_",
     "colour",

@@ -33,7 +33,10 @@ mod template;
 pub mod templates;
 pub mod weakness;
 
-#[expect(clippy::all, unused, reason = "not all is used here of what is copied, and some of it is weakened")]
+#[cfg_attr(
+    not(feature = "libfuzzer"),
+    expect(clippy::all, unused, reason = "some of what is copied is weakened, so that not all of it is used")
+)]
 mod copies {
     include!(concat!(env!("OUT_DIR"), "/copies.rs"));
 }
@@ -50,9 +53,12 @@ pub struct Copy {
     /// `as_it_is`, or the name of the weakness.
     pub name: &'static str,
     attribute: fn(TokenStream, TokenStream) -> TokenStream,
-    /// The parts of a template that can be read, and whether its rules accept it.
-    template: fn(&LitStr) -> Option<(Vec<Piece>, bool)>,
+    /// What is read of a template, if it can be read.
+    template: fn(&LitStr) -> Option<Read>,
 }
+
+/// The parts of a template, and whether its rules accept it.
+type Read = (Vec<Piece>, bool);
 
 /// A part of a template.
 pub(crate) enum Piece {

@@ -1,7 +1,6 @@
 //! The negative controls: each mistake that is made on purpose is found, with few inputs.
 
 use std::panic::{self, AssertUnwindSafe};
-use std::time::Instant;
 
 use dlock_fuzz::{Copy, Random, Target, corpus, mutate, weakness};
 
@@ -9,6 +8,7 @@ use dlock_fuzz::{Copy, Random, Target, corpus, mutate, weakness};
 const INPUTS: usize = 20_000;
 
 #[test]
+#[cfg_attr(feature = "libfuzzer", ignore = "the weakened copies are left out of the guided search")]
 fn every_weakness_is_found() {
     // Each of the failures would be printed.
     panic::set_hook(Box::new(|_| {}));
@@ -27,7 +27,6 @@ fn find(weakness: &weakness::Weakness, copy: Copy) -> Option<(String, String)> {
     let target = Target::ALL.into_iter().find(|target| target.name() == weakness.found_by).expect("a target");
     let inputs = corpus::read(target).expect("the corpus");
     let mut random = Random::new(1);
-    let begun = Instant::now();
     let made = (0..INPUTS).map(|_| {
         let [one, other] = [&inputs, &inputs].map(|inputs| &inputs[random.below(inputs.len())]);
         mutate(target, one, other, &mut random)
@@ -38,7 +37,5 @@ fn find(weakness: &weakness::Weakness, copy: Copy) -> Option<(String, String)> {
         let said = said.or_else(|| failure.downcast_ref::<&str>().map(|said| (*said).to_owned()));
         Some((text, said.unwrap_or_default()))
     };
-    let found = made.into_iter().find_map(fails);
-    println!("{}: {:.1} s", weakness.name, begun.elapsed().as_secs_f64());
-    found
+    made.into_iter().find_map(fails)
 }
