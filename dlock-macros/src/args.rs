@@ -15,7 +15,7 @@ use crate::pairs::{self, Pair, Value};
 use crate::parameters::Parameter;
 use crate::suggest::{list, nearest};
 use crate::template::Template;
-use crate::values::{Given, OnLost, Setting, bare, guard, interval, krate, on_lost, on_or_off, time};
+use crate::values::{Given, OnLost, Setting, bare, guard, interval, krate, on_lost, on_or_off, or_else, time};
 
 /// In the order of the reference page.
 const OPTIONS: [&str; 14] = [
@@ -127,7 +127,7 @@ impl Args {
                 )
             }
             "on_lost" => self.on_lost = Some(on_lost(expr)?),
-            "or_else" => self.or_else = Some(value.expr),
+            "or_else" => self.or_else = Some(or_else(value.expr)?),
             "guard" => self.guard = Some(guard(expr)?),
             "when" => self.when = Some(value),
             "reentrant" => self.reentrant = Some(on_or_off(name, expr)?),

@@ -151,6 +151,18 @@ pub(crate) fn on_lost(value: &Expr) -> syn::Result<OnLost> {
     }
 }
 
+/// `or_else = ..`. The compiler tells of a value that cannot be called three times.
+pub(crate) fn or_else(value: Expr) -> syn::Result<Expr> {
+    match bare(&value) {
+        Expr::Lit(_) => Err(mistake(
+            &value,
+            "`or_else` is called with the `LockError`, and gives what the function returns",
+            "write a closure, such as `or_else = |error| ..`, or the path of a function",
+        )),
+        _ => Ok(value),
+    }
+}
+
 pub(crate) fn guard(value: &Expr) -> syn::Result<Ident> {
     match bare(value) {
         Expr::Path(path) if path.qself.is_none() => path.path.get_ident().filter(|name| *name != "self"),

@@ -56,6 +56,7 @@ const ONE_EACH: &[(&str, &str)] = &[
     ("key = \"a\", doc = \"Deducts.\"", "`doc` is `true` or `false`"),
     ("key = \"a\", docs = false", "did you mean `doc`?"),
     ("key = \"a\", doc = false, doc = true", "`doc` is given twice"),
+    ("key = \"a\", or_else = 0", "`or_else` is called with the `LockError`"),
     ("key = \"a\", reentrant = 1", "`reentrant` is `true` or `false`"),
     ("key = \"a\", guard = \"g\"", "`guard` is the name"),
     ("key = \"a\", guard = self", "`guard` is the name"),
