@@ -1,5 +1,5 @@
-//! The futures of one call, by hand: an `async fn` would keep what it is given twice, as its argument and as what it
-//! awaits or keeps meanwhile, and here that is the whole body and all that it returned.
+//! The release at the end of a call, by hand: an `async fn` would keep all that the body returned twice, as its
+//! argument and meanwhile.
 
 use std::{
     pin::Pin,
@@ -7,33 +7,6 @@ use std::{
 };
 
 use crate::{error::LockError, observe, options::OnLost};
-
-pin_project_lite::pin_project! {
-    /// The body: without a lock, dropped when its lock is lost, or run to its end all the same.
-    #[project = BodyProjection]
-    pub(crate) enum Body<F, C, E> {
-        Unlocked { #[pin] body: F },
-        Cancelled { #[pin] body: C },
-        Finished { #[pin] body: E },
-    }
-}
-
-impl<F, C, E> Future for Body<F, C, E>
-where
-    F: Future,
-    C: Future<Output = Result<F::Output, LockError>>,
-    E: Future<Output = F::Output>,
-{
-    type Output = Result<F::Output, LockError>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project() {
-            BodyProjection::Unlocked { body } => body.poll(cx).map(Ok),
-            BodyProjection::Cancelled { body } => body.poll(cx),
-            BodyProjection::Finished { body } => body.poll(cx).map(Ok),
-        }
-    }
-}
 
 /// What the body left behind, while the lock is given back.
 pub(crate) struct Left<T, E> {

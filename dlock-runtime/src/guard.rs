@@ -1,24 +1,17 @@
-//! A lock in hand: what its holder can do with it, and the gate that stops a body whose lock is lost.
+//! A lock in hand: what its holder can do with it.
 
-use std::{
-    fmt,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
-
-use tracing::Instrument;
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
+    body::{Around, Running},
     clock::Moment,
     context,
     error::{LockError, LostReason},
     gate::Left,
     grant::Grant,
-    held,
     key::LockKey,
-    observe, renewal,
+    options::OnLost,
+    renewal,
     store::Renewal,
     turn::Turn,
 };
@@ -119,14 +112,12 @@ impl Guard {
     ///
     /// # Cancel safety
     /// Dropping the future drops `body`. The lock stays with the guard.
-    // No `async fn`, which would keep the body twice: as its argument and as what it awaits.
     pub fn run<F: Future>(&self, body: F) -> impl Future<Output = Result<F::Output, LockError>> {
-        self.run_to_end(Gated { body: Some(body), turn: Arc::clone(self.turn()) })
+        Running::new(body, Some(self.around(OnLost::Cancel)))
     }
 
-    /// Runs `body` to its end whatever becomes of the lock.
-    pub(crate) fn run_to_end<F: Future>(&self, body: F) -> impl Future<Output = F::Output> {
-        held::within(Arc::clone(self.turn()), body).instrument(observe::holding(self.key().label(), self.fence()))
+    pub(crate) fn around(&self, on_lost: OnLost) -> Around {
+        Around::new(self.turn(), on_lost)
     }
 
     /// Gives the lock back and waits for the store to confirm it.
@@ -205,39 +196,5 @@ impl fmt::Debug for Guard {
             .field("fence", &turn.fence)
             .field("remaining", &self.remaining())
             .finish_non_exhaustive()
-    }
-}
-
-pin_project_lite::pin_project! {
-    /// The poll gate: a body that is polled only while the turn is held.
-    ///
-    /// After a pause of the whole process the deadline is looked at before the body is resumed, so that the body
-    /// is dropped instead.
-    struct Gated<F> {
-        #[pin]
-        body: Option<F>,
-        turn: Arc<Turn>,
-    }
-}
-
-impl<F: Future> Future for Gated<F> {
-    type Output = Result<F::Output, LockError>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        if this.turn.is_held() {
-            let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Pending };
-            if let Poll::Ready(output) = body.poll(cx) {
-                this.body.set(None);
-                return Poll::Ready(Ok(output));
-            }
-            // First leave word, then look: a loss in between is seen by one of the two.
-            this.turn.watch(cx.waker());
-            if this.turn.is_held() {
-                return Poll::Pending;
-            }
-        }
-        this.body.set(None);
-        Poll::Ready(Err(this.turn.loss()))
     }
 }

@@ -4,52 +4,66 @@
 //! the body of an annotated function, joins. What was spawned from there is a tree of its own and does not.
 
 use std::{
-    pin::Pin,
+    cell::Cell,
     sync::{Arc, OnceLock},
-    task::{Context, Poll},
 };
-
-use tokio::task::futures::TaskLocalFuture;
 
 use crate::{engine::Engine, turn::Turn};
 
-tokio::task_local! {
-    static INNERMOST: Frame;
+thread_local! {
+    // Of the body that this thread is polling.
+    static INNERMOST: Cell<Option<Frame>> = const { Cell::new(None) };
 }
 
 /// A turn, and the frame around it, which is known once the body is polled.
 #[derive(Clone)]
-struct Frame(Arc<(Arc<Turn>, OnceLock<Option<Frame>>)>);
+pub(crate) struct Frame(Arc<(Arc<Turn>, OnceLock<Option<Frame>>)>);
 
-/// Runs `body` so that it can join `turn`.
-pub(crate) fn within<F: Future>(turn: Arc<Turn>, body: F) -> Within<F> {
-    let frame = Frame(Arc::new((turn, OnceLock::new())));
-    Within { frame: frame.clone(), body: INNERMOST.scope(frame, body) }
-}
+impl Frame {
+    pub(crate) fn of(turn: Arc<Turn>) -> Self {
+        Self(Arc::new((turn, OnceLock::new())))
+    }
 
-pin_project_lite::pin_project! {
-    /// A future by hand: an `async fn` would keep the body twice, as its argument and as what it awaits.
-    pub(crate) struct Within<F> {
-        frame: Frame,
-        #[pin]
-        body: TaskLocalFuture<Frame, F>,
+    pub(crate) fn turn(&self) -> &Arc<Turn> {
+        &self.0.0
+    }
+
+    /// To be said before the body is polled: the frame around it is the one where it is polled first, and not the one where
+    /// it was made, which may be outside of what it is run in.
+    pub(crate) fn is_polled(&self) {
+        self.0.1.get_or_init(innermost);
+    }
+
+    /// Does a step of the body, which can join the turn.
+    pub(crate) fn within<T>(&self, step: impl FnOnce() -> T) -> T {
+        let _entered = Entered(swap(Some(self.clone())));
+        step()
     }
 }
 
-impl<F: Future> Future for Within<F> {
-    type Output = F::Output;
+/// Puts back what was there before, also when the body panics.
+struct Entered(Option<Frame>);
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        // Where it is polled first, and not where it was made: it may have been made outside of what it is run in.
-        this.frame.0.1.get_or_init(|| INNERMOST.try_with(Clone::clone).ok());
-        this.body.poll(cx)
+impl Drop for Entered {
+    fn drop(&mut self) {
+        drop(swap(self.0.take()));
     }
+}
+
+/// A thread that is about to end has no frames any more.
+fn swap(frame: Option<Frame>) -> Option<Frame> {
+    INNERMOST.try_with(|innermost| innermost.replace(frame)).ok().flatten()
+}
+
+fn innermost() -> Option<Frame> {
+    let frame = swap(None);
+    drop(swap(frame.clone()));
+    frame
 }
 
 /// The turn that the current task has on the lock `name` of `engine`.
 pub(crate) fn find(engine: &Arc<Engine>, name: &str) -> Option<Arc<Turn>> {
-    let innermost = INNERMOST.try_with(Clone::clone).ok()?;
+    let innermost = innermost()?;
     let mut frame = &innermost;
     loop {
         let (turn, outer) = &*frame.0;

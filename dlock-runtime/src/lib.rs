@@ -59,6 +59,7 @@
 pub mod __rt;
 mod acquire;
 mod ask;
+mod body;
 mod builder;
 mod call;
 mod clock;

@@ -5,7 +5,8 @@ use std::{fmt::Display, sync::Arc};
 pub use std::time::Duration;
 
 use crate::{
-    call::{Body, Left, Release},
+    body::Running,
+    call::{Left, Release},
     lock::LockRequest,
     options::Wishes,
 };
@@ -146,11 +147,7 @@ impl Lock {
     /// # Errors
     /// [`LockError::Lost`] if it was lost and the body was dropped.
     pub fn renew_while<F: Future>(&self, body: F) -> impl Future<Output = Result<F::Output, LockError>> {
-        match (&self.guard, self.on_lost) {
-            (None, _) => Body::Unlocked { body },
-            (Some(guard), OnLost::Cancel) => Body::Cancelled { body: guard.run(body) },
-            (Some(guard), OnLost::Finish) => Body::Finished { body: guard.run_to_end(body) },
-        }
+        Running::new(body, self.guard.as_ref().map(|guard| guard.around(self.on_lost)))
     }
 
     /// Gives the lock back. The body's own error wins over everything; a loss wins over the body's success.
