@@ -25,7 +25,7 @@ fn main() -> Outcome<()> {
     let mut table =
         Table::new(["command", "by attribute s", "by hand s", "no lock s", "attribute / hand", "processor's time"]);
     for verb in ["check", "build"] {
-        let measured = measure(&workspace, verb, rounds(7))?;
+        let measured = measure(&workspace, verb, rounds(5))?;
         let median = |side: Side| {
             let seconds: Vec<f64> = measured.of(side).iter().map(|took| took.wall.as_secs_f64()).collect();
             format!("{:.2}", percentile(&seconds, 50))
@@ -55,16 +55,14 @@ impl Measured {
     }
 }
 
-/// Each round begins with another side; the first one warms up.
+/// Each round begins with another side.
 fn measure(workspace: &Workspace, verb: &str, rounds: usize) -> Outcome<Measured> {
     let mut measured = Measured(Default::default());
-    for round in 0..=rounds {
+    for round in 0..rounds {
         for turn in 0..Side::ALL.len() {
             let side = Side::ALL[(round + turn) % Side::ALL.len()];
             let took = workspace.compile(side, verb)?;
-            if round > 0 {
-                measured.0[side as usize].push(took);
-            }
+            measured.0[side as usize].push(took);
         }
     }
     Ok(measured)
