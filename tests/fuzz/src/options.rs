@@ -43,21 +43,22 @@ pub fn check(copy: Copy, text: &str) -> Verdict {
         must_refuse_well(&output, &messages, &item);
         return Verdict::Refused;
     }
-    if !has_dyn_star(&options) {
+    if !has_unstable_syntax(&options) {
         must_be_a_locked_function(&output);
     }
     asks_for_what_was_said(&options, &output);
     Verdict::Accepted
 }
 
-/// `dyn*` was a syntax of nightly compilers for a while. syn reads it or not, depending on where it stands.
-fn has_dyn_star(tokens: &TokenStream) -> bool {
+/// `dyn*` and `become` are syntax of nightly compilers. syn reads them or not, depending on where they stand.
+fn has_unstable_syntax(tokens: &TokenStream) -> bool {
     let mut after_dyn = false;
     tokens.clone().into_iter().any(|token| {
         let star = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '*');
-        let found = after_dyn && star || matches!(&token, TokenTree::Group(group) if has_dyn_star(&group.stream()));
+        let found =
+            after_dyn && star || matches!(&token, TokenTree::Group(group) if has_unstable_syntax(&group.stream()));
         after_dyn = matches!(&token, TokenTree::Ident(ident) if ident == "dyn");
-        found
+        found || matches!(&token, TokenTree::Ident(ident) if ident == "become")
     })
 }
 
