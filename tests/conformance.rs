@@ -298,12 +298,12 @@ on_both_stores! {
         .await;
         assert!(!runtime.shutdown(900 * MS).await, "one is held yet");
         let error = waiting.await.expect("no panic").expect_err("who waits is sent away");
-        assert!(error.is_unavailable(), "{error}");
+        assert!(error.is_shut_down(), "{error}");
         for key in 0..50 {
             assert!(!witness.is_locked(format!("k:{key}")).await.expect("asked"));
         }
         let error = runtime.lock("k").acquire().await.expect_err("shut down");
-        assert!(error.is_unavailable(), "{error}");
+        assert!(error.is_shut_down() && !error.is_unavailable(), "{error}");
         kept.ensure_held().expect("what is held is renewed even now");
         drop(kept);
         assert!(runtime.shutdown(LONG).await);

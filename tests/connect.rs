@@ -102,7 +102,7 @@ async fn the_installed_runtime_is_used_and_replaced_only_after_its_shutdown() {
     locked().await.expect("installed");
     assert!(matches!(builder.clone().install().await, Err(LockError::Config { .. })));
     runtime.shutdown(Duration::from_secs(1)).await;
-    assert!(locked().await.is_err_and(|error| error.is_unavailable()), "it was shut down");
+    assert!(locked().await.is_err_and(|error| error.is_shut_down()), "it was shut down");
     builder.install().await.expect("the first one was shut down");
     locked().await.expect("installed again");
 }

@@ -136,7 +136,7 @@ impl Builder {
 
         let identity = Identity::random()?;
         let keeper = Keeper::start(store, identity, command_timeout, !self.confirms_not, self.rules)
-            .map_err(|error| LockError::Unavailable { source: Arc::new(error) })?;
+            .map_err(LockError::unavailable)?;
         reach(&keeper, self.defaults.wait).await?;
         observe::describe();
         Ok(Runtime(Arc::new(Engine {

@@ -7,10 +7,7 @@ use std::{cell::Cell, time::Duration};
 
 use tokio::runtime::{Handle, Id};
 
-use crate::{
-    error::{Cause, LockError},
-    keeper::Keeper,
-};
+use crate::{error::LockError, keeper::Keeper};
 
 thread_local! {
     /// The runtime that was found fit last, so that the usual case costs one comparison.
@@ -30,9 +27,7 @@ where
     if is_fit_here().await {
         return Ok(work().await);
     }
-    keeper.run(work()).await.ok_or_else(|| LockError::Unavailable {
-        source: Cause::from(Box::<dyn std::error::Error + Send + Sync>::from("the keeper's thread is gone")),
-    })
+    keeper.run(work()).await.ok_or_else(|| LockError::unavailable("the keeper's thread is gone"))
 }
 
 /// Whether requests can run here; false where that was not tried yet.

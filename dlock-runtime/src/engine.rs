@@ -46,13 +46,9 @@ impl Engine {
     }
 
     /// # Errors
-    /// [`LockError::Unavailable`] after a shutdown.
+    /// [`LockError::ShutDown`] after a shutdown.
     pub(crate) fn ensure_open(&self) -> Result<(), LockError> {
-        if self.is_shut_down() {
-            let source = std::io::Error::new(std::io::ErrorKind::NotConnected, "this lock runtime was shut down");
-            return Err(LockError::Unavailable { source: Arc::new(source) });
-        }
-        Ok(())
+        if self.is_shut_down() { Err(LockError::ShutDown) } else { Ok(()) }
     }
 }
 

@@ -9,11 +9,13 @@ pub(crate) type Cause = Arc<dyn Error + Send + Sync>;
 
 /// Why a lock could not be taken, or was not kept.
 ///
-/// Cheap to clone and to move. Never holds an owner token, a URL or a password.
+/// Cheap to clone and to move. Never holds an owner token, a URL or a password. Its text does not repeat that of its
+/// [`source`](Error::source): print the chain, as `anyhow` does with `{:#}`, to see what the store said.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum LockError {
     /// Somebody else holds the lock and did not let go within the time that the caller would wait.
+    #[non_exhaustive]
     Busy {
         /// The lock.
         key: LockKey,
@@ -23,6 +25,7 @@ pub enum LockError {
         holder: Option<Holder>,
     },
     /// The lock was held and is not any more. What the holder did since `held_for` was not protected.
+    #[non_exhaustive]
     Lost {
         /// The lock.
         key: LockKey,
@@ -35,11 +38,15 @@ pub enum LockError {
     },
     /// The store could not be asked, or did not answer, within the time that the caller would wait. Whether
     /// somebody holds the lock is not known; the caller does not.
+    #[non_exhaustive]
     Unavailable {
+        /// The lock, if one was asked for.
+        key: Option<LockKey>,
         /// What the store or the connection to it said last.
         source: Cause,
     },
     /// The key is empty, too long, or holds something that a key must not hold.
+    #[non_exhaustive]
     InvalidKey {
         /// The key.
         key: LockKey,
@@ -48,14 +55,18 @@ pub enum LockError {
     },
     /// The calling task holds this lock already and asked not to join its own hold (`reentrant = false`): waiting
     /// would be waiting for itself.
+    #[non_exhaustive]
     WouldDeadlock {
         /// The lock.
         key: LockKey,
     },
     /// No runtime was installed: call `Runtime::builder()...install().await` when the program starts.
     NotInstalled,
+    /// The runtime was shut down and takes no more locks.
+    ShutDown,
     /// Something is set up wrongly: an option out of range, a URL that does not parse, a permission that the Redis
     /// user lacks, a key that holds something other than a lock. Trying again will not help.
+    #[non_exhaustive]
     Config {
         /// What is wrong.
         reason: Arc<str>,
@@ -120,6 +131,11 @@ impl LockError {
         matches!(self, Self::Unavailable { .. })
     }
 
+    /// Whether the runtime was shut down: it takes no more locks, now or later.
+    pub fn is_shut_down(&self) -> bool {
+        matches!(self, Self::ShutDown)
+    }
+
     /// Whether something is set up wrongly, so that trying again will not help.
     pub fn is_config(&self) -> bool {
         matches!(self, Self::Config { .. } | Self::NotInstalled | Self::InvalidKey { .. })
@@ -132,12 +148,18 @@ impl LockError {
             | Self::Lost { key, .. }
             | Self::InvalidKey { key, .. }
             | Self::WouldDeadlock { key } => Some(key),
-            Self::Unavailable { .. } | Self::NotInstalled | Self::Config { .. } => None,
+            Self::Unavailable { key, .. } => key.as_ref(),
+            Self::NotInstalled | Self::ShutDown | Self::Config { .. } => None,
         }
     }
 
     pub(crate) fn config(reason: impl Into<Arc<str>>) -> Self {
         Self::Config { reason: reason.into(), source: None }
+    }
+
+    /// The store cannot be asked, whatever the lock.
+    pub(crate) fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Unavailable { key: None, source: Arc::from(cause.into()) }
     }
 }
 
@@ -155,7 +177,8 @@ impl fmt::Display for LockError {
             Self::Lost { key, held_for, fence, reason } => {
                 write!(f, "lock `{key}` was lost after {held_for:.1?} (fence {fence}): {reason}")
             }
-            Self::Unavailable { source } => write!(f, "the lock store cannot be asked: {source}"),
+            Self::Unavailable { key: Some(key), .. } => write!(f, "lock `{key}`: the lock store cannot be asked"),
+            Self::Unavailable { key: None, .. } => f.write_str("the lock store cannot be asked"),
             Self::InvalidKey { key, reason } => {
                 write!(f, "lock key {:?}, made from `{}`, is invalid: {reason}", key.to_string(), key.label())
             }
@@ -165,8 +188,8 @@ impl fmt::Display for LockError {
             Self::NotInstalled => f.write_str(
                 "no lock runtime is installed; call `Runtime::builder()...install().await` when the program starts",
             ),
-            Self::Config { reason, source: None } => write!(f, "lock configuration: {reason}"),
-            Self::Config { reason, source: Some(source) } => write!(f, "lock configuration: {reason}: {source}"),
+            Self::ShutDown => f.write_str("the lock runtime was shut down"),
+            Self::Config { reason, .. } => write!(f, "lock configuration: {reason}"),
         }
     }
 }
@@ -174,7 +197,7 @@ impl fmt::Display for LockError {
 impl Error for LockError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Unavailable { source } | Self::Config { source: Some(source), .. } => Some(&**source),
+            Self::Unavailable { source, .. } | Self::Config { source: Some(source), .. } => Some(&**source),
             _ => None,
         }
     }
@@ -191,10 +214,31 @@ mod tests {
 
     #[test]
     fn the_cause_can_be_read_and_downcast() {
-        let cause = std::io::Error::other("connection reset");
-        let error = LockError::Unavailable { source: Arc::new(cause) };
+        let error = LockError::unavailable(std::io::Error::other("connection reset"));
         let source = error.source().expect("kept");
         assert!(source.downcast_ref::<std::io::Error>().is_some());
-        assert!(error.to_string().contains("connection reset"));
+    }
+
+    #[test]
+    fn no_error_repeats_its_source() {
+        let cause = || -> Cause { Arc::new(std::io::Error::other("connection reset")) };
+        let key = LockKey::from("k");
+        let refused = LockError::Config { reason: "may not".into(), source: Some(cause()) };
+        for error in [
+            LockError::Unavailable { key: None, source: cause() },
+            LockError::Unavailable { key: Some(key), source: cause() },
+            refused,
+        ] {
+            assert!(error.source().is_some_and(|source| source.to_string() == "connection reset"));
+            assert!(!error.to_string().contains("connection reset"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_unavailable_store_names_the_lock_and_a_runtime_that_was_shut_down_is_none() {
+        let error = LockError::Unavailable { key: Some("k".into()), source: Arc::new(std::io::Error::other("reset")) };
+        assert!(error.to_string().contains("`k`") && error.key().is_some(), "{error}");
+        let error = LockError::ShutDown;
+        assert!(error.is_shut_down() && !error.is_unavailable() && !error.is_config(), "{error}");
     }
 }

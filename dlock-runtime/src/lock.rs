@@ -76,7 +76,7 @@ impl LockRequest {
     /// # Errors
     /// [`LockError::Busy`] if somebody else held it all the time, [`LockError::Unavailable`] if the store could not
     /// be asked, and the errors of a request that cannot work: [`InvalidKey`](LockError::InvalidKey),
-    /// [`Config`](LockError::Config), [`WouldDeadlock`](LockError::WouldDeadlock). In joining a hold,
+    /// [`Config`](LockError::Config), [`WouldDeadlock`](LockError::WouldDeadlock), [`ShutDown`](LockError::ShutDown). In joining a hold,
     /// [`Lost`](LockError::Lost) if it was lost.
     ///
     /// # Cancel safety

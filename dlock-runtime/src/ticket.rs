@@ -15,7 +15,7 @@ impl Identity {
     /// # Errors
     /// [`LockError::Unavailable`] if the system has no random numbers to give.
     pub(crate) fn random() -> Result<Self, LockError> {
-        let random = || getrandom::u64().map_err(|error| LockError::Unavailable { source: Arc::new(error) });
+        let random = || getrandom::u64().map_err(LockError::unavailable);
         Ok(Self([random()?, random()?]))
     }
 }

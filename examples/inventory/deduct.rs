@@ -91,7 +91,8 @@ impl fmt::Display for DeductError {
 impl std::error::Error for DeductError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Lock(e) => Some(e),
+            // Its text is the one above.
+            Self::Lock(e) => std::error::Error::source(e),
             Self::Stale => None,
             Self::Database(e) => Some(e),
         }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use dlock_runtime::LockError;
 use dlock_testkit::{Fault, Proxy, RedisServer, Rule, Value, eventually};
 
-use crate::{KEPT, SLACK, SOON, TTL, WAIT, assert_unavailable, each, error, in_time, on, proxied, warm_up};
+use crate::{KEPT, SLACK, SOON, TTL, WAIT, assert_unavailable, each, error, in_time, on, proxied, warm_up, words};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn errors_that_pass_are_waited_for() {
@@ -35,7 +35,7 @@ async fn errors_that_do_not_pass_are_unavailable_within_wait() {
         assert!(refused.is_unavailable(), "{code}: {refused:?}");
         // Where it goes on trying, the last try may run out of time.
         let at_once = ["OOM", "NOREPLICAS", "MISCONF"].contains(&code);
-        let told = refused.to_string().contains("so it stays");
+        let told = words(&refused).contains("so it stays");
         assert!(told || !at_once, "{code}: the server's words are kept: {refused}");
         assert!(!server.raw().exists(&format!("faults:{key}")));
     })

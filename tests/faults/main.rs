@@ -63,6 +63,12 @@ fn error<T>(result: Result<T, LockError>) -> LockError {
     result.err().expect("this cannot succeed")
 }
 
+/// What an error says, with what its source says.
+fn words(error: &LockError) -> String {
+    let source = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    format!("{error}: {source}")
+}
+
 #[track_caller]
 fn assert_unavailable(error: &LockError) {
     assert!(error.is_unavailable(), "{error:?}");

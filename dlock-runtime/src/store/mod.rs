@@ -189,18 +189,24 @@ impl StoreError {
 
     /// What the caller gets to see.
     pub(crate) fn about(self, key: &LockKey) -> LockError {
-        self.told(|| format!("the store refuses to work on the lock `{key}`"))
+        match self.fate {
+            Fate::Refused => {
+                let reason = format!("the store refuses to work on the lock `{key}`").into();
+                LockError::Config { reason, source: Some(self.cause) }
+            }
+            Fate::NotYet | Fate::Unfit | Fate::Unknown => {
+                LockError::Unavailable { key: Some(key.clone()), source: self.cause }
+            }
+        }
     }
 
     /// The same where no lock is at issue.
     pub(crate) fn in_general(self) -> LockError {
-        self.told(|| "the store refuses this client".to_owned())
-    }
-
-    fn told(self, refusal: impl FnOnce() -> String) -> LockError {
         match self.fate {
-            Fate::Refused => LockError::Config { reason: refusal().into(), source: Some(self.cause) },
-            Fate::NotYet | Fate::Unfit | Fate::Unknown => LockError::Unavailable { source: self.cause },
+            Fate::Refused => {
+                LockError::Config { reason: "the store refuses this client".into(), source: Some(self.cause) }
+            }
+            Fate::NotYet | Fate::Unfit | Fate::Unknown => LockError::Unavailable { key: None, source: self.cause },
         }
     }
 }

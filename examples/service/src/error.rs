@@ -31,7 +31,8 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         // Details are for the log, not for the client.
         if let Self::Lock(e) = &self {
-            eprintln!("{e}");
+            let cause = std::error::Error::source(e).map(|cause| format!(": {cause}")).unwrap_or_default();
+            eprintln!("{e}{cause}");
         }
         if let Self::Database(e) = &self {
             eprintln!("database: {e}");
@@ -41,7 +42,9 @@ impl IntoResponse for ApiError {
             Self::OutOfStock { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "out of stock"),
             Self::Stale | Self::Lock(LockError::Busy { .. }) => (StatusCode::CONFLICT, "busy, try again"),
             Self::Lock(LockError::Lost { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "the lock was lost on the way"),
-            Self::Lock(LockError::Unavailable { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "locks are unavailable"),
+            Self::Lock(LockError::Unavailable { .. } | LockError::ShutDown) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "locks are unavailable")
+            }
             Self::Lock(_) | Self::Database(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal error"),
         };
         let left = match self {
@@ -61,7 +64,9 @@ impl ApiError {
     fn retry_after(&self) -> Option<u64> {
         let remaining = match self {
             Self::Lock(LockError::Busy { holder, .. }) => holder.as_ref().and_then(|h| h.remaining()),
-            Self::Stale | Self::Lock(LockError::Lost { .. } | LockError::Unavailable { .. }) => None,
+            Self::Stale | Self::Lock(LockError::Lost { .. } | LockError::Unavailable { .. } | LockError::ShutDown) => {
+                None
+            }
             _ => return None,
         };
         let remaining = remaining.unwrap_or(Duration::from_secs(1));
