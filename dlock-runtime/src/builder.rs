@@ -26,6 +26,9 @@ use crate::{
 /// How long one exchange with the store may take, unless the builder says otherwise.
 const COMMAND_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// Below this no answer would ever be in time.
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
+
 /// Sets up a [`Runtime`]: where the locks live, and the defaults of those who take them.
 ///
 /// ```
@@ -72,25 +75,27 @@ impl Builder {
     }
 
     /// Puts `namespace` and a colon before every key. A namespace that ends in one of `: _ - / .` is taken as it
-    /// is, so that a prefix of other clients, such as `process_lock_`, works too. None by default.
+    /// is, so that a prefix of other clients, such as `process_lock_`, works too. None by default. At most 256 bytes, without
+    /// control characters; its braces, if it has any, form one hash tag `{...}`, and then its keys have none of their own.
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.namespace = namespace.into();
         self
     }
 
-    /// How soon others may go on after a crash: 10 s unless set. At least 20 ms.
+    /// How soon others may go on after a crash: 10 s unless set. At least 20 ms, at most 365 days.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.defaults.ttl = ttl;
         self
     }
 
-    /// How long to wait for a lock that somebody else holds: 3 s unless set. Zero: try once.
+    /// How long to wait for a lock that somebody else holds: 3 s unless set. Zero: try once. [`Duration::MAX`] is for ever.
     pub fn wait(mut self, wait: impl Into<Wait>) -> Self {
         self.defaults.wait = wait.into();
         self
     }
 
-    /// Whether, or how often, held locks are renewed: every third of the TTL unless set.
+    /// Whether, or how often, held locks are renewed: every third of the TTL unless set. At least 1 ms apart, and sooner than
+    /// the TTL less 1% and 2 ms.
     pub fn renew(mut self, renew: impl Into<Renew>) -> Self {
         self.defaults.renew = renew.into();
         self
@@ -102,7 +107,8 @@ impl Builder {
         self
     }
 
-    /// How long one exchange with the store may take before it counts as unanswered: 500 ms unless set.
+    /// How long one exchange with the store may take before it counts as unanswered: 500 ms unless set. At least
+    /// 1 ms; [`Duration::MAX`] is for ever.
     pub fn command_timeout(mut self, timeout: Duration) -> Self {
         self.command_timeout = Some(timeout);
         self
@@ -118,6 +124,7 @@ impl Builder {
     /// # Cancel safety
     /// Dropping the future drops what was built so far.
     pub async fn build(self) -> Result<Runtime, LockError> {
+        self.check_limits()?;
         let store: Arc<dyn Store> = match (self.redis, self.embedded) {
             (Some(url), false) => Arc::new(Redis::new(&url)?),
             (None, true) => Arc::new(Embedded),
@@ -129,10 +136,6 @@ impl Builder {
             }
         };
         let command_timeout = self.command_timeout.unwrap_or(COMMAND_TIMEOUT);
-        if command_timeout.is_zero() {
-            return Err(LockError::config("command_timeout is zero"));
-        }
-        Wishes::default().on(&self.defaults)?;
 
         let identity = Identity::random()?;
         let keeper = Keeper::start(store, identity, command_timeout, !self.confirms_not, self.rules)
@@ -181,14 +184,14 @@ impl Builder {
         self
     }
 
-    /// How many tasks may wait for one lock: 10,000 unless set. Those beyond get [`LockError::Busy`] at once.
+    /// How many tasks may wait for one lock: 10,000 unless set, at least 1. Those beyond get [`LockError::Busy`] at once.
     pub fn waiters_per_key(mut self, most: usize) -> Self {
         self.rules.waiters_per_key = most;
         self
     }
 
     /// How many tasks may wait for locks in all, behind those that ask the store for all that want the same: 100,000 unless
-    /// set. Those beyond get [`LockError::Busy`] at once.
+    /// set, at least 1. Those beyond get [`LockError::Busy`] at once.
     pub fn waiters(mut self, most: usize) -> Self {
         self.rules.waiters = most;
         self
@@ -216,6 +219,24 @@ impl std::fmt::Debug for Builder {
             .field("defaults", &self.defaults)
             .field("command_timeout", &self.command_timeout)
             .finish()
+    }
+}
+
+impl Builder {
+    /// # Errors
+    /// [`LockError::Config`] that says the limit.
+    fn check_limits(&self) -> Result<(), LockError> {
+        Wishes::default().on(&self.defaults)?;
+        Namespace::check(&self.namespace).map_err(LockError::config)?;
+        if let Some(timeout) = self.command_timeout.filter(|timeout| *timeout < SHORTEST_TIMEOUT) {
+            let rule = format!("command_timeout is {timeout:?}, and it must be at least {SHORTEST_TIMEOUT:?}");
+            return Err(LockError::config(rule));
+        }
+        let bounds = [("waiters_per_key", self.rules.waiters_per_key), ("waiters", self.rules.waiters)];
+        match bounds.into_iter().find(|(_, most)| *most == 0) {
+            Some((name, _)) => Err(LockError::config(format!("{name} is 0, and it must be at least 1"))),
+            None => Ok(()),
+        }
     }
 }
 

@@ -115,7 +115,7 @@ impl Leftover {
         let mut pause = Duration::from_millis(50);
         while Moment::now().after(pause) < end {
             tokio::time::sleep(pause).await;
-            pause *= 2;
+            pause = pause.saturating_mul(2);
             // No answer is as good as "not held": the next round asks again.
             _ = desk.in_time(self.ask(desk)).await;
         }
@@ -194,7 +194,7 @@ impl Unsettled {
     /// What kept the store from answering.
     pub(crate) async fn settle_now(mut self) -> Result<bool, StoreError> {
         let Some(leftover) = &self.leftover else { return Ok(false) };
-        let patience = leftover.ttl.min(self.desk.command_timeout * FOR_THE_CALLER);
+        let patience = leftover.ttl.min(self.desk.command_timeout.saturating_mul(FOR_THE_CALLER));
         let answer = leftover.release(&self.desk, patience).await;
         let settled = match &answer {
             Ok(_) => !leftover.in_doubt,

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::clock::Moment;
+pub(crate) use crate::limits::margin;
 
 /// What one "yes" from the store is worth, from the moment at which it was asked for.
 #[derive(Clone, Copy, Debug)]
@@ -18,11 +19,6 @@ impl Grant {
     pub(crate) fn deadline(self) -> Moment {
         self.asked.after(self.ttl.saturating_sub(margin(self.ttl)))
     }
-}
-
-/// What is taken off a TTL: 1% for clocks that run at different rates, 2 ms for the granularity of expiry.
-pub(crate) fn margin(ttl: Duration) -> Duration {
-    ttl / 100 + Duration::from_millis(2)
 }
 
 #[cfg(test)]

@@ -41,11 +41,8 @@ impl Record {
         let since = parts.next()?.parse().ok()?;
         let owner = parts.next()?;
         let who = parts.next()?;
-        (owner == token).then(|| Self {
-            fence,
-            since: SystemTime::UNIX_EPOCH + Duration::from_micros(since),
-            who: who.to_owned(),
-        })
+        let since = SystemTime::UNIX_EPOCH.checked_add(Duration::from_micros(since))?;
+        (owner == token).then(|| Self { fence, since, who: who.to_owned() })
     }
 }
 

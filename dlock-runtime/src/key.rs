@@ -41,7 +41,15 @@ impl LockKey {
     ///
     /// A template with more or fewer placeholders than values, or with an unclosed one, gives a key that every
     /// use answers with [`LockError::InvalidKey`](crate::LockError::InvalidKey).
-    pub fn from_template(template: &'static str, values: &[&dyn Display]) -> Self {
+    ///
+    /// The values are `Sync`, so that a key can be made in the very statement that takes the lock, in a future that is
+    /// `Send`.
+    pub fn from_template(template: &'static str, values: &[&(dyn Display + Sync)]) -> Self {
+        Self::filled(template, values)
+    }
+
+    /// The same for values of one kind, which generated code does not keep across an await.
+    pub(crate) fn filled<V: Display + ?Sized>(template: &'static str, values: &[&V]) -> Self {
         let mut text = String::with_capacity(template.len() + 16);
         let problem = template::fill(&mut text, template, values).err();
         if problem.is_some() {

@@ -79,6 +79,7 @@ mod keeper;
 mod key;
 mod lease;
 mod ledger;
+mod limits;
 mod lock;
 mod name;
 mod news;

@@ -7,6 +7,9 @@ use crate::{error::LockError, key::LockKey};
 /// The longest key that is accepted, in bytes, namespace included.
 const MAX_BYTES: usize = 512;
 
+/// The longest namespace: it leaves room for the keys.
+const MAX_NAMESPACE_BYTES: usize = 256;
+
 const FENCE_SUFFIX: &str = ":fence";
 const QUEUE_SUFFIX: &str = ":queue";
 const SEEN_SUFFIX: &str = ":seen";
@@ -16,6 +19,20 @@ const SEEN_SUFFIX: &str = ":seen";
 pub(crate) struct Namespace(String);
 
 impl Namespace {
+    /// # Errors
+    /// Why no key would be fit for use behind this prefix.
+    pub(crate) fn check(prefix: &str) -> Result<(), String> {
+        Err(if prefix.len() > MAX_NAMESPACE_BYTES {
+            format!("the namespace has {} bytes, and at most {MAX_NAMESPACE_BYTES} are allowed", prefix.len())
+        } else if prefix.chars().any(char::is_control) {
+            "the namespace holds a control character".to_owned()
+        } else if !braces_form_one_tag(prefix) {
+            "the braces of the namespace do not form exactly one hash tag `{...}` with something in it".to_owned()
+        } else {
+            return Ok(());
+        })
+    }
+
     /// A namespace that already ends in a separator is taken as it is, so that the prefixes of other clients
     /// (`process_lock_`) work; any other is followed by a colon.
     pub(crate) fn new(mut prefix: String) -> Self {
@@ -109,7 +126,7 @@ mod tests {
     #[test]
     fn a_malformed_template_is_an_invalid_key() {
         for (template, values) in [("a<b", 1), ("a>b", 0), ("<a><b>", 1), ("a", 1)] {
-            let values: Vec<&dyn Display> = (0..values).map(|_| &"v" as &dyn Display).collect();
+            let values: Vec<&(dyn Display + Sync)> = (0..values).map(|_| &"v" as &(dyn Display + Sync)).collect();
             let key = LockKey::from_template(template, &values);
             assert!(matches!(Namespace::default().name(&key), Err(LockError::InvalidKey { .. })), "{template}");
             let copied = LockKey::from(key.to_string());

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use crate::{error::LockError, grant::margin};
-
-/// The shortest TTL that makes sense: below it the safety margin and one round trip eat the lease.
-pub(crate) const MIN_TTL: Duration = Duration::from_millis(20);
-/// The longest TTL, a year: far above any lock's life and far below the overflow of Redis.
-const MAX_TTL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+pub(crate) use crate::limits::whole_millis;
+use crate::{
+    error::LockError,
+    limits::{LONGEST_TTL, SHORTEST_RENEWAL, SHORTEST_TTL, is_in_time, margin},
+};
 
 /// How long to wait for a lock that somebody else holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Wait {
     /// At most this long, all retries included. Zero means: try once.
     For(Duration),
@@ -26,6 +26,7 @@ impl From<Duration> for Wait {
 
 /// Whether and how often a held lock is renewed in the background.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Renew {
     /// Every third of the TTL.
     Auto,
@@ -49,6 +50,7 @@ impl From<Duration> for Renew {
 
 /// How long a lock may be held in all, renewals included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum MaxHold {
     /// At most this long; then it is lost even if its holder is alive, for example stuck.
     For(Duration),
@@ -64,6 +66,7 @@ impl From<Duration> for MaxHold {
 
 /// What happens to the body of an annotated function when its lock is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OnLost {
     /// The body is dropped at its next await and the function returns [`LockError::Lost`].
     Cancel,
@@ -119,28 +122,34 @@ impl Wishes {
     /// [`LockError::Config`] for values that cannot work or contradict each other.
     pub(crate) fn on(self, defaults: &Defaults) -> Result<Terms, LockError> {
         let ttl = self.ttl.unwrap_or(defaults.ttl);
-        if ttl < MIN_TTL {
-            return Err(LockError::config(format!("ttl is {ttl:?}, and it must be at least {MIN_TTL:?}")));
+        if ttl < SHORTEST_TTL {
+            return Err(LockError::config(format!("ttl is {ttl:?}, and it must be at least {SHORTEST_TTL:?}")));
         }
-        if ttl > MAX_TTL {
-            return Err(LockError::config(format!("ttl is {ttl:?}, and it must be at most a year")));
+        if ttl > LONGEST_TTL {
+            return Err(LockError::config(format!("ttl is {ttl:?}, and it must be at most 365 days, {LONGEST_TTL:?}")));
         }
+        let ttl = whole_millis(ttl);
         let renew = match self.renew.unwrap_or(defaults.renew) {
             Renew::Auto => Some(ttl / 3),
             Renew::Off => None,
-            Renew::Every(interval) if interval < Duration::from_millis(1) => {
-                return Err(LockError::config(format!("renew is {interval:?}, and it must be at least 1ms")));
-            }
-            Renew::Every(interval) if interval >= ttl - margin(ttl) => {
+            Renew::Every(interval) if interval < SHORTEST_RENEWAL => {
                 return Err(LockError::config(format!(
-                    "renew is {interval:?}, and it must be shorter than ttl, {ttl:?}"
+                    "renew is {interval:?}, and it must be at least {SHORTEST_RENEWAL:?}"
+                )));
+            }
+            Renew::Every(interval) if !is_in_time(interval, ttl) => {
+                return Err(LockError::config(format!(
+                    "renew is {interval:?}, and it must be shorter than {:?}, which is ttl less a margin of 1% and 2ms",
+                    ttl.saturating_sub(margin(ttl))
                 )));
             }
             Renew::Every(interval) => Some(interval),
         };
         let max_hold = match self.max_hold.unwrap_or(defaults.max_hold) {
             MaxHold::Unbounded => None,
-            MaxHold::For(bound) if bound.is_zero() => return Err(LockError::config("max_hold is zero".to_owned())),
+            MaxHold::For(bound) if bound.is_zero() => {
+                return Err(LockError::config("max_hold is zero, and it must be longer"));
+            }
             MaxHold::For(bound) => Some(bound),
         };
         if renew.is_none() && self.max_hold.is_some() && max_hold.is_none_or(|bound| bound > ttl) {
@@ -148,13 +157,8 @@ impl Wishes {
                 "max_hold is longer than ttl, {ttl:?}, but without renewal the lock ends with its ttl"
             )));
         }
-        Ok(Terms { ttl: whole_millis(ttl), wait: self.wait.unwrap_or(defaults.wait), renew, max_hold })
+        Ok(Terms { ttl, wait: self.wait.unwrap_or(defaults.wait), renew, max_hold })
     }
-}
-
-/// What the store counts in: a grant must never be thought longer than the store thinks it.
-pub(crate) fn whole_millis(span: Duration) -> Duration {
-    Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

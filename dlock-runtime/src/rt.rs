@@ -20,7 +20,7 @@ pub use crate::{
 
 /// The key of a template.
 pub fn key(template: &'static str, values: &[&dyn Display]) -> LockKey {
-    LockKey::from_template(template, values)
+    LockKey::filled(template, values)
 }
 
 /// The key that an expression gives; `label` is the expression's text.

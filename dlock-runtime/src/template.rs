@@ -12,7 +12,7 @@ const EMPTY: &str = "%empty";
 ///
 /// # Errors
 /// What is wrong with the template, or with a value.
-pub(crate) fn fill(text: &mut String, template: &str, values: &[&dyn Display]) -> Result<(), &'static str> {
+pub(crate) fn fill<V: Display + ?Sized>(text: &mut String, template: &str, values: &[&V]) -> Result<(), &'static str> {
     let mut values = values.iter();
     let mut rest = template;
     while let Some(at) = rest.find(['<', '>']) {
@@ -41,7 +41,7 @@ pub(crate) fn fill(text: &mut String, template: &str, values: &[&dyn Display]) -
     }
 }
 
-fn encode(text: &mut String, value: &dyn Display) -> Result<(), &'static str> {
+fn encode<V: Display + ?Sized>(text: &mut String, value: &V) -> Result<(), &'static str> {
     let before = text.len();
     write!(Encoder(text), "{value}").map_err(|_| "one of its values failed to format itself")?;
     if text.len() == before {

@@ -126,3 +126,38 @@ async fn different_values_never_share_a_key() -> Result<(), LockError> {
     assert!(is_busy(&by_pair(&locks, "a:b", "c").await));
     held.release().await
 }
+
+/// What the key is made from is kept to the end of the statement, so across the await.
+#[tokio::test]
+async fn a_future_that_makes_its_key_in_the_statement_that_takes_the_lock_is_send() -> Result<(), LockError> {
+    let locks = locks("key-send").await;
+    let handler = async move {
+        let (id, sku) = (7_u64, "a/b".to_owned());
+        let guard = locks.lock(LockKey::from_template("stock:<id>:<sku>", &[&id, &sku])).acquire().await?;
+        assert!(locked(&locks, "stock:7:a%2Fb").await);
+        guard.release().await
+    };
+    tokio::spawn(handler).await.expect("no panic")
+}
+
+struct Counted(std::cell::Cell<u8>);
+
+impl std::fmt::Display for Counted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.set(self.0.get() + 1);
+        write!(f, "{}", self.0.get())
+    }
+}
+
+/// The attribute makes its key in a statement of its own.
+#[distributed_lock(key = "counted:<value>", runtime = locks)]
+async fn by_value_that_is_not_sync(locks: &Runtime, value: Counted) -> Result<bool, LockError> {
+    Ok(locked(locks, "counted:1").await && value.0.get() == 1)
+}
+
+#[tokio::test]
+async fn a_placeholder_takes_values_that_are_not_sync() -> Result<(), LockError> {
+    let locks = locks("key-not-sync").await;
+    assert!(by_value_that_is_not_sync(&locks, Counted(std::cell::Cell::new(0))).await?);
+    Ok(())
+}

@@ -22,6 +22,9 @@ mod fences;
 mod grant;
 #[path = "../../../dlock-runtime/src/inquiry.rs"]
 mod inquiry;
+#[expect(dead_code, reason = "only the margin is used here")]
+#[path = "../../../dlock-runtime/src/limits.rs"]
+mod limits;
 
 mod client;
 mod clock;

@@ -45,6 +45,9 @@ mod fences;
 mod grant;
 #[path = "../../../dlock-runtime/src/inquiry.rs"]
 mod inquiry;
+#[expect(dead_code, reason = "only the margin is used here")]
+#[path = "../../../dlock-runtime/src/limits.rs"]
+mod limits;
 
 pub use self::{
     figures::Figures,
