@@ -22,7 +22,6 @@ use crate::{
     grant::Grant,
     holder::Holder,
     lease::Lease,
-    observe,
     options::Wait,
     renewal,
     store::{self, Answer, Claim, Fate, More, Renewal, Renewed, StoreError},
@@ -43,28 +42,33 @@ pub(crate) const BLOCK: u32 = 8192;
 /// As [`LockRequest::acquire`](crate::LockRequest::acquire).
 pub(crate) async fn acquire(wish: Wish) -> Result<Arc<Turn>, LockError> {
     let (label, since) = (wish.key.label(), wish.since);
-    observe::attempt(label);
+    wish.observer().attempt(label);
     // A turn on a lease that is there never suspends: without this, a loop over it would starve the executor.
     tokio::task::consume_budget().await;
-    let span = observe::acquiring(label);
-    let outcome = match enter(&wish).await {
-        Ok((place, now)) => match Turn::begin(place, wish, None, now) {
-            Ok(turn) => Ok((turn, now)),
-            // From here on it takes the store. Boxed, so that a turn on a lease that is there moves little about.
-            Err((place, wish)) => Box::pin(ask(place, wish).instrument(span)).await.map(|turn| (turn, Moment::now())),
-        },
-        Err(error) => Err(error),
-    };
-    match outcome {
-        Ok((turn, now)) => {
-            observe::acquired(label, now.since(since), turn.fence);
-            Ok(turn)
-        }
+    let span = wish.observer().acquiring(label, &wish.name);
+    let (place, now) = match enter(&wish).await {
+        Ok(entered) => entered,
         Err(error) => {
-            observe::not_acquired(label, &error);
-            Err(error)
+            wish.observer().not_acquired(label, &wish.name, &error);
+            return Err(error);
         }
-    }
+    };
+    let (turn, now) = match Turn::begin(place, wish, None, now) {
+        Ok(turn) => (turn, now),
+        Err((place, wish)) => {
+            let (engine, name) = (Arc::clone(&wish.engine), Arc::clone(&wish.name));
+            // From here on it takes the store. Boxed, so that a turn on a lease that is there moves little about.
+            match Box::pin(ask(place, wish).instrument(span)).await {
+                Ok(turn) => (turn, Moment::now()),
+                Err(error) => {
+                    engine.keeper.desk().observer.not_acquired(label, &name, &error);
+                    return Err(error);
+                }
+            }
+        }
+    };
+    turn.observer().acquired(&turn, now.since(since));
+    Ok(turn)
 }
 
 /// Stands in line until its turn comes. Whoever is out of time there goes and asks the store once, to tell a lock that

@@ -11,7 +11,7 @@ use std::{
 
 use tracing::Span;
 
-use crate::{error::LockError, held::Frame, observe, options::OnLost, turn::Turn};
+use crate::{error::LockError, held::Frame, options::OnLost, turn::Turn};
 
 pin_project_lite::pin_project! {
     /// A body, and what is around it unless no lock was asked for.
@@ -82,7 +82,7 @@ pub(crate) struct Around {
 
 impl Around {
     pub(crate) fn new(turn: &Arc<Turn>, on_lost: OnLost) -> Self {
-        let span = observe::holding(turn.key.label(), turn.fence);
+        let span = turn.observer().holding(turn);
         Self { frame: Frame::of(Arc::clone(turn)), span, on_lost }
     }
 

@@ -15,7 +15,7 @@ use crate::{
     gate::Rules,
     keeper::Keeper,
     name::Namespace,
-    observe,
+    observe::{self, Observer},
     options::{DEFAULT_WAIT, Defaults, MaxHold, Renew, Wait, Wishes},
     runtime::Runtime,
     store::{Embedded, Fate, Redis, Store},
@@ -28,6 +28,9 @@ const COMMAND_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Below this no answer would ever be in time.
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
+
+/// How long a lock may be held before that is told, unless the builder says otherwise.
+const WARN_AFTER: Duration = Duration::from_secs(60);
 
 /// Sets up a [`Runtime`]: where the locks live, and the defaults of those who take them.
 ///
@@ -57,6 +60,8 @@ pub struct Builder {
     command_timeout: Option<Duration>,
     rules: Rules,
     confirms_not: bool,
+    warn_after: Option<Duration>,
+    hides_keys: bool,
 }
 
 impl Builder {
@@ -101,9 +106,24 @@ impl Builder {
         self
     }
 
-    /// How long a lock may be held in all: 5 min unless set.
+    /// How long a lock may be held in all: as long as its holder likes, unless set. Past this bound the lock is lost and the
+    /// body dropped, also if it is healthy; it is for work that may get stuck and must not hold up others for longer.
     pub fn max_hold(mut self, max_hold: impl Into<MaxHold>) -> Self {
         self.defaults.max_hold = max_hold.into();
+        self
+    }
+
+    /// After how long a lock that is still held is told of, once, by a warning and the metric `dlock_long_holds_total`: 60 s
+    /// unless set, [`Duration::MAX`] for never. Nothing happens to the lock.
+    pub fn warn_after(mut self, held: Duration) -> Self {
+        self.warn_after = Some(held);
+        self
+    }
+
+    /// Whether events and spans carry the key of the lock in a field `key`: yes unless set. Say no where keys are personal
+    /// data. Metrics never carry keys.
+    pub fn log_keys(mut self, on: bool) -> Self {
+        self.hides_keys = !on;
         self
     }
 
@@ -136,15 +156,18 @@ impl Builder {
             }
         };
         let command_timeout = self.command_timeout.unwrap_or(COMMAND_TIMEOUT);
+        let warn_after = self.warn_after.unwrap_or(WARN_AFTER);
 
         let identity = Identity::random()?;
-        let keeper = Keeper::start(store, identity, command_timeout, !self.confirms_not, self.rules)
+        let namespace = Namespace::new(self.namespace);
+        let observer = Observer::new(namespace.len(), !self.hides_keys, warn_after);
+        let keeper = Keeper::start(store, identity, command_timeout, !self.confirms_not, self.rules, observer)
             .map_err(LockError::unavailable)?;
         reach(&keeper, self.defaults.wait).await?;
         observe::describe();
         Ok(Runtime(Arc::new(Engine {
             keeper,
-            namespace: Namespace::new(self.namespace),
+            namespace,
             defaults: self.defaults,
             identity,
             place: format!("{} pid {}", host(), std::process::id()),
@@ -231,6 +254,9 @@ impl Builder {
         if let Some(timeout) = self.command_timeout.filter(|timeout| *timeout < SHORTEST_TIMEOUT) {
             let rule = format!("command_timeout is {timeout:?}, and it must be at least {SHORTEST_TIMEOUT:?}");
             return Err(LockError::config(rule));
+        }
+        if self.warn_after.is_some_and(|held| held.is_zero()) {
+            return Err(LockError::config("warn_after is zero, and it must be longer; `Duration::MAX` is for never"));
         }
         let bounds = [("waiters_per_key", self.rules.waiters_per_key), ("waiters", self.rules.waiters)];
         match bounds.into_iter().find(|(_, most)| *most == 0) {

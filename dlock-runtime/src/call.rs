@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use crate::{error::LockError, observe, options::OnLost};
+use crate::{error::LockError, options::OnLost};
 
 /// What the body left behind, while the lock is given back.
 pub(crate) struct Left<T, E> {
@@ -14,24 +14,19 @@ pub(crate) struct Left<T, E> {
     /// The output is the body's own error.
     pub(crate) failed: bool,
     pub(crate) on_lost: OnLost,
-    pub(crate) label: &'static str,
     pub(crate) or_else: E,
 }
 
 impl<T, E: FnOnce(LockError) -> T> Left<T, E> {
     /// Decides which of two troubles is told.
     fn settle(self, released: Result<(), LockError>) -> T {
-        let Self { output, failed, on_lost, label, or_else } = self;
+        let Self { output, failed, on_lost, or_else } = self;
         let settled = match (output, released) {
             (Ok(output), Err(loss)) if loss.is_lost() && !failed && on_lost == OnLost::Cancel => {
                 drop(output);
                 Err(loss)
             }
-            // The keeper goes on releasing, and the body did its work under the lock.
-            (output, Err(error)) if !error.is_lost() => {
-                observe::release_delayed(label, &error);
-                output
-            }
+            // If the release is what went wrong, the keeper goes on with it, and the body did its work under the lock.
             (output, _) => output,
         };
         settled.unwrap_or_else(or_else)

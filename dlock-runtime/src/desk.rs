@@ -16,6 +16,7 @@ use tokio::{
 use crate::{
     gate::{Gates, Rules},
     ledger::Ledger,
+    observe::Observer,
     store::{self, Reply, Store, StoreError},
     unconfirmed::Unconfirmed,
 };
@@ -28,6 +29,7 @@ pub(crate) struct Desk {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) ledger: Ledger,
     pub(crate) gates: Arc<Gates>,
+    pub(crate) observer: Observer,
     /// How long one exchange with the store may take.
     pub(crate) command_timeout: Duration,
     /// Whether a release waits for the store.
@@ -55,6 +57,7 @@ impl Desk {
         command_timeout: Duration,
         confirms: bool,
         rules: Rules,
+        observer: Observer,
         thread: Handle,
     ) -> Arc<Self> {
         Arc::new_cyclic(|desk: &std::sync::Weak<Self>| {
@@ -73,6 +76,7 @@ impl Desk {
                 store,
                 ledger: Ledger::default(),
                 gates: Arc::new(Gates::new(rules, give_back, call)),
+                observer,
                 command_timeout,
                 confirms,
                 thread,

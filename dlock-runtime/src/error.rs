@@ -166,14 +166,8 @@ impl LockError {
 impl fmt::Display for LockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Busy { key, waited, holder } => {
-                write!(f, "lock `{key}` is held by ")?;
-                match holder {
-                    Some(holder) => write!(f, "{}", holder.owner())?,
-                    None => f.write_str("somebody else")?,
-                }
-                write!(f, "; waited {waited:.1?}")
-            }
+            // Who holds it is for operators: this text may go to clients over HTTP.
+            Self::Busy { key, waited, .. } => write!(f, "lock `{key}` is held by somebody else; waited {waited:.1?}"),
             Self::Lost { key, held_for, fence, reason } => {
                 write!(f, "lock `{key}` was lost after {held_for:.1?} (fence {fence}): {reason}")
             }
@@ -240,5 +234,17 @@ mod tests {
         assert!(error.to_string().contains("`k`") && error.key().is_some(), "{error}");
         let error = LockError::ShutDown;
         assert!(error.is_shut_down() && !error.is_unavailable() && !error.is_config(), "{error}");
+    }
+    #[test]
+    fn busy_tells_clients_nothing_of_who_holds_the_lock_and_operators_everything() {
+        let record = crate::holder::Record {
+            fence: 1,
+            since: std::time::SystemTime::UNIX_EPOCH,
+            who: "web-7 pid 4242 deduct stock:<id>".to_owned(),
+        };
+        let holder = Holder::new(Some(record), None, 0);
+        let error = LockError::Busy { key: "stock:42".into(), waited: Duration::from_secs(3), holder: Some(holder) };
+        assert_eq!(error.to_string(), "lock `stock:42` is held by somebody else; waited 3.0s");
+        assert!(format!("{error:?}").contains("web-7 pid 4242 deduct"), "{error:?}");
     }
 }

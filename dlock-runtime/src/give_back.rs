@@ -11,7 +11,6 @@ use crate::{
     error::LostReason,
     gate::Left,
     lease::Lease,
-    observe,
     store::{Answer, Fate, Leaving, Reply, StoreError},
     ticket::Ticket,
 };
@@ -83,9 +82,9 @@ impl Leftover {
     }
 
     /// Whether the answer to a question says that it is released.
-    pub(crate) fn is_settled_by(&self, answer: &Result<bool, StoreError>) -> bool {
+    pub(crate) fn is_settled_by(&self, desk: &Desk, answer: &Result<bool, StoreError>) -> bool {
         if answer.is_ok() {
-            observe::keeper_released(self.label);
+            desk.observer.keeper_released(self.label);
         }
         answer.is_ok() && !self.in_doubt
     }
@@ -99,13 +98,18 @@ impl Leftover {
     pub(crate) async fn settle_owed(self, desk: Arc<Desk>, owed: Owed) {
         // After the TTL the lock is free without that.
         match self.release(&desk, self.ttl).await {
-            Ok(_) => observe::keeper_released(self.label),
-            Err(error) => observe::not_released(self.label, &error),
+            Ok(_) => desk.observer.keeper_released(self.label),
+            Err(error) => self.is_not_released(&desk, &error),
         }
         drop(owed);
         if self.in_doubt {
             self.make_sure(&desk).await;
         }
+    }
+
+    /// It was given up.
+    fn is_not_released(&self, desk: &Desk, error: &StoreError) {
+        desk.observer.not_released(self.label, &self.leaving.ticket.name, error);
     }
 
     /// A request that got no answer may sit in some buffer and be carried out after the release. Nobody would release
@@ -176,7 +180,7 @@ impl Desk {
     fn close(&self, left: &Left) {
         if let Left::Lease(lease) = left {
             self.ledger.strike(lease);
-            observe::turns(lease.label, lease.turns());
+            self.observer.turns(lease.label, lease.turns());
         }
     }
 }
@@ -201,7 +205,7 @@ impl Unsettled {
             Err(error) => {
                 let refused = error.fate == Fate::Refused;
                 if refused {
-                    observe::not_released(leftover.label, error);
+                    leftover.is_not_released(&self.desk, error);
                 }
                 refused
             }

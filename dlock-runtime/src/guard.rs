@@ -139,9 +139,11 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         let Some(turn) = self.turn.take() else { return };
+        let now = Moment::now();
         if turn.leave()
-            && let Some(left) = finish(&turn, Moment::now())
+            && let Some(left) = finish(&turn, now)
         {
+            turn.released(now);
             turn.engine.keeper.desk().give_back(left);
         }
     }
@@ -165,11 +167,18 @@ async fn release(turn: Arc<Turn>) -> Result<(), LockError> {
                     turn.lose(LostReason::Gone);
                     Err(turn.loss())
                 }
-                Ok(_) => held,
-                Err(error) => held.and(Err(error.about(&turn.key))),
+                Ok(_) => {
+                    turn.released(now);
+                    held
+                }
+                Err(error) => {
+                    desk.observer.release_delayed(&turn, &error);
+                    held.and(Err(error.about(&turn.key)))
+                }
             }
         }
         Some(left) => {
+            turn.released(now);
             desk.give_back(left);
             held
         }
@@ -181,6 +190,10 @@ fn finish(turn: &Turn, now: Moment) -> Option<Left> {
     let place = turn.end(now)?;
     let left = place.pass(now);
     let desk = turn.engine.keeper.desk();
+    if left.is_none() {
+        // Others of this process go on with the lease, or it is parked.
+        turn.released(now);
+    }
     if left.is_none() && !desk.gates.linger().is_zero() {
         // It may be parked from now on.
         desk.ledger.enter(&turn.lease, now.after(desk.gates.linger()));

@@ -14,7 +14,7 @@ use std::{
 
 use tokio::{runtime::Builder, task::JoinHandle};
 
-use crate::{clock::Moment, desk::Desk, gate::Rules, news, renewal, store::Store, ticket::Identity};
+use crate::{clock::Moment, desk::Desk, gate::Rules, news, observe::Observer, renewal, store::Store, ticket::Identity};
 
 /// The way to the keeper's thread.
 pub(crate) struct Keeper {
@@ -30,9 +30,10 @@ impl Keeper {
         command_timeout: Duration,
         confirms: bool,
         rules: Rules,
+        observer: Observer,
     ) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
-        let desk = Desk::new(store, command_timeout, confirms, rules, runtime.handle().clone());
+        let desk = Desk::new(store, command_timeout, confirms, rules, observer, runtime.handle().clone());
         let work = Arc::clone(&desk);
         thread::Builder::new().name("dlock-keeper".to_owned()).spawn(move || {
             runtime.spawn(news::follow(Arc::clone(&work), identity));

@@ -47,9 +47,14 @@
 //!
 //! # Metrics and spans
 //! Through the `metrics` facade, with the label `lock` = template: `dlock_attempts_total`, `dlock_acquired_total`,
-//! `dlock_busy_total`, `dlock_failed_total`, `dlock_wait_seconds`, `dlock_hold_seconds`, `dlock_turns_per_lease`, `dlock_renewals_total`,
-//! `dlock_lost_total` (also by `reason`), `dlock_keeper_releases_total`. Through `tracing`: the spans `dlock.acquire`
-//! and `dlock.hold`, an error when a lock is lost, warnings when the store does not answer.
+//! `dlock_busy_total`, `dlock_failed_total`, `dlock_wait_seconds`, `dlock_hold_seconds`, `dlock_long_holds_total`,
+//! `dlock_turns_per_lease`, `dlock_renewals_total`, `dlock_renewals_failed_total`, `dlock_lost_total` (also by `reason`),
+//! `dlock_keeper_releases_total`, `dlock_releases_failed_total`. Through `tracing`: the spans `dlock.acquire` and
+//! `dlock.hold`, an error when a lock is lost, warnings when the store does not answer and when a lock is held for long
+//! ([`Builder::warn_after`]).
+//!
+//! Events and spans carry the template (`lock`) and the key without its namespace (`key`); for keys that are personal data,
+//! [`Builder::log_keys`] leaves it out. Metrics never carry keys.
 //!
 //! # Features
 //! `tls` for `rediss://` URLs, with rustls and the certificates of the operating system.

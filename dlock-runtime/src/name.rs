@@ -42,6 +42,11 @@ impl Namespace {
         Self(prefix)
     }
 
+    /// How many bytes it puts before a key.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The Redis key of a lock.
     ///
     /// # Errors

@@ -9,7 +9,6 @@ use crate::{
     clock::Moment,
     desk::Desk,
     gate::Left,
-    observe,
     store::{Ears, Fate, News},
     ticket::Identity,
 };
@@ -31,7 +30,7 @@ pub(crate) async fn follow(desk: Arc<Desk>, identity: Identity) {
             pause = SHORTEST;
         }
         if error.fate == Fate::Refused {
-            observe::deaf(&error);
+            desk.observer.deaf(&error);
             pause = LONGEST;
         }
         tokio::time::sleep(pause).await;

@@ -101,7 +101,7 @@ impl Default for Defaults {
             ttl: Duration::from_secs(10),
             wait: Wait::For(DEFAULT_WAIT),
             renew: Renew::Auto,
-            max_hold: MaxHold::For(Duration::from_secs(5 * 60)),
+            max_hold: MaxHold::Unbounded,
         }
     }
 }
@@ -174,6 +174,15 @@ mod tests {
         let wishes = Wishes { ttl: Some(Duration::from_secs(3)), ..Wishes::default() };
         let terms = wishes.on(&Defaults::default()).expect("valid");
         assert_eq!(terms.renew, Some(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_healthy_lock_is_held_without_a_bound_unless_one_is_asked_for() {
+        let terms = Wishes::default().on(&Defaults::default()).expect("valid");
+        assert_eq!(terms.max_hold, None);
+        let bound = MaxHold::For(Duration::from_secs(60));
+        let terms = Wishes { max_hold: Some(bound), ..Wishes::default() }.on(&Defaults::default()).expect("valid");
+        assert_eq!(terms.max_hold, Some(Duration::from_secs(60)));
     }
 
     #[test]

@@ -11,7 +11,6 @@ use crate::{
     grant::Grant,
     lease::Lease,
     ledger::TOGETHER,
-    observe,
     store::{self, Fate, Renewal, Renewed, StoreError},
     turn::Turn,
 };
@@ -44,10 +43,11 @@ pub(crate) fn due(desk: &Arc<Desk>) -> Vec<Vec<Work>> {
             }
             continue;
         }
+        turn.look_how_long(now);
         // It was entered for an earlier turn, or to be ended in time.
-        let (shorten, due) = (turn.is_short_of_its_lease(now), turn.due(now));
-        if due > now.after(TOGETHER) || !(shorten || turn.can_gain()) {
-            desk.ledger.enter(&lease, due);
+        let shorten = turn.is_short_of_its_lease(now);
+        if turn.work_due(now) > now.after(TOGETHER) || !(shorten || turn.can_gain()) {
+            desk.ledger.enter(&lease, turn.due(now));
             continue;
         }
         let work = Work { turn, shorten };
@@ -131,11 +131,11 @@ pub(crate) fn apply(turn: &Turn, grant: Grant, answer: Result<Renewed, StoreErro
     match answer {
         Ok(Renewed::Yes | Renewed::With(_)) => {
             turn.extend(grant);
-            observe::renewed(turn.key.label(), turn.fence);
+            turn.observer().renewed(turn);
         }
         Ok(Renewed::No) => turn.lease.lose(LostReason::Gone),
         Err(error) => {
-            observe::not_renewed(turn.key.label(), turn.fence, &error);
+            turn.observer().not_renewed(turn, &error);
             if error.fate == Fate::Refused {
                 turn.lease.lose(LostReason::Refused);
             }

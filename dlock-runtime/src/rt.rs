@@ -182,8 +182,7 @@ impl Lock {
         or_else: impl FnOnce(LockError) -> T,
     ) -> impl Future<Output = T> {
         let Self { guard, on_lost } = self;
-        let label = guard.as_ref().map_or("", |guard| guard.key().label());
-        Release { left: Some(Left { output, failed, on_lost, label, or_else }), guard: guard.map(Guard::release) }
+        Release { left: Some(Left { output, failed, on_lost, or_else }), guard: guard.map(Guard::release) }
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
     task::Waker,
     time::Duration,
@@ -19,7 +19,7 @@ use crate::{
     grant::{Grant, margin},
     key::LockKey,
     lease::{Beginning, Lease},
-    observe,
+    observe::Observer,
     options::{Terms, whole_millis},
     span::Span,
 };
@@ -27,12 +27,19 @@ use crate::{
 /// How long a lease may be longer than its turn asked for: alternating turns would shorten and prolong it all the time.
 const SLACK: Duration = Duration::from_millis(10);
 
+/// What was told of a turn, which is told once: that it was lost or that it was released, and that it lasts long.
+const LOST: u8 = 1;
+const RELEASED: u8 = 2;
+const LONG: u8 = 4;
+
 /// A task's turn on a lease.
 pub(crate) struct Turn {
     pub(crate) lease: Arc<Lease>,
     pub(crate) engine: Owing,
     pub(crate) key: LockKey,
     pub(crate) fence: u64,
+    /// The function that it is for; nothing if it was taken by hand.
+    pub(crate) purpose: &'static str,
     ttl: Span,
     /// The interval of renewal, `None` if there is none.
     renew: Option<Span>,
@@ -45,6 +52,7 @@ pub(crate) struct Turn {
     /// The tasks whose bodies must stop when it is lost.
     bodies: Mutex<Vec<Waker>>,
     users: AtomicUsize,
+    told: AtomicU8,
     /// What it gives on when it is over; taken once.
     place: Mutex<Option<Place>>,
 }
@@ -60,6 +68,12 @@ pub(crate) struct Wish {
     pub(crate) purpose: &'static str,
     /// Since when.
     pub(crate) since: Moment,
+}
+
+impl Wish {
+    pub(crate) fn observer(&self) -> &Observer {
+        &self.engine.keeper.desk().observer
+    }
 }
 
 impl Turn {
@@ -83,6 +97,7 @@ impl Turn {
             engine: wish.engine,
             key: wish.key,
             fence,
+            purpose: wish.purpose,
             ttl: wish.terms.ttl.into(),
             renew: wish.terms.renew.map(Span::from),
             began,
@@ -91,11 +106,21 @@ impl Turn {
             lost: OnceLock::new(),
             bodies: Mutex::new(Vec::new()),
             users: AtomicUsize::new(1),
+            told: AtomicU8::new(0),
             place: Mutex::new(Some(place)),
         });
         turn.lease.set_turn(Some(Arc::clone(&turn)));
         turn.engine.keeper.desk().ledger.enter(&turn.lease, turn.due(now));
         Ok(turn)
+    }
+
+    /// The lock in the store.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.lease.ticket.name
+    }
+
+    pub(crate) fn observer(&self) -> &Observer {
+        &self.engine.keeper.desk().observer
     }
 
     pub(crate) fn deadline(&self) -> Moment {
@@ -144,13 +169,14 @@ impl Turn {
 
     /// Marks it lost, once, and wakes the bodies that run under it.
     pub(crate) fn lose(&self, reason: LostReason) {
-        let first = self.lost.set((reason, Moment::now())).is_ok();
+        let now = Moment::now();
+        let first = self.lost.set((reason, now)).is_ok();
         self.limit.store(Moment::START.to_bits(), Ordering::Release);
         for body in std::mem::take(&mut *self.bodies()) {
             body.wake();
         }
-        if first {
-            observe::lost(self.key.label(), self.fence, reason);
+        if first && self.told.fetch_or(LOST, Ordering::AcqRel) & RELEASED == 0 {
+            self.observer().lost(self, reason, now.since(self.began));
         }
     }
 
@@ -170,12 +196,35 @@ impl Turn {
         let place = self.place.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         self.limit.store(Moment::START.to_bits(), Ordering::Release);
         self.lease.set_turn(None);
-        observe::held(self.key.label(), self.fence, now.since(self.began));
+        self.observer().held(self.key.label(), now.since(self.began));
         Some(place)
     }
 
-    /// When the keeper must look at it next: for a renewal, to make the lease shorter, or because it ends.
+    /// It ended at `now` as it should, and this is certain. Of one that was lost nothing else is told.
+    pub(crate) fn released(&self, now: Moment) {
+        if self.told.fetch_or(RELEASED, Ordering::AcqRel) & (LOST | RELEASED) == 0 {
+            self.observer().released(self, now.since(self.began));
+        }
+    }
+
+    /// Tells once if it is held for long.
+    pub(crate) fn look_how_long(&self, now: Moment) {
+        if self.began.after(self.observer().warn_after) <= now && self.told.fetch_or(LONG, Ordering::AcqRel) & LONG == 0
+        {
+            self.observer().long_hold(self, now.since(self.began));
+        }
+    }
+
+    /// When the keeper must look at it next: to do something for it, or to tell that it lasts long.
     pub(crate) fn due(&self, now: Moment) -> Moment {
+        let work = self.work_due(now);
+        // Most are renewed or over long before.
+        let long = self.began.after(self.observer().warn_after);
+        if long < work && self.told.load(Ordering::Relaxed) & LONG == 0 { long } else { work }
+    }
+
+    /// When there is something to do for it: a renewal, to make the lease shorter, or because it ends.
+    pub(crate) fn work_due(&self, now: Moment) -> Moment {
         let renewal = match self.renew {
             Some(interval) if self.can_gain() => {
                 let interval = interval.get();

@@ -56,7 +56,7 @@ impl Desk {
     /// Puts `reply` on the caller's connection. The keeper sees to it that what it asks for happens.
     pub(crate) fn confirm_later(self: &Arc<Self>, leftover: Leftover, mut reply: Reply<bool>) {
         if let Poll::Ready(answer) = poll(&mut reply) {
-            if !leftover.is_settled_by(&answer) {
+            if !leftover.is_settled_by(self, &answer) {
                 self.detach(leftover.settle_owed(Arc::clone(self), self.owe()));
             }
             return;
@@ -82,7 +82,7 @@ impl Desk {
         let mut waiting = Vec::new();
         for mut sent in all {
             match poll(&mut sent.reply) {
-                Poll::Ready(answer) if sent.leftover.is_settled_by(&answer) => {}
+                Poll::Ready(answer) if sent.leftover.is_settled_by(self, &answer) => {}
                 Poll::Pending if now < sent.at.after(PATIENCE) => waiting.push(sent),
                 _ => self.detach(sent.leftover.settle_owed(Arc::clone(self), sent.owed)),
             }

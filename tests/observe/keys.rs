@@ -1,0 +1,135 @@
+//! Metrics are labelled by template, events and spans carry the key unless the builder says otherwise, and tokens and
+//! passwords are told nowhere.
+
+use std::{future::pending, time::Duration};
+
+use dlock_runtime::{Builder, LockError, Runtime, distributed_lock};
+use dlock_testkit::{RedisServer, eventually};
+
+use crate::{
+    MS, SECOND, SOON,
+    kit::{all_metrics, listen, metric, told},
+};
+
+const PASSWORD: &str = "opensesame";
+
+fn server() -> (RedisServer, Builder) {
+    listen();
+    let server = RedisServer::start_with(&["--requirepass", PASSWORD]);
+    let url = format!("redis://:{PASSWORD}@127.0.0.1:{}/", server.port());
+    (server, Runtime::builder().redis(url).namespace("observe"))
+}
+
+#[distributed_lock(key = "order:<customer>", ttl = 0.2, wait = 0.05)]
+async fn order(customer: &str, takes: Duration) -> Result<(), LockError> {
+    tokio::time::sleep(takes).await;
+    Ok(())
+}
+
+#[distributed_lock(key = "brief:<customer>", ttl = 0.1, renew = false)]
+async fn too_slow(customer: &str) -> Result<(), LockError> {
+    pending().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_is_counted_by_template_and_told_with_its_key_and_nothing_secret_is_told() {
+    let (server, builder) = server();
+    let runtime = builder.install().await.expect("a runtime");
+
+    order("alice", Duration::ZERO).await.expect("free");
+    let slow = tokio::spawn(order("bob", SECOND / 2));
+    eventually("bob's lock is held", SOON, || metric("dlock_acquired_total{lock=order:<customer>}").0 >= 2.0);
+    let busy = order("bob", Duration::ZERO).await.expect_err("held");
+    assert!(busy.is_busy(), "{busy}");
+    slow.await.expect("no panic").expect("renewed");
+    let lost = too_slow("carol").await.expect_err("not renewed");
+    assert!(lost.is_lost(), "{lost}");
+    drop(runtime.lock("by:hand:dave").acquire().await.expect("free"));
+    assert!(runtime.shutdown(SOON).await);
+
+    let order = |name: &str| metric(&format!("{name}{{lock=order:<customer>}}"));
+    assert_eq!(order("dlock_attempts_total").0, 3.0);
+    assert_eq!(order("dlock_acquired_total").0, 2.0);
+    assert_eq!(order("dlock_busy_total").0, 1.0);
+    assert_eq!(order("dlock_wait_seconds").1, 2);
+    let (held, holds) = order("dlock_hold_seconds");
+    assert!(holds == 2 && held >= 0.5, "{held} s in {holds} holds");
+    assert!(order("dlock_renewals_total").0 >= 1.0, "half a second with a TTL of 0.2 s");
+    assert_eq!(metric("dlock_lost_total{lock=brief:<customer>,reason=expired}").0, 1.0);
+    assert_eq!(metric("dlock_hold_seconds{lock=brief:<customer>}").1, 1, "a hold that was lost is one too");
+    assert!(metric("dlock_keeper_releases_total{lock=(by hand)}").0 >= 1.0);
+    assert_eq!(metric("dlock_failed_total{lock=order:<customer>}").1, 0, "the negative control of the counting");
+
+    for said in [
+        "dlock.acquire lock=order:<customer> key=order:alice ",
+        "dlock.hold lock=order:<customer> key=order:alice ",
+        "message=acquired lock=order:<customer> key=order:alice ",
+        "message=released lock=order:<customer> key=order:alice ",
+        "message=busy lock=order:<customer> key=order:bob ",
+        "message=renewed lock=order:<customer> key=order:bob ",
+        "message=lost lock=brief:<customer> key=brief:carol ",
+        "message=acquired lock=(by hand) key=by:hand:dave ",
+    ] {
+        assert!(!told(said).is_empty(), "the log does not say {said:?}:\n{:#?}", told(""));
+    }
+    let mut redis = server.raw();
+    assert!(redis.command(&["AUTH", PASSWORD]).is_ok());
+    let record = redis.command(&["GET", "{observe:order:bob}:fence"]);
+    let token = record.text().expect("a record").split(' ').nth(2).expect("a token").to_owned();
+    assert!(token.len() > 32);
+    for secret in [PASSWORD, &token, &token[..32], "redis://"] {
+        assert!(told(secret).is_empty(), "the log tells {secret:?}");
+    }
+    let metrics = all_metrics();
+    for secret in [PASSWORD, &token[..32], "alice", "bob", "carol", "dave", "redis://"] {
+        assert!(!metrics.contains(secret), "the metrics tell {secret:?}");
+    }
+    let shown = format!("{runtime:?} {:?}", Runtime::builder().redis(format!("redis://:{PASSWORD}@host/")));
+    assert!(!shown.contains(PASSWORD), "{shown}");
+    let wrong = Runtime::builder().redis(format!("redis://:{PASSWORD}@host:port/")).build().await.expect_err("no port");
+    assert!(!format!("{wrong} {wrong:?}").contains(PASSWORD), "{wrong:?}");
+}
+
+#[distributed_lock(key = "patient:<name>", ttl = 0.5, wait = 0.05, runtime = runtime)]
+async fn treat(runtime: &Runtime, name: &str) -> Result<(), LockError> {
+    tokio::time::sleep(300 * MS).await;
+    Ok(())
+}
+
+/// Whatever can be told of a lock is told of one whose key holds `name`.
+async fn everything_happens_to(name: &str, server: &mut RedisServer, builder: Builder) {
+    let runtime = builder.ttl(SECOND / 2).warn_after(100 * MS).wait(SECOND).build().await.expect("a runtime");
+    treat(&runtime, name).await.expect("free");
+    let key = format!("patient:{name}");
+    let held = runtime.lock(&key).ttl(SECOND / 2).acquire().await.expect("free");
+    let second = runtime.lock(&key).try_acquire().await.expect("an answer");
+    assert!(second.is_none(), "held");
+    let mut raw = server.raw();
+    assert!(raw.command(&["AUTH", PASSWORD]).is_ok());
+    assert_eq!(raw.command(&["DEL", &format!("observe:{key}")]).int(), Some(1));
+    assert!(held.release().await.expect_err("deleted").is_lost());
+    // A key that holds something else, and one that the script does not come to.
+    assert!(raw.command(&["LPUSH", "observe:patient:list", name]).int().is_some());
+    assert!(runtime.lock("patient:list").acquire().await.is_err());
+    let dropped = runtime.lock(&key).ttl(SECOND / 2).acquire().await.expect("free");
+    server.kill();
+    assert!(runtime.lock(&key).wait(100 * MS).acquire().await.is_err());
+    drop(dropped);
+    assert!(runtime.shutdown(SOON).await);
+    server.restart();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_log_keys_no_event_and_no_span_tells_a_key() {
+    let (mut server, builder) = server();
+    everything_happens_to("erika-open", &mut server, builder.clone()).await;
+    let of = |name: &str, what: &str| told(what).iter().filter(|(_, line)| line.contains(name)).count();
+    for what in ["dlock.acquire", "dlock.hold", "acquired", "busy", "released", "lost", "held for long"] {
+        assert!(of("erika-open", what) > 0, "the negative control: {what:?} is told with the key");
+    }
+    everything_happens_to("erika-hidden", &mut server, builder.log_keys(false)).await;
+    assert_eq!(told("erika-hidden"), []);
+    assert!(!all_metrics().contains("erika"), "{}", all_metrics());
+    let holds = told("dlock.hold lock=patient:<name>");
+    assert!(holds.iter().any(|(_, line)| !line.contains("key=")), "the field is absent: {holds:?}");
+}
