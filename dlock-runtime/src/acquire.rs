@@ -9,8 +9,6 @@ use std::{
     time::Duration,
 };
 
-use tracing::Instrument;
-
 use crate::{
     ask::{Ask, Granted, Question},
     clock::Moment,
@@ -20,6 +18,7 @@ use crate::{
     fences::Fences,
     gate::{Entrance, Left, Place},
     grant::Grant,
+    guard::Guard,
     holder::Holder,
     lease::Lease,
     options::Wait,
@@ -40,7 +39,7 @@ pub(crate) const BLOCK: u32 = 8192;
 
 /// # Errors
 /// As [`LockRequest::acquire`](crate::LockRequest::acquire).
-pub(crate) async fn acquire(wish: Wish) -> Result<Arc<Turn>, LockError> {
+pub(crate) async fn acquire(wish: Wish) -> Result<Guard, LockError> {
     let (label, since) = (wish.key.label(), wish.since);
     wish.observer().attempt(label);
     // A turn on a lease that is there never suspends: without this, a loop over it would starve the executor.
@@ -53,13 +52,14 @@ pub(crate) async fn acquire(wish: Wish) -> Result<Arc<Turn>, LockError> {
             return Err(error);
         }
     };
-    let (turn, now) = match Turn::begin(place, wish, None, now) {
-        Ok(turn) => (turn, now),
+    // A guard from the first moment on: whoever drops it, wherever it got to, releases the lock.
+    let (guard, now) = match Turn::begin(place, wish, None, now) {
+        Ok(turn) => (Guard::of(turn), now),
         Err((place, wish)) => {
             let (engine, name) = (Arc::clone(&wish.engine), Arc::clone(&wish.name));
             // From here on it takes the store. Boxed, so that a turn on a lease that is there moves little about.
-            match Box::pin(ask(place, wish).instrument(span)).await {
-                Ok(turn) => (turn, Moment::now()),
+            match Box::pin(span.around(ask(place, wish))).await {
+                Ok(guard) => (guard, Moment::now()),
                 Err(error) => {
                     engine.keeper.desk().observer.not_acquired(label, &name, &error);
                     return Err(error);
@@ -67,8 +67,8 @@ pub(crate) async fn acquire(wish: Wish) -> Result<Arc<Turn>, LockError> {
             }
         }
     };
-    turn.observer().acquired(&turn, now.since(since));
-    Ok(turn)
+    guard.turn().observer().acquired(guard.turn(), now.since(since));
+    Ok(guard)
 }
 
 /// Stands in line until its turn comes. Whoever is out of time there goes and asks the store once, to tell a lock that
@@ -93,7 +93,7 @@ async fn enter(wish: &Wish) -> Result<(Place, Moment), LockError> {
     }
 }
 
-async fn ask(place: Place, wish: Wish) -> Result<Arc<Turn>, LockError> {
+async fn ask(place: Place, wish: Wish) -> Result<Guard, LockError> {
     let engine = Arc::clone(&wish.engine);
     let asking = move || async move {
         let mut patience = Patience::new(wish.terms.wait, Moment::now().since(wish.since));
@@ -122,13 +122,13 @@ enum Known {
 }
 
 impl Request {
-    async fn run(mut self, mut place: Place, patience: &mut Patience) -> Result<Arc<Turn>, LockError> {
+    async fn run(mut self, mut place: Place, patience: &mut Patience) -> Result<Guard, LockError> {
         let mut asked_after_disconnect = false;
         let mut known: Option<Known> = None;
         loop {
             self.wish.engine.ensure_open()?;
             (place, self.wish) = match Turn::begin(place, self.wish, self.fresh, Moment::now()) {
-                Ok(turn) => return Ok(turn),
+                Ok(turn) => return Ok(Guard::of(turn)),
                 Err(back) => back,
             };
             let limit = self.limit(patience);

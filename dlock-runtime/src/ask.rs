@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use crate::{
+    caught::caught,
     clock::Moment,
     inquiry::Inquiry,
     store::{Answer, Claim, Leaving, Reply},
@@ -88,7 +89,7 @@ impl Ask {
         if let Some(from) = state.inquiry.handed(since) {
             state.grant = Some(Granted { fence, waiting, from });
             drop(state);
-            self.heard.notify_one();
+            self.wake();
         }
     }
 
@@ -114,12 +115,17 @@ impl Ask {
     /// A message says that the lock is free.
     pub(crate) fn free(&self) {
         self.state().free = true;
-        self.heard.notify_one();
+        self.wake();
     }
 
     /// Messages may have been missed: it is time to ask again.
     pub(crate) fn stir(&self) {
-        self.heard.notify_one();
+        self.wake();
+    }
+
+    /// The waker may be one of the user's.
+    fn wake(&self) {
+        caught(|| self.heard.notify_one());
     }
 
     /// The hand-over that was heard of since the last time.

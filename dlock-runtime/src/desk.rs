@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use crate::{
+    caught::caught,
     gate::{Gates, Rules},
     ledger::Ledger,
     observe::Observer,
@@ -116,7 +117,7 @@ impl Desk {
 
     pub(crate) fn set_hears(&self, hears: bool) {
         self.hears.store(hears, Ordering::Relaxed);
-        self.tried.notify_one();
+        caught(|| self.tried.notify_one());
     }
 
     /// Returns once messages arrive, or it turned out that they will not for the time being.

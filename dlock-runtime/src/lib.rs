@@ -67,6 +67,7 @@ mod ask;
 mod body;
 mod builder;
 mod call;
+mod caught;
 mod clock;
 mod context;
 mod desk;

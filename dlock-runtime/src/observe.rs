@@ -1,14 +1,32 @@
 //! What an operator can see. Metrics are labelled by template, never by key: keys come from requests and there is no end
 //! of them. Events and spans carry the key as well, unless the builder says that keys are personal data. Owner tokens,
 //! URLs and passwords appear nowhere.
+//!
+//! Subscribers and recorders are code of the user. A panic of theirs ends here, so that it neither takes a lock along nor
+//! leaves one held, and what the keeper tells is told on a thread of its own (`reporter.rs`). So every event and metric
+//! goes through `tell`, or through `caught` where it is only told to the caller.
 
 mod events;
 mod meters;
+mod reporter;
+mod scope;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use metrics::{describe_counter, describe_histogram};
 use tracing::{Level, level_filters::LevelFilter};
+
+use self::reporter::tell;
+pub(crate) use self::{
+    reporter::{Reporter, all_told},
+    scope::Scope,
+};
 
 const ATTEMPTS: &str = "dlock_attempts_total";
 const ACQUIRED: &str = "dlock_acquired_total";
@@ -74,7 +92,24 @@ impl Key {
     }
 }
 
-/// Tells something.
-fn tell(event: impl FnOnce() + Send + 'static) {
-    event();
+/// A waker, a subscriber or a recorder panicked. Told once: the panic itself is printed each time, and there may be one for
+/// each event.
+pub(crate) fn panicked(words: String) {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    if !TOLD.swap(true, Ordering::Relaxed) {
+        // If this panics too, it ends in `caught` and comes back here.
+        tell(move || {
+            tracing::error!(panic = words, "a waker, a tracing subscriber or a metrics recorder panicked; locks go on");
+        });
+    }
+}
+
+/// A part of the keeper panicked, which is a fault of ours. It begins anew.
+pub(crate) fn keeper_panicked(part: &'static str, words: String) {
+    tell(move || tracing::error!(part, panic = words, "the keeper panicked and begins anew; please report this"));
+}
+
+/// Nobody took so many events and metrics in time.
+fn left_out(count: usize) {
+    tracing::error!(count, "events and metrics of locks were left out: a subscriber or a recorder blocks");
 }

@@ -4,9 +4,10 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
+    caught::caught,
     clock::Moment,
     desk::Desk,
-    error::LostReason,
+    error::{LockError, LostReason},
     gate::Left,
     grant::Grant,
     lease::Lease,
@@ -33,30 +34,40 @@ pub(crate) fn due(desk: &Arc<Desk>) -> Vec<Vec<Work>> {
     let now = Moment::now();
     let mut batches: Vec<Vec<_>> = Vec::new();
     for lease in desk.ledger.take_due(now) {
-        let Some(turn) = lease.turn() else {
-            idle(desk, &lease, now);
-            continue;
-        };
-        if !turn.is_held_at(now) {
-            if let Some(left) = turn.end(now).and_then(|place| place.pass(now)) {
-                desk.give_back(left);
-            }
-            continue;
+        // Whatever panics at one lease, the others are renewed.
+        let work = caught(|| look_after(desk, &lease, now));
+        if work.is_none() {
+            desk.ledger.enter(&lease, now.after(IDLE));
         }
-        turn.look_how_long(now);
-        // It was entered for an earlier turn, or to be ended in time.
-        let shorten = turn.is_short_of_its_lease(now);
-        if turn.work_due(now) > now.after(TOGETHER) || !(shorten || turn.can_gain()) {
-            desk.ledger.enter(&lease, turn.due(now));
-            continue;
-        }
-        let work = Work { turn, shorten };
+        let Some(work) = work.flatten() else { continue };
         match batches.last_mut() {
             Some(batch) if batch.len() < BATCH => batch.push(work),
             _ => batches.push(vec![work]),
         }
     }
     batches
+}
+
+/// Looks after a lease that is due: ends it if it is over, or says how it is to be renewed.
+fn look_after(desk: &Arc<Desk>, lease: &Arc<Lease>, now: Moment) -> Option<Work> {
+    let Some(turn) = lease.turn() else {
+        idle(desk, lease, now);
+        return None;
+    };
+    if !turn.is_held_at(now) {
+        if let Some(left) = turn.end(now).and_then(|place| place.pass(now)) {
+            desk.give_back(left);
+        }
+        return None;
+    }
+    turn.look_how_long(now);
+    // It was entered for an earlier turn, or to be ended in time.
+    let shorten = turn.is_short_of_its_lease(now);
+    if turn.work_due(now) > now.after(TOGETHER) || !(shorten || turn.can_gain()) {
+        desk.ledger.enter(lease, turn.due(now));
+        return None;
+    }
+    Some(Work { turn, shorten })
 }
 
 /// Looks after a lease that no turn is on at the moment: it is parked, or about to be used again.
@@ -72,6 +83,7 @@ fn idle(desk: &Arc<Desk>, lease: &Arc<Lease>, now: Moment) {
 
 /// Renews a batch, when its turn comes, and enters into the ledger again what is still held.
 pub(crate) async fn renew(desk: &Arc<Desk>, mut batch: Vec<Work>) {
+    let mut unfinished = Unfinished { desk, leases: batch.iter().map(|work| Arc::clone(&work.turn.lease)).collect() };
     let _lane = desk.lanes.acquire().await;
     let asked = Moment::now();
     // What is over meanwhile, or whose last shortening may be under way yet, is looked at later.
@@ -112,6 +124,22 @@ pub(crate) async fn renew(desk: &Arc<Desk>, mut batch: Vec<Work>) {
         let due = if unheard { now.after(pause).min(turn.deadline()) } else { due };
         desk.ledger.enter(lease, due);
     }
+    unfinished.leases.clear();
+}
+
+/// The leases of a batch that was taken out of the ledger. If its renewal panics, they go back there.
+struct Unfinished<'a> {
+    desk: &'a Desk,
+    leases: Vec<Arc<Lease>>,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        let soon = Moment::now().after(IDLE);
+        for lease in self.leases.drain(..) {
+            self.desk.ledger.enter(&lease, soon.min(lease.deadline()));
+        }
+    }
 }
 
 /// Asks the store to renew.
@@ -124,6 +152,26 @@ pub(crate) async fn ask(
     patience: Duration,
 ) -> Result<Vec<Result<Renewed, StoreError>>, StoreError> {
     store::within(patience, desk.store.renew(renewals, patience)).await
+}
+
+/// Renews the lease of one turn ahead of time.
+///
+/// # Errors
+/// If the turn is lost, or if there is no answer within `patience`: then it may be held yet.
+pub(crate) async fn renew_now(turn: &Turn, patience: Duration) -> Result<(), LockError> {
+    turn.ensure_held()?;
+    let desk = turn.engine.keeper.desk();
+    let asked = Moment::now();
+    let ttl = turn.renewal_ttl(asked);
+    let renewal = Renewal { ticket: turn.lease.ticket.clone(), ttl, shorten: false, more: None };
+    let mut answers = ask(desk, vec![renewal], patience).await.map_err(|error| error.about(&turn.key))?;
+    let Some(answer) = answers.pop() else { return turn.ensure_held() };
+    let failure = answer.as_ref().err().cloned();
+    apply(turn, Grant { asked, ttl }, answer);
+    // If it is lost, others of this process need not wait for its end.
+    desk.ledger.enter(&turn.lease, turn.due(Moment::now()));
+    turn.ensure_held()?;
+    failure.map_or(Ok(()), |error| Err(error.about(&turn.key)))
 }
 
 /// What an answer means for the turn and its lease.

@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::{
-    builder::Builder, context, engine::Engine, error::LockError, holder::Holder, key::LockKey, lock::LockRequest,
-    options::Wait, wait::Patience,
+    builder::Builder, clock::Moment, context, engine::Engine, error::LockError, holder::Holder, key::LockKey,
+    lock::LockRequest, observe, options::Wait, wait::Patience,
 };
 
 /// The runtime that annotated functions use unless they name another.
@@ -131,7 +131,14 @@ impl Runtime {
         self.0.shut_down.store(true, Ordering::SeqCst);
         let desk = Arc::clone(self.0.keeper.desk());
         desk.give_back_parked();
-        let drained = async move { tokio::time::timeout(timeout, desk.settled()).await.is_ok() };
+        let drained = async move {
+            let began = Moment::now();
+            let settled = tokio::time::timeout(timeout, desk.settled()).await.is_ok();
+            // What is told of the last releases is told when this returns.
+            let rest = timeout.saturating_sub(Moment::now().since(began));
+            _ = tokio::time::timeout(rest, observe::all_told()).await;
+            settled
+        };
         self.0.keeper.run(drained).await.unwrap_or(false)
     }
 }

@@ -4,13 +4,14 @@
 use std::{error::Error, sync::Arc, time::Duration};
 
 use metrics::{counter, histogram};
-use tracing::{Level, Span, debug, debug_span, error, trace, warn};
+use tracing::{Level, debug, debug_span, error, trace, warn};
 
 use super::{
-    BUSY, FAILED, KEEPER_RELEASES, LONG_HOLDS, LOST, Observer, RELEASES_FAILED, RENEWALS, RENEWALS_FAILED, TURNS,
-    meters::Meters, tell,
+    BUSY, FAILED, KEEPER_RELEASES, LONG_HOLDS, LOST, Observer, RELEASES_FAILED, RENEWALS, RENEWALS_FAILED, Scope,
+    TURNS, meters::Meters, tell,
 };
 use crate::{
+    caught::caught,
     error::{Cause, LockError, LostReason},
     store::StoreError,
     turn::Turn,
@@ -18,36 +19,42 @@ use crate::{
 
 impl Observer {
     /// The span of a request that asks and waits.
-    pub(crate) fn acquiring(&self, lock: &'static str, name: &Arc<str>) -> Span {
-        debug_span!("dlock.acquire", lock, key = self.key(Level::DEBUG, name).text())
+    pub(crate) fn acquiring(&self, lock: &'static str, name: &Arc<str>) -> Scope {
+        Scope::new(|| debug_span!("dlock.acquire", lock, key = self.key(Level::DEBUG, name).text()))
     }
 
     /// The span of a body that runs under a lock.
-    pub(crate) fn holding(&self, turn: &Turn) -> Span {
+    pub(crate) fn holding(&self, turn: &Turn) -> Scope {
         let lock = turn.key.label();
-        debug_span!("dlock.hold", lock, key = self.key(Level::DEBUG, turn.name()).text(), fence = turn.fence)
+        Scope::new(|| {
+            debug_span!("dlock.hold", lock, key = self.key(Level::DEBUG, turn.name()).text(), fence = turn.fence)
+        })
     }
 
     pub(crate) fn attempt(&self, lock: &'static str) {
-        Meters::of(lock).attempt();
+        caught(|| Meters::of(lock).attempt());
     }
 
     pub(crate) fn acquired(&self, turn: &Turn, waited: Duration) {
         let lock = turn.key.label();
-        Meters::of(lock).acquired(waited);
-        debug!(lock, key = self.key(Level::DEBUG, turn.name()).text(), fence = turn.fence, ?waited, "acquired");
+        caught(|| {
+            Meters::of(lock).acquired(waited);
+            debug!(lock, key = self.key(Level::DEBUG, turn.name()).text(), fence = turn.fence, ?waited, "acquired");
+        });
     }
 
     pub(crate) fn not_acquired(&self, lock: &'static str, name: &Arc<str>, error: &LockError) {
-        if let LockError::Busy { waited, .. } = error {
-            counter!(BUSY, "lock" => lock).increment(1);
-            debug!(lock, key = self.key(Level::DEBUG, name).text(), ?waited, "busy");
-        } else {
-            counter!(FAILED, "lock" => lock).increment(1);
-            // The text of the error itself may hold the key, and says what the caller reads anyway.
-            let cause = error.source().map(ToString::to_string);
-            warn!(lock, key = self.key(Level::WARN, name).text(), cause, "not acquired");
-        }
+        caught(|| {
+            if let LockError::Busy { waited, .. } = error {
+                counter!(BUSY, "lock" => lock).increment(1);
+                debug!(lock, key = self.key(Level::DEBUG, name).text(), ?waited, "busy");
+            } else {
+                counter!(FAILED, "lock" => lock).increment(1);
+                // The text of the error itself may hold the key, and says what the caller reads anyway.
+                let cause = error.source().map(ToString::to_string);
+                warn!(lock, key = self.key(Level::WARN, name).text(), cause, "not acquired");
+            }
+        });
     }
 
     pub(crate) fn renewed(&self, turn: &Turn) {
