@@ -23,7 +23,7 @@ use crate::{
     lease::Lease,
     options::Wait,
     renewal,
-    store::{self, Answer, Claim, Fate, More, Renewal, Renewed, StoreError},
+    store::{self, Answer, Claim, Fate, More, Renewal, Renewed, Store, StoreError},
     turn::{Turn, Wish},
     wait::Patience,
 };
@@ -123,7 +123,7 @@ enum Known {
 
 impl Request {
     async fn run(mut self, mut place: Place, patience: &mut Patience) -> Result<Guard, LockError> {
-        let mut asked_after_disconnect = false;
+        let mut asked_again = false;
         let mut known: Option<Known> = None;
         loop {
             self.wish.engine.ensure_open()?;
@@ -161,9 +161,9 @@ impl Request {
             if error.fate == Fate::NotYet {
                 known = Some(Known::NotYet(error.clone()));
             }
-            // A connection that was closed while it was idle is no reason to fail who tries but once.
-            if error.fate == Fate::Unknown && !error.is_timeout() && !asked_after_disconnect {
-                asked_after_disconnect = true;
+            // A connection that is mute may have been forgotten on the way while it was idle. The next one is fresh.
+            if error.is_timeout() && self.wish.terms.wait == Wait::For(Duration::ZERO) && !asked_again {
+                asked_again = true;
                 continue;
             }
             let passes = matches!(error.fate, Fate::NotYet | Fate::Unknown);
@@ -200,6 +200,8 @@ impl Request {
                 lease.refill(Fences::new(first, BLOCK));
                 self.prepared(lease, asked);
             }
+            // Somebody overwrote it: the store will say the same to a question of our own.
+            Err(error) if error.fate == Fate::WrongType => self.part(place, LostReason::Refused),
             Err(error) => return Err(error),
         }
         Ok(())
@@ -248,7 +250,7 @@ impl Request {
             Question { asked, reply: desk.store.acquire(claim, desk.command_timeout) }
         });
         let asked = question.asked;
-        let answer = Asking { ask: &ask, question: Some(question) }.answer(limit).await;
+        let answer = Asking { ask: &ask, question: Some(question) }.answer(&*self.desk().store, limit).await;
         match answer {
             Ok(Answer::Granted { fence, waiting }) => {
                 let grant = Grant { asked, ttl: claim.ttl };
@@ -260,7 +262,7 @@ impl Request {
                 }
                 // The answer took longer than the lease lasts.
                 ask.doubt();
-                Err(StoreError::timed_out(Moment::now().since(asked)))
+                Err(StoreError::timed_out(&*self.desk().store, Moment::now().since(asked)))
             }
             Ok(Answer::Busy { holder, floor }) => {
                 ask.not_yet(asked, floor);
@@ -285,6 +287,7 @@ impl Request {
             who: self.wish.engine.who(self.wish.purpose, label),
             waits,
             sent: AtomicBool::new(false),
+            doubled: AtomicBool::new(false),
         };
         Ask::new(claim, label)
     }
@@ -348,9 +351,9 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    async fn answer(mut self, limit: Duration) -> Result<Answer, StoreError> {
-        let Some(question) = &mut self.question else { return Err(StoreError::timed_out(limit)) };
-        let answer = store::within(limit, &mut question.reply).await;
+    async fn answer(mut self, store: &dyn Store, limit: Duration) -> Result<Answer, StoreError> {
+        let Some(question) = &mut self.question else { return Err(StoreError::timed_out(store, limit)) };
+        let answer = store::within(store, limit, &mut question.reply).await;
         self.question = None;
         answer
     }

@@ -94,7 +94,16 @@ impl Desk {
 
     /// Awaits a reply for as long as a command may take.
     pub(crate) async fn in_time<T>(&self, reply: Reply<T>) -> Result<T, StoreError> {
-        store::within(self.command_timeout, reply).await
+        store::within(&*self.store, self.command_timeout, reply).await
+    }
+
+    /// The same, and once more if no answer came: a connection that was idle may have been forgotten on the way, and the
+    /// next one is fresh.
+    pub(crate) async fn surely<T>(&self, ask: impl Fn() -> Reply<T>) -> Result<T, StoreError> {
+        match self.in_time(ask()).await {
+            Err(error) if error.is_timeout() => self.in_time(ask()).await,
+            answer => answer,
+        }
     }
 
     /// Runs `job` on the keeper's thread to its end.

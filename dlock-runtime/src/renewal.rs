@@ -107,7 +107,7 @@ pub(crate) async fn renew(desk: &Arc<Desk>, mut batch: Vec<Work>) {
 
     // A lost answer must leave time for another try before the deadline.
     let shortest = grants.iter().map(|grant| grant.ttl).min().unwrap_or(desk.command_timeout);
-    let patience = desk.command_timeout.min((shortest / 4).max(Duration::from_millis(20)));
+    let patience = desk.command_timeout.min((shortest / 3).max(Duration::from_millis(20)));
     let answers = ask(desk, renewals, patience).await.unwrap_or_else(|error| vec![Err(error); batch.len()]);
 
     for ((Work { turn, shorten }, grant), answer) in batch.iter().zip(grants).zip(answers) {
@@ -118,9 +118,11 @@ pub(crate) async fn renew(desk: &Arc<Desk>, mut batch: Vec<Work>) {
         let unheard = answer.is_err();
         apply(turn, grant, answer);
         let now = Moment::now();
-        // An answer that never came is asked for again soon; after a yes, in due time. By then it may be another's turn.
+        // What was not answered properly is asked for again soon, and ever sooner towards the end; after a yes, in due
+        // time. By then it may be another's turn.
         let due = lease.turn().map_or(now, |turn| turn.due(now));
-        let pause = (grant.ttl / 12).clamp(Duration::from_millis(5), Duration::from_millis(500));
+        let pause = (grant.ttl / 12).min(turn.deadline().since(now) / 4);
+        let pause = pause.clamp(Duration::from_millis(5), Duration::from_millis(500));
         let due = if unheard { now.after(pause).min(turn.deadline()) } else { due };
         desk.ledger.enter(lease, due);
     }
@@ -151,7 +153,7 @@ pub(crate) async fn ask(
     renewals: Vec<Renewal>,
     patience: Duration,
 ) -> Result<Vec<Result<Renewed, StoreError>>, StoreError> {
-    store::within(patience, desk.store.renew(renewals, patience)).await
+    store::within(&*desk.store, patience, desk.store.renew(renewals, patience)).await
 }
 
 /// Renews the lease of one turn ahead of time.
@@ -164,7 +166,12 @@ pub(crate) async fn renew_now(turn: &Turn, patience: Duration) -> Result<(), Loc
     let asked = Moment::now();
     let ttl = turn.renewal_ttl(asked);
     let renewal = Renewal { ticket: turn.lease.ticket.clone(), ttl, shorten: false, more: None };
-    let mut answers = ask(desk, vec![renewal], patience).await.map_err(|error| error.about(&turn.key))?;
+    let answers = match ask(desk, vec![renewal.clone()], patience).await {
+        // A connection that is mute may have been forgotten on the way while it was idle. The next one is fresh.
+        Err(error) if error.is_timeout() => ask(desk, vec![renewal], patience).await,
+        answers => answers,
+    };
+    let mut answers = answers.map_err(|error| error.about(&turn.key))?;
     let Some(answer) = answers.pop() else { return turn.ensure_held() };
     let failure = answer.as_ref().err().cloned();
     apply(turn, Grant { asked, ttl }, answer);
@@ -182,9 +189,10 @@ pub(crate) fn apply(turn: &Turn, grant: Grant, answer: Result<Renewed, StoreErro
             turn.observer().renewed(turn);
         }
         Ok(Renewed::No) => turn.lease.lose(LostReason::Gone),
+        // Only a definite "no" ends it before its deadline. Whatever else is wrong may be right again by then.
         Err(error) => {
             turn.observer().not_renewed(turn, &error);
-            if error.fate == Fate::Refused {
+            if error.fate == Fate::WrongType {
                 turn.lease.lose(LostReason::Refused);
             }
         }

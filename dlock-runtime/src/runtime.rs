@@ -111,8 +111,8 @@ impl Runtime {
         let name = self.0.namespace.name(&key)?;
         let desk = Arc::clone(self.0.keeper.desk());
         context::run(&self.0.keeper, move || async move {
-            let reply = desk.store.inspect(&name, desk.command_timeout);
-            let holder = desk.in_time(reply).await.map_err(|error| error.about(&key))?;
+            let ask = || desk.store.inspect(&name, desk.command_timeout);
+            let holder = desk.surely(ask).await.map_err(|error| error.about(&key))?;
             Ok(holder.map(|holder| holder.and_waiters(desk.gates.waiting(&name))))
         })
         .await?
