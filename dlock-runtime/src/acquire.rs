@@ -23,7 +23,7 @@ use crate::{
     lease::Lease,
     options::Wait,
     renewal,
-    store::{self, Answer, Claim, Fate, More, Renewal, Renewed, Store, StoreError},
+    store::{Answer, Claim, Fate, More, Renewal, Renewed, StoreError},
     turn::{Turn, Wish},
     wait::Patience,
 };
@@ -250,7 +250,7 @@ impl Request {
             Question { asked, reply: desk.store.acquire(claim, desk.command_timeout) }
         });
         let asked = question.asked;
-        let answer = Asking { ask: &ask, question: Some(question) }.answer(&*self.desk().store, limit).await;
+        let answer = Asking { ask: &ask, question: Some(question) }.answer(desk, limit).await;
         match answer {
             Ok(Answer::Granted { fence, waiting }) => {
                 let grant = Grant { asked, ttl: claim.ttl };
@@ -351,9 +351,9 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    async fn answer(mut self, store: &dyn Store, limit: Duration) -> Result<Answer, StoreError> {
-        let Some(question) = &mut self.question else { return Err(StoreError::timed_out(store, limit)) };
-        let answer = store::within(store, limit, &mut question.reply).await;
+    async fn answer(mut self, desk: &Desk, limit: Duration) -> Result<Answer, StoreError> {
+        let Some(question) = &mut self.question else { return Err(StoreError::timed_out(&*desk.store, limit)) };
+        let answer = desk.within(limit, &mut question.reply).await;
         self.question = None;
         answer
     }

@@ -8,6 +8,7 @@
 
 mod events;
 mod meters;
+mod outage;
 mod reporter;
 mod scope;
 
@@ -22,11 +23,12 @@ use std::{
 use metrics::{describe_counter, describe_histogram};
 use tracing::{Level, level_filters::LevelFilter};
 
-use self::reporter::tell;
 pub(crate) use self::{
+    outage::Era,
     reporter::{Reporter, all_told},
     scope::Scope,
 };
+use self::{outage::Outage, reporter::tell};
 
 const ATTEMPTS: &str = "dlock_attempts_total";
 const ACQUIRED: &str = "dlock_acquired_total";
@@ -41,6 +43,7 @@ const TURNS: &str = "dlock_turns_per_lease";
 const LOST: &str = "dlock_lost_total";
 const KEEPER_RELEASES: &str = "dlock_keeper_releases_total";
 const RELEASES_FAILED: &str = "dlock_releases_failed_total";
+const STORE_ERRORS: &str = "dlock_store_errors_total";
 
 /// Tells the metrics recorder, if one is installed, what the names mean.
 pub(crate) fn describe() {
@@ -57,6 +60,7 @@ pub(crate) fn describe() {
     describe_counter!(LOST, "Locks that were lost while they were held.");
     describe_counter!(KEEPER_RELEASES, "Releases of guards and requests that were dropped.");
     describe_counter!(RELEASES_FAILED, "Locks that could not be released and stay until their TTL is over.");
+    describe_counter!(STORE_ERRORS, "Questions to the store that it did not answer, or by an error of its own.");
 }
 
 /// What one runtime tells its operator, and how.
@@ -65,12 +69,16 @@ pub(crate) struct Observer {
     namespace: Option<usize>,
     /// How long a lock may be held before that is told.
     pub(crate) warn_after: Duration,
+    /// Where the store is.
+    store: Arc<str>,
+    outage: Outage,
 }
 
 impl Observer {
     /// For a runtime whose namespace takes `namespace` bytes.
-    pub(crate) fn new(namespace: usize, tells_keys: bool, warn_after: Duration) -> Self {
-        Self { namespace: tells_keys.then_some(namespace), warn_after }
+    pub(crate) fn new(store: &str, namespace: usize, tells_keys: bool, warn_after: Duration) -> Self {
+        let (namespace, outage) = (tells_keys.then_some(namespace), Outage::default());
+        Self { namespace, warn_after, store: store.into(), outage }
     }
 
     /// The key of the lock `name` for an event of `level`, which may be told elsewhere and later. It is taken along only if

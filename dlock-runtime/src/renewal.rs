@@ -153,7 +153,16 @@ pub(crate) async fn ask(
     renewals: Vec<Renewal>,
     patience: Duration,
 ) -> Result<Vec<Result<Renewed, StoreError>>, StoreError> {
-    store::within(&*desk.store, patience, desk.store.renew(renewals, patience)).await
+    let era = desk.observer.era();
+    let answers = store::within(&*desk.store, patience, desk.store.renew(renewals, patience)).await;
+    // Those of one batch are seldom of different kinds.
+    let trouble = match &answers {
+        Ok(answers) if answers.iter().any(Result::is_ok) => None,
+        Ok(answers) => answers.iter().find_map(|answer| answer.as_ref().err()),
+        Err(error) => Some(error),
+    };
+    desk.observer.heard(era, trouble, patience >= desk.command_timeout);
+    answers
 }
 
 /// Renews the lease of one turn ahead of time.
@@ -171,7 +180,9 @@ pub(crate) async fn renew_now(turn: &Turn, patience: Duration) -> Result<(), Loc
         Err(error) if error.is_timeout() => ask(desk, vec![renewal], patience).await,
         answers => answers,
     };
-    let mut answers = answers.map_err(|error| error.about(&turn.key))?;
+    let mut answers = answers
+        .inspect_err(|error| turn.observer().not_renewed(turn, error))
+        .map_err(|error| error.about(&turn.key))?;
     let Some(answer) = answers.pop() else { return turn.ensure_held() };
     let failure = answer.as_ref().err().cloned();
     apply(turn, Grant { asked, ttl }, answer);

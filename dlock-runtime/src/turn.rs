@@ -31,10 +31,12 @@ use crate::{
 /// How long a lease may be longer than its turn asked for: alternating turns would shorten and prolong it all the time.
 const SLACK: Duration = Duration::from_millis(10);
 
-/// What was told of a turn, which is told once: that it was lost or that it was released, and that it lasts long.
+/// What was told of a turn, which is told once: that it was lost or that it was released, that it lasts long, that the store
+/// refused to renew it.
 const LOST: u8 = 1;
 const RELEASED: u8 = 2;
 const LONG: u8 = 4;
+const REFUSED: u8 = 8;
 
 /// A task's turn on a lease.
 pub(crate) struct Turn {
@@ -177,10 +179,12 @@ impl Turn {
     /// Marks it lost, once, and wakes the bodies that run under it.
     pub(crate) fn lose(&self, reason: LostReason) {
         let now = Moment::now();
-        let first = self.lost.set((reason, now)).is_ok();
+        _ = self.lost.set((reason, now));
+        // Before anybody sees that it is over, or its guard could be dropped meanwhile and it be told to be released.
+        let tells = self.told.fetch_or(LOST, Ordering::AcqRel) & (LOST | RELEASED) == 0;
         self.limit.store(Moment::START.to_bits(), Ordering::Release);
         self.bodies.wake();
-        if first && self.told.fetch_or(LOST, Ordering::AcqRel) & RELEASED == 0 {
+        if tells {
             self.observer().lost(self, reason, now.since(self.began));
         }
     }
@@ -218,6 +222,11 @@ impl Turn {
         {
             self.observer().long_hold(self, now.since(self.began));
         }
+    }
+
+    /// Whether this is the first time that the store refuses to renew it.
+    pub(crate) fn is_refused_first(&self) -> bool {
+        self.told.fetch_or(REFUSED, Ordering::AcqRel) & REFUSED == 0
     }
 
     /// When the keeper must look at it next: to do something for it, or to tell that it lasts long.

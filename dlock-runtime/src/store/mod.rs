@@ -196,6 +196,11 @@ impl StoreError {
         Self { fate, ..self }
     }
 
+    /// Whether the store is in trouble, and not this request alone.
+    pub(crate) fn is_trouble(&self) -> bool {
+        matches!(self.fate, Fate::NotYet | Fate::Unfit | Fate::Unknown)
+    }
+
     /// Whether it was this process that ran out of patience.
     pub(crate) fn is_timeout(&self) -> bool {
         self.cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
