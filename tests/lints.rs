@@ -56,6 +56,7 @@ async fn plain(locks: &Runtime, id: u64) -> Held<u64> {
     on_lost = finish,
     or_else = |error| Err(error.to_string()),
     guard = lock,
+    label = "stock of a shop",
     reentrant = false,
     runtime = locks,
     crate = ::dlock_runtime,

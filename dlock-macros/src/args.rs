@@ -7,18 +7,19 @@ use std::time::Duration;
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::{Error, Expr, ExprLit, Ident, Lit, Path};
+use syn::{Error, Expr, ExprLit, Ident, Lit, LitStr, Path};
 
 use crate::function::{Function, names};
+use crate::limits::{LONGEST_TTL, SHORTEST_RENEWAL, SHORTEST_TTL, is_in_time, whole_millis};
 use crate::mistake::{Mistakes, mistake};
 use crate::pairs::{self, Pair, Value};
 use crate::parameters::Parameter;
 use crate::suggest::{list, nearest};
 use crate::template::Template;
-use crate::values::{Given, OnLost, Setting, bare, guard, interval, krate, on_lost, on_or_off, or_else, time};
+use crate::values::{Given, OnLost, Setting, bare, guard, interval, krate, label, on_lost, on_or_off, or_else, time};
 
 /// In the order of the reference page.
-const OPTIONS: [&str; 14] = [
+const OPTIONS: [&str; 15] = [
     "key",
     "ttl",
     "wait",
@@ -28,6 +29,7 @@ const OPTIONS: [&str; 14] = [
     "or_else",
     "guard",
     "when",
+    "label",
     "reentrant",
     "runtime",
     "warn",
@@ -47,9 +49,6 @@ const ALSO_KNOWN_AS: [(&str, &str); 8] = [
     ("fallback", "or_else"),
 ];
 
-/// A lease must outlast a few round trips.
-const SHORTEST_TTL: Duration = Duration::from_millis(20);
-
 /// What the user asked for. An option that was mistaken is absent here and told elsewhere.
 #[derive(Default)]
 pub(crate) struct Args {
@@ -62,6 +61,7 @@ pub(crate) struct Args {
     pub(crate) or_else: Option<Expr>,
     pub(crate) guard: Option<Ident>,
     pub(crate) when: Option<Value>,
+    pub(crate) label: Option<LitStr>,
     pub(crate) reentrant: Option<bool>,
     pub(crate) runtime: Option<Expr>,
     pub(crate) warn: Option<bool>,
@@ -119,7 +119,7 @@ impl Args {
             }
             "ttl" => self.ttl = Some(time(name, value, None)?.at_least(name, SHORTEST_TTL)?),
             "wait" => self.wait = Some(time(name, value, Some(("forever", Setting::Forever)))?),
-            "renew" => self.renew = Some(interval(name, value)?.at_least(name, Duration::from_nanos(1))?),
+            "renew" => self.renew = Some(interval(name, value)?.at_least(name, SHORTEST_RENEWAL)?),
             "max_hold" => {
                 self.max_hold = Some(
                     time(name, value, Some(("unbounded", Setting::Unbounded)))?
@@ -130,6 +130,7 @@ impl Args {
             "or_else" => self.or_else = Some(or_else(value.expr)?),
             "guard" => self.guard = Some(guard(expr)?),
             "when" => self.when = Some(value),
+            "label" => self.label = Some(label(expr)?),
             "reentrant" => self.reentrant = Some(on_or_off(name, expr)?),
             "runtime" => self.runtime = Some(value.expr),
             "warn" => self.warn = Some(on_or_off(name, expr)?),
@@ -148,31 +149,41 @@ impl Args {
                 "leave one of them out, or call a second function that has the `guard`",
             ));
         }
-        let (Some(Setting::Time(ttl)), Some(renew)) = (self.ttl.as_ref().map(|ttl| ttl.setting), &self.renew) else {
+        let Some(renew) = &self.renew else { return };
+        let ttl = self.ttl.as_ref().map(|ttl| ttl.setting);
+        if let Setting::Time(interval) = renew.setting {
+            // One that only the program knows is a year at most.
+            let ttl = if let Some(Setting::Time(ttl)) = ttl { ttl } else { LONGEST_TTL };
+            if !is_in_time(interval, whole_millis(ttl)) {
+                mistakes.add(mistake(
+                    &renew.written.expr,
+                    "`renew` must be shorter than `ttl` less 1% and 2 ms, or the lock ends before its first renewal",
+                    "leave `renew` out to renew after a third of the `ttl`",
+                ));
+            }
+        }
+        let (Setting::Switch(false), Some(Setting::Time(ttl)), Some(held)) = (renew.setting, ttl, &self.max_hold)
+        else {
             return;
         };
-        match (renew.setting, self.max_hold.as_ref().map(|held| (held, held.setting))) {
-            (Setting::Time(renew_every), _) if renew_every >= ttl => mistakes.add(mistake(
-                &renew.written.expr,
-                "`renew` must be shorter than `ttl`, or the lock ends before its first renewal",
-                "leave `renew` out to renew after a third of the `ttl`",
-            )),
-            (Setting::Switch(false), Some((held, Setting::Time(max)))) if max > ttl => {
-                mistakes.add(never_that_long(held));
-            }
-            (Setting::Switch(false), Some((held, Setting::Unbounded))) => mistakes.add(never_that_long(held)),
+        match held.setting {
+            Setting::Time(max) if max > whole_millis(ttl) => mistakes.add(never_that_long(held)),
+            Setting::Unbounded => mistakes.add(never_that_long(held)),
             _ => {}
         }
     }
 
     /// What the options say about the function's parameters.
-    pub(crate) fn check_against(&self, function: &Function, mistakes: &mut Mistakes) {
+    pub(crate) fn check_against(&self, function: Option<&Function>, mistakes: &mut Mistakes) {
+        if let Some(Key::Template(template)) = &self.key {
+            template.check(function, mistakes);
+        }
+        let Some(function) = function else { return };
         match &self.key {
-            Some(Key::Template(template)) => template.check_against(function, mistakes),
             // There a template belongs.
             Some(Key::Expr(key)) if names(key.expr.to_token_stream(), "from_template") => {}
             Some(Key::Expr(key)) => no_template_inside(key.expr.to_token_stream(), function, mistakes),
-            None => {}
+            Some(Key::Template(_)) | None => {}
         }
         if let Some(guard) = &self.guard
             && function.named().any(|parameter| guard.unraw() == parameter.name())

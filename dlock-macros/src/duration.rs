@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use syn::{Expr, Lit, UnOp};
 
+use crate::limits::LONGEST_TTL;
 use crate::mistake::mistake;
 
-/// Beyond this a time is a slip of the unit, and Redis would overflow when it adds the time to its clock.
+/// Beyond this a time is a slip of the unit.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// Each unit with its length in nanoseconds.
@@ -122,8 +123,13 @@ fn exact(option: &str, at: &Expr, number: &str, unit: u64, too_long: &str) -> sy
         place /= 10;
         nanos = nanos.saturating_add(u128::from(digit - b'0') * place);
     }
-    if nanos > LONGEST.as_nanos() {
-        return Err(mistake(at, format!("`{option}` is longer than a hundred years"), too_long));
+    // A lock is renewed at least once in its `ttl`.
+    let (longest, said) = match option {
+        "ttl" | "renew" => (LONGEST_TTL, "365 days"),
+        _ => (LONGEST, "a hundred years"),
+    };
+    if nanos > longest.as_nanos() {
+        return Err(mistake(at, format!("`{option}` is longer than {said}"), too_long));
     }
     let seconds = u64::try_from(nanos / u128::from(SECOND)).unwrap_or(u64::MAX);
     let rest = u32::try_from(nanos % u128::from(SECOND)).unwrap_or(0);

@@ -37,7 +37,7 @@ use crate::pairs::Value;
 //             if false { return ::dlock_runtime::__rt::returns::<Result<u32, StockError>>(); }
 //             BODY
 //         }).await;
-//         __lock.release(__output, __fail).await
+//         return __lock.release(__output, __fail).await;
 //     }
 pub(crate) fn expand(args: &Args, function: &Function) -> TokenStream {
     let Function { attributes, visibility, default, inner_attributes, body, form, .. } = function;
@@ -106,9 +106,8 @@ impl<'a> Expansion<'a> {
     /// `or_else` is evaluated before the body takes the parameters, and through a function that tells a closure its types.
     fn outcome(&self) -> TokenStream {
         let Self { rt, site, .. } = self;
-        // On stable `!` has no other name where a type is asked for.
         let output = match self.output.is_never {
-            true => quote_spanned!(*site=> <fn() -> ! as #rt::Function>::Output),
+            true => self.never(),
             false => self.output.turbofish.clone(),
         };
         match &self.args.or_else {
@@ -182,13 +181,25 @@ impl<'a> Expansion<'a> {
         quote_spanned!(place=> async move #block)
     }
 
+    /// With a `return`, which `clippy::implicit_return` misses at the attribute otherwise. What never comes back is a
+    /// statement, of which neither clippy nor the compiler says anything; there the type must be told, or it would be `()`.
     fn release(&self) -> TokenStream {
         let Self { args, site, output, .. } = self;
         match (&args.or_else, output.is_result) {
-            (None, _) => quote_spanned!(*site=> __lock.release(__output, __fail).await),
-            (Some(_), true) => quote_spanned!(*site=> __lock.release_result_or(__output, __or_else).await),
-            (Some(_), false) => quote_spanned!(*site=> __lock.release_or(__output, __or_else).await),
+            (Some(_), _) if output.is_never => {
+                let never = self.never();
+                quote_spanned!(*site=> __lock.release_or::<#never>(__output, __or_else).await;)
+            }
+            (None, _) => quote_spanned!(*site=> return __lock.release(__output, __fail).await;),
+            (Some(_), true) => quote_spanned!(*site=> return __lock.release_result_or(__output, __or_else).await;),
+            (Some(_), false) => quote_spanned!(*site=> return __lock.release_or(__output, __or_else).await;),
         }
+    }
+
+    /// On stable `!` has no other name where a type is asked for.
+    fn never(&self) -> TokenStream {
+        let Self { rt, site, .. } = self;
+        quote_spanned!(*site=> <fn() -> ! as #rt::Function>::Output)
     }
 }
 

@@ -69,6 +69,9 @@ fn calls(tokens: TokenStream, found: &mut Vec<Hazard>) {
                 {
                     continue;
                 }
+                if name == "spawn_blocking" && is_awaited(&tokens[at + 1..]) {
+                    continue;
+                }
                 let path = path_to(&tokens[..at], name);
                 if let Some((_, kind)) = CALLS.iter().find(|(known, _)| *known == path) {
                     found.push(Hazard { kind: *kind, place: last.span(), cfg: Vec::new() });
@@ -101,6 +104,35 @@ fn is_used(after: &[TokenTree]) -> bool {
         [colon, other, generics, ..] if is_punct(colon, ':') && is_punct(other, ':') => is_punct(generics, '<'),
         [next, ..] => is_punct(next, ','),
     }
+}
+
+/// Whether what a call gives is awaited where it stands, so that the work ends before the lock does: `(..).await`. Of
+/// `spawn_blocking` there is nothing better to write. What `tokio::spawn` runs could stand in the body itself, which ends with
+/// the lock.
+fn is_awaited(after: &[TokenTree]) -> bool {
+    let after = match after {
+        [colon, other, ..] if is_punct(colon, ':') && is_punct(other, ':') => &after[2 + generics(&after[2..])..],
+        _ => after,
+    };
+    match after {
+        [TokenTree::Group(arguments), dot, TokenTree::Ident(word), ..] => {
+            arguments.delimiter() == Delimiter::Parenthesis && is_punct(dot, '.') && word == "await"
+        }
+        _ => false,
+    }
+}
+
+/// How many tokens `<..>` takes.
+fn generics(tokens: &[TokenTree]) -> usize {
+    let mut depth = 0;
+    for (at, token) in tokens.iter().enumerate() {
+        let arrow = at > 0 && is_punct(&tokens[at - 1], '-');
+        depth += i32::from(is_punct(token, '<')) - i32::from(is_punct(token, '>') && !arrow);
+        if depth == 0 {
+            return at + 1;
+        }
+    }
+    tokens.len()
 }
 
 fn is_punct(token: &TokenTree, character: char) -> bool {
@@ -206,8 +238,12 @@ mod tests {
             ("if late { for _ in 0..3 { tokio::task::spawn_local(work()); } }", Kind::Task),
             ("join_all(jobs.map(tokio::spawn)).await", Kind::Task),
             ("tokio::spawn::<Work>(work())", Kind::Task),
-            ("tokio::task::spawn_blocking(|| 1).await?", Kind::Thread),
-            ("task::spawn_blocking(|| 1).await?", Kind::Thread),
+            ("let task = tokio::task::spawn_blocking(|| 1); task.await?", Kind::Thread),
+            ("timeout(TIME, task::spawn_blocking(|| 1)).await?", Kind::Thread),
+            ("tokio::task::spawn_blocking(|| work().await).is_finished()", Kind::Thread),
+            ("jobs.map(task::spawn_blocking).collect().await", Kind::Thread),
+            ("tokio::spawn(work()).await?", Kind::Task),
+            ("f(tokio::task::spawn_blocking, (work).await)", Kind::Thread),
             ("std::thread::spawn(|| 1);", Kind::Thread),
             ("tokio::join!(async { thread::spawn(|| 1) });", Kind::Thread),
             ("std::thread::sleep(TIME);", Kind::Sleep),
@@ -222,6 +258,10 @@ mod tests {
     #[test]
     fn what_only_looks_like_it_is_left_alone() {
         for body in [
+            "tokio::task::spawn_blocking(|| 1).await?",
+            "task::spawn_blocking(|| 1).await.unwrap()",
+            "let done = tokio::task::spawn_blocking(move || { work(1, 2) }) . await;",
+            "::tokio::task::spawn_blocking::<fn() -> (u8,), (u8,)>(f).await",
             "pool.spawn(work());",
             "spawn(work());",
             "sleep(TIME).await;",

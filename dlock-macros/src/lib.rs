@@ -1,7 +1,8 @@
 //! The attribute of `dlock-runtime`, which re-exports it: depend on that crate, never on this one.
 //!
 //! The pipeline is the folder. This file is only the door: `args` reads the options (their syntax is in `pairs`, their
-//! values in `values`, `duration` and `template`, with `rules` for what makes a template safe), `function` reads the item
+//! values in `values`, `duration` and `template`, with `rules` for what makes a template safe, `look_alike` for what only looks like one, and `limits` for what a lock can
+//! be asked for, which the runtime has as well), `function` reads the item
 //! with its `parameters` and its `output` (`block` knows functions that return a future, `hazards` what the compiler is to
 //! warn of), and only `expand` emits code.
 //! What users read is put together in `mistake` and `suggest`.
@@ -12,6 +13,8 @@ mod duration;
 mod expand;
 mod function;
 mod hazards;
+mod limits;
+mod look_alike;
 mod mistake;
 mod output;
 mod pairs;
@@ -37,9 +40,7 @@ fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut mistakes = mistake::Mistakes::default();
     let args = args::Args::read(args, &mut mistakes);
     let function = mistakes.keep(function::Function::read(item.clone()));
-    if let Some(function) = &function {
-        args.check_against(function, &mut mistakes);
-    }
+    args.check_against(function.as_ref(), &mut mistakes);
     match (function, mistakes.into_compile_errors()) {
         (Some(function), None) => expand::expand(&args, &function),
         (_, errors) => {

@@ -9,6 +9,7 @@ use syn::ext::IdentExt;
 use syn::parse::Parser;
 
 use crate::function::Function;
+use crate::look_alike::{self, LookAlike};
 use crate::mistake::{Mistakes, mistake};
 use crate::rules;
 use crate::suggest::{list, nearest};
@@ -45,9 +46,20 @@ impl Template {
     pub(crate) fn read(literal: &LitStr, mistakes: &mut Mistakes) -> Option<Self> {
         let text = literal.value();
         let parts = mistakes.keep(split(literal, &text))?;
-        let template = Self { literal: literal.clone(), parts };
-        rules::check(&template, mistakes);
-        Some(template)
+        Some(Self { literal: literal.clone(), parts })
+    }
+
+    /// Adds what is wrong with it, by itself and beside the parameters of the function, if that could be read.
+    pub(crate) fn check(&self, function: Option<&Function>, mistakes: &mut Mistakes) {
+        if let Some(found) = function.and_then(|function| self.look_alike(function)) {
+            // What is wrong with its braces is no matter then.
+            mistakes.add(self.is_none(&found));
+            return;
+        }
+        rules::check(self, mistakes);
+        if let Some(function) = function {
+            self.check_against(function, mistakes);
+        }
     }
 
     pub(crate) fn placeholders(&self) -> impl Iterator<Item = &Placeholder> {
@@ -66,8 +78,29 @@ impl Template {
         self.parts.iter().map(part).collect()
     }
 
-    /// Every placeholder begins with a parameter, and no parameter's name stands in braces.
-    pub(crate) fn check_against(&self, function: &Function, mistakes: &mut Mistakes) {
+    /// What looks like a placeholder and begins with a parameter. Beside real ones only `{id}` counts.
+    fn look_alike(&self, function: &Function) -> Option<LookAlike> {
+        let alone = self.placeholders().next().is_none();
+        look_alike::find(&self.literal.value(), |written, path| {
+            function.named().any(|parameter| parameter.name() == look_alike::root(path))
+                && (alone
+                    || written.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'))
+                        == Some(look_alike::root(path)))
+        })
+    }
+
+    fn is_none(&self, LookAlike { written, root, cure, is_a_tag }: &LookAlike) -> syn::Error {
+        let text = self.literal.value();
+        let tagged = if *is_a_tag { ", or `{<..>}` for the value as the hash tag" } else { "" };
+        mistake(
+            &self.literal,
+            format!("`{written}` is literal text, although `{root}` is a parameter: every call would share one key"),
+            format!("write `{cure:?}`{tagged}; if it is meant as it stands, `key = LockKey::from({text:?})`"),
+        )
+    }
+
+    /// Every placeholder begins with a parameter.
+    fn check_against(&self, function: &Function, mistakes: &mut Mistakes) {
         let known: Vec<String> = function.named().map(|p| p.name()).collect();
         let known = || known.iter().map(String::as_str);
         let mut told: Vec<&str> = Vec::new();
@@ -86,20 +119,6 @@ impl Template {
                 None => there,
             };
             mistakes.add(mistake(&self.literal, format!("`<{path}>` names no parameter"), help));
-        }
-        for part in &self.parts {
-            let Part::Text(text) = part else { continue };
-            let Some((_, tag)) = text.split_once('{') else { continue };
-            let Some((tag, _)) = tag.split_once('}') else { continue };
-            if known().any(|name| name == tag) {
-                mistakes.add(mistake(
-                    &self.literal,
-                    format!(
-                        "`{{{tag}}}` is literal text, although `{tag}` is a parameter: every call would share one key"
-                    ),
-                    format!("write `<{tag}>` for its value, `{{<{tag}>}}` for its value as the hash tag"),
-                ));
-            }
         }
     }
 }

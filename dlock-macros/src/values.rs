@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use quote::ToTokens;
-use syn::{Expr, ExprLit, Ident, Lit, Path};
+use syn::{Expr, ExprLit, Ident, Lit, LitStr, Path};
 
 use crate::duration;
 use crate::mistake::mistake;
@@ -53,7 +53,10 @@ impl Given {
             Setting::Time(time) if time < least => Err(mistake(
                 &self.written.expr,
                 format!("`{name}` cannot be shorter than {} ms", least.as_millis()),
-                "a bare number counts seconds; a lock must outlast a few round trips",
+                match name {
+                    "ttl" => "a bare number counts seconds; a lock must outlast a few round trips",
+                    _ => "a bare number counts seconds",
+                },
             )),
             _ => Ok(self),
         }
@@ -175,6 +178,22 @@ pub(crate) fn guard(value: &Expr) -> syn::Result<Ident> {
 /// The value of `guard` is something else.
 pub(crate) fn no_guard(value: impl ToTokens) -> syn::Error {
     mistake(value, "`guard` is the name under which the body finds the guard", "write `guard = lock`")
+}
+
+pub(crate) fn label(value: &Expr) -> syn::Result<LitStr> {
+    match bare(value) {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) if text.value().trim().is_empty() => Err(mistake(
+            value,
+            "`label` cannot be empty: it is what metrics and spans call this lock",
+            "leave it out to call the lock by its `key` as it is written",
+        )),
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Ok(text.clone()),
+        _ => Err(mistake(
+            value,
+            "`label` is a string literal: what metrics and spans call this lock, the same for every call",
+            "write `label = \"stock\"`",
+        )),
+    }
 }
 
 pub(crate) fn krate(value: &Expr) -> syn::Result<Path> {

@@ -11,6 +11,10 @@ use crate::template;
 /// The label of a key that was made by hand from a plain string, which may hold anything.
 const BY_HAND: &str = "(by hand)";
 
+/// One lock for every call, which nobody means.
+const NO_TEMPLATE: &str = "it holds a placeholder, and only a string literal is a template: write the literal itself after `key =`, \
+     or fill it by `LockKey::from_template`; if its brackets are meant, make the key by `LockKey::from`";
+
 /// The name of a lock, without the namespace of the runtime that takes it.
 ///
 /// ```
@@ -59,14 +63,23 @@ impl LockKey {
         Self { text: text.into(), label: template, problem }
     }
 
-    /// A key that was computed by an expression; `label` stands for it in metrics and spans.
-    pub(crate) fn labelled(label: &'static str, text: String) -> Self {
-        Self { text: text.into(), label, problem: None }
+    /// A key that was computed by an expression; `label` stands for it in metrics and spans. `as_it_is` says that its text
+    /// cannot be a template by mistake.
+    pub(crate) fn labelled(label: &'static str, text: String, as_it_is: bool) -> Self {
+        let problem = (!as_it_is && template::has_placeholder(&text)).then_some(NO_TEMPLATE);
+        Self { text: text.into(), label, problem }
+    }
+
+    /// The same key under another name.
+    pub(crate) fn with_label(mut self, label: &'static str) -> Self {
+        self.label = label;
+        self
     }
 
     /// The template, verbatim: the low-cardinality name of this key in metrics and spans.
     ///
-    /// Keys that were made from a plain string have the label `(by hand)`.
+    /// Keys that were made from a plain string have the label `(by hand)`. [`LockRequest::label`](crate::LockRequest::label)
+    /// gives another one.
     pub fn label(&self) -> &'static str {
         self.label
     }

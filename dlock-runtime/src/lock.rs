@@ -62,7 +62,25 @@ impl LockRequest {
         self
     }
 
-    /// Whether a task that holds this lock already joins its own hold (the default), or gets
+    /// What metrics and spans call the lock, instead of its template or `(by hand)`. There should be few labels, whatever the
+    /// keys. An empty one is refused.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), dlock_runtime::LockError> {
+    /// # let runtime = dlock_runtime::Runtime::builder().embedded().build().await?;
+    /// # let day = 7;
+    /// let guard = runtime.lock(format!("report:{day}")).label("report").acquire().await?;
+    /// assert_eq!(guard.key().label(), "report");
+    /// # guard.release().await
+    /// # }
+    /// ```
+    pub fn label(mut self, label: &'static str) -> Self {
+        self.key = self.key.with_label(label);
+        self
+    }
+
+    /// Whether a task that holds this lock already joins its own hold and renews it (the default), or gets
     /// [`LockError::WouldDeadlock`].
     pub fn reentrant(mut self, joins: bool) -> Self {
         self.joins = joins;
@@ -71,9 +89,7 @@ impl LockRequest {
 
     /// Takes the lock, waiting for it as long as [`wait`](Self::wait) says.
     ///
-    /// Inside of [`Guard::run`] with a guard of the same lock it joins that hold: at once and without asking the store,
-    /// whose troubles do not matter as long as the hold is valid. Where less than half of its TTL is left, the keeper is told
-    /// to renew it now; one that is taken without renewal is renewed once before this returns, if the store answers.
+    /// Inside of [`Guard::run`] with a guard of the same lock it joins that hold and renews it.
     ///
     /// # Errors
     /// [`LockError::Busy`] if somebody else held it all the time, [`LockError::Unavailable`] if the store could not
@@ -103,18 +119,21 @@ impl LockRequest {
         engine.ensure_open()?;
         let terms = wishes.on(&engine.defaults)?;
         let name = engine.namespace.name(&key)?;
+        if key.label().trim_start().is_empty() {
+            return Err(LockError::config("label is empty, and it is what metrics and spans call the lock"));
+        }
         if let Some(turn) = held::find(&engine, &name) {
             if !joins {
                 return Err(LockError::WouldDeadlock { key });
             }
             if turn.join() {
                 let guard = Guard::of(turn);
-                guard.join().await?;
+                guard.renew().await?;
                 return Ok(guard);
             }
         }
         let (engine, since) = (Owing::by(engine), Moment::now());
-        acquire::acquire(Wish { engine, key, name, terms, purpose, since }).await
+        acquire::acquire(Wish { engine, key, name, terms, purpose, since }).await.map(Guard::of)
     }
 
     /// Takes the lock if nobody else holds it, and does not wait: `None` means busy.

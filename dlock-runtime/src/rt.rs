@@ -1,6 +1,6 @@
 //! The only names that generated code uses. Not part of the public interface: they change with the macro.
 
-use std::{fmt::Display, sync::Arc};
+use std::{any::type_name, fmt::Display, sync::Arc};
 
 pub use std::time::Duration;
 
@@ -24,8 +24,10 @@ pub fn key(template: &'static str, values: &[&dyn Display]) -> LockKey {
 }
 
 /// The key that an expression gives; `label` is the expression's text.
-pub fn key_from(label: &'static str, key: impl Display) -> LockKey {
-    LockKey::labelled(label, key.to_string())
+pub fn key_from<K: Display>(label: &'static str, key: K) -> LockKey {
+    // What was made as a key may hold anything: its values were escaped, or its author said what it is.
+    let is_a_key = type_name::<K>().trim_start_matches('&') == type_name::<LockKey>();
+    LockKey::labelled(label, key.to_string(), is_a_key)
 }
 
 /// What an attribute asks for.
@@ -33,6 +35,7 @@ pub fn key_from(label: &'static str, key: impl Display) -> LockKey {
 pub struct Options {
     function: &'static str,
     wishes: Wishes,
+    label: Option<&'static str>,
     joins: bool,
     on_lost: OnLost,
     runtime: Option<Runtime>,
@@ -40,7 +43,7 @@ pub struct Options {
 
 /// The options of the annotated function `function`.
 pub fn options(function: &'static str) -> Options {
-    Options { function, wishes: Wishes::default(), joins: true, on_lost: OnLost::Cancel, runtime: None }
+    Options { function, wishes: Wishes::default(), label: None, joins: true, on_lost: OnLost::Cancel, runtime: None }
 }
 
 impl Options {
@@ -88,6 +91,12 @@ impl Options {
         self.max_hold(Duration::from_millis(millis))
     }
 
+    /// `label = ..`
+    pub fn label(mut self, label: &'static str) -> Self {
+        self.label = Some(label);
+        self
+    }
+
     /// `on_lost = ..`
     pub fn on_lost(mut self, on_lost: OnLost) -> Self {
         self.on_lost = on_lost;
@@ -112,7 +121,11 @@ impl Options {
 /// # Errors
 /// As [`LockRequest::acquire`], and [`LockError::NotInstalled`].
 pub async fn acquire(key: LockKey, options: Options) -> Result<Lock, LockError> {
-    let Options { function, wishes, joins, on_lost, runtime } = options;
+    let Options { function, wishes, label, joins, on_lost, runtime } = options;
+    let key = match label {
+        Some(label) => key.with_label(label),
+        None => key,
+    };
     let runtime = match runtime {
         Some(runtime) => runtime,
         None => Runtime::installed()?,

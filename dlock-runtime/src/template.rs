@@ -41,6 +41,15 @@ pub(crate) fn fill<V: Display + ?Sized>(text: &mut String, template: &str, value
     }
 }
 
+/// Whether a part of the text has the form of a placeholder, as in `stock:<order.id>`.
+pub(crate) fn has_placeholder(text: &str) -> bool {
+    let is_path = |inside: &str| {
+        let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+        !inside.starts_with(|first: char| first.is_numeric()) && inside.split('.').all(is_name)
+    };
+    text.split('<').skip(1).any(|rest| rest.split_once('>').is_some_and(|(inside, _)| is_path(inside)))
+}
+
 fn encode<V: Display + ?Sized>(text: &mut String, value: &V) -> Result<(), &'static str> {
     let before = text.len();
     write!(Encoder(text), "{value}").map_err(|_| "one of its values failed to format itself")?;
@@ -113,6 +122,16 @@ mod tests {
         }
         // The negative control: without encoding, two of these collide.
         assert_eq!(format!("{}:{}", "a:", "a"), format!("{}:{}", "a", ":a"));
+    }
+
+    #[test]
+    fn what_has_the_form_of_a_placeholder_is_found() {
+        for text in ["<id>", "stock:<order.id>:x", "a<b<_self.pair.1>", "<größe>"] {
+            assert!(has_placeholder(text), "{text}");
+        }
+        for text in ["", "stock:7", "a<b", "a>b<c", "<>", "< id >", "<1>", "<a-b>", "<a.>", "a->b", "%3Cid%3E"] {
+            assert!(!has_placeholder(text), "{text}");
+        }
     }
 
     #[test]

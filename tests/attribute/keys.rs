@@ -161,3 +161,90 @@ async fn a_placeholder_takes_values_that_are_not_sync() -> Result<(), LockError>
     assert!(by_value_that_is_not_sync(&locks, Counted(std::cell::Cell::new(0))).await?);
     Ok(())
 }
+
+const BY_CONSTANT: &str = "stock:<id>";
+
+#[distributed_lock(key = BY_CONSTANT, runtime = locks)]
+async fn by_constant(locks: &Runtime, id: u64) -> Result<u64, LockError> {
+    locks.inspect("unreachable").await.map(|_| id)
+}
+
+macro_rules! template {
+    ($name:literal) => {
+        concat!($name, ":<", "order.id", ">")
+    };
+}
+
+#[distributed_lock(key = template!("order"), runtime = locks)]
+async fn by_macro(locks: &Runtime, id: u64) -> Result<u64, LockError> {
+    locks.inspect("unreachable").await.map(|_| id)
+}
+
+#[distributed_lock(key = format!("page:{title}"), runtime = locks)]
+async fn by_format(locks: &Runtime, title: &str) -> Result<bool, LockError> {
+    Ok(locked(locks, &format!("page:{title}")).await)
+}
+
+/// They would be one lock for every call.
+#[tokio::test]
+async fn a_key_that_is_computed_and_holds_a_placeholder_is_refused_and_told_why() -> Result<(), LockError> {
+    let locks = locks("key-constant").await;
+    for (refused, text) in [
+        (by_constant(&locks, 1).await.err(), "stock:<id>"),
+        (by_macro(&locks, 1).await.err(), "order:<order.id>"),
+        (by_format(&locks, "<title>").await.err(), "page:<title>"),
+    ] {
+        let Some(LockError::InvalidKey { key, reason, .. }) = refused else { panic!("{text}: {refused:?}") };
+        assert_eq!(key.to_string(), text);
+        assert!(reason.contains("only a string literal is a template"), "{reason}");
+    }
+    // The negative control: other brackets are text.
+    for title in ["a < b", "a->b", "<a b>", "<>"] {
+        assert!(by_format(&locks, title).await?, "{title}");
+    }
+    Ok(())
+}
+
+#[distributed_lock(key = LockKey::from_template("<<id>>:<id>", &[&id]), runtime = locks)]
+async fn by_doubled_brackets(locks: &Runtime, id: &str) -> Result<bool, LockError> {
+    Ok(locked(locks, "<id>:%3Cid%3E").await && id == "<id>")
+}
+
+#[distributed_lock(key = key, runtime = locks)]
+async fn by_key_of_the_caller(locks: &Runtime, key: &LockKey) -> Result<bool, LockError> {
+    Ok(locked(locks, &key.to_string()).await)
+}
+
+#[tokio::test]
+async fn what_was_made_as_a_key_may_hold_any_brackets() -> Result<(), LockError> {
+    let locks = locks("key-brackets").await;
+    assert!(by_doubled_brackets(&locks, "<id>").await?);
+    assert!(by_key_of_the_caller(&locks, &LockKey::from("page:<title>")).await?);
+    // By hand a plain string is taken as it is.
+    locks.lock("page:<title>").acquire().await?.release().await
+}
+
+#[distributed_lock(key = format!("shop:{shop}"), label = "orders of a shop", guard = lock, runtime = locks)]
+async fn labelled(locks: &Runtime, shop: u8) -> Result<(String, &'static str), LockError> {
+    Ok((lock.key().to_string(), lock.key().label()))
+}
+
+#[distributed_lock(key = format!("shop:{shop}"), guard = lock, runtime = locks)]
+async fn labelled_by_its_source(locks: &Runtime, shop: u8) -> Result<&'static str, LockError> {
+    Ok(lock.key().label())
+}
+
+#[tokio::test]
+async fn a_label_names_the_lock_and_leaves_the_key() -> Result<(), LockError> {
+    let locks = locks("key-label").await;
+    assert_eq!(labelled(&locks, 7).await?, ("shop:7".to_owned(), "orders of a shop"));
+    assert_eq!(labelled_by_its_source(&locks, 7).await?, "format!(\"shop:{shop}\")");
+    let guard = locks.lock("shop:7").label("shop").acquire().await?;
+    assert_eq!((guard.key().to_string().as_str(), guard.key().label()), ("shop:7", "shop"));
+    guard.release().await?;
+    for empty in ["", " "] {
+        let refused = locks.lock("shop:7").label(empty).acquire().await.expect_err("it names nothing");
+        assert!(refused.is_config() && refused.to_string().contains("label is empty"), "{refused}");
+    }
+    Ok(())
+}

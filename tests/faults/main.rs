@@ -3,9 +3,7 @@
 
 mod answers;
 mod holder;
-mod idle;
 mod network;
-mod refusals;
 mod server;
 
 use std::{

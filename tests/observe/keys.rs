@@ -90,6 +90,30 @@ async fn everything_is_counted_by_template_and_told_with_its_key_and_nothing_sec
     assert!(!format!("{wrong} {wrong:?}").contains(PASSWORD), "{wrong:?}");
 }
 
+#[distributed_lock(key = customer.to_lowercase(), label = "customer", runtime = runtime)]
+async fn labelled(runtime: &Runtime, customer: &str) -> Result<(), LockError> {
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metrics_events_and_spans_call_a_lock_by_its_label() {
+    listen();
+    let runtime = Runtime::builder().embedded().namespace("labels").build().await.expect("a runtime");
+    labelled(&runtime, "Frank").await.expect("free");
+    let by_hand = runtime.lock("frank").label("customer by hand").acquire().await.expect("free");
+    by_hand.release().await.expect("held");
+    assert!(runtime.shutdown(SOON).await);
+    for label in ["customer", "customer by hand"] {
+        for name in ["dlock_attempts_total", "dlock_acquired_total", "dlock_wait_seconds", "dlock_hold_seconds"] {
+            assert_eq!(metric(&format!("{name}{{lock={label}}}")).1, 1, "{name} of {label}");
+        }
+        assert!(!told(&format!("message=acquired lock={label} key=frank ")).is_empty());
+    }
+    assert!(!told("dlock.hold lock=customer key=frank ").is_empty());
+    // The negative control: without a label these are their names.
+    assert!(!all_metrics().contains("to_lowercase"), "{}", all_metrics());
+}
+
 #[distributed_lock(key = "patient:<name>", ttl = 0.5, wait = 0.05, runtime = runtime)]
 async fn treat(runtime: &Runtime, name: &str) -> Result<(), LockError> {
     tokio::time::sleep(300 * MS).await;

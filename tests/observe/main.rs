@@ -3,7 +3,6 @@
 mod holds;
 mod keys;
 mod kit;
-mod outage;
 
 use std::time::Duration;
 

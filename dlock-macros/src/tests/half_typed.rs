@@ -6,7 +6,7 @@ use proc_macro2::{Group, TokenStream, TokenTree};
 use super::{FUNCTION, attribute, errors};
 
 const OPTIONS: &str = "key = \"stock:<id>\", ttl = 2.5, wait = \"forever\", renew = \"500ms\", max_hold = 60 * 5, \
-     on_lost = finish, or_else = |error: LockError, | Err(f::<A, B>(error)), guard = lock, reentrant = false, \
+     on_lost = finish, or_else = |error: LockError, | Err(f::<A, B>(error)), guard = lock, label = \"stock\", reentrant = false, \
      runtime = &state.locks[1], warn = false, doc = false, crate = ::shop::dlock_runtime";
 
 const ITEMS: [&str; 6] = [

@@ -46,6 +46,7 @@ fn values() -> Vec<String> {
 fn read(text: &str) -> (Template, bool) {
     let mut mistakes = Mistakes::default();
     let template = Template::read(&LitStr::new(text, Span::call_site()), &mut mistakes).expect("it can be read");
+    template.check(None, &mut mistakes);
     (template, mistakes.into_compile_errors().is_none())
 }
 

@@ -65,7 +65,6 @@ impl Scene {
             who: String::new(),
             waits: true,
             sent: AtomicBool::new(false),
-            doubled: AtomicBool::new(false),
         };
         Arc::new(Ask::new(claim, "k"))
     }

@@ -13,6 +13,9 @@ pub(crate) const fn copy(name: &'static str) -> Copy {
 fn template(literal: &LitStr) -> Option<Read> {
     let mut mistakes = Mistakes::default();
     let read = Template::read(literal, &mut mistakes);
+    if let Some(template) = &read {
+        template.check(None, &mut mistakes);
+    }
     let accepted = mistakes.into_compile_errors().is_none();
     let piece = |part| match part {
         Part::Text(text) => Piece::Text(text),

@@ -14,7 +14,7 @@ pub(crate) fn of(target: Target) -> &'static [&'static str] {
 #[rustfmt::skip]
 pub(crate) const NAMES: &[&str] = &[
    
-    "key", "ttl", "wait", "renew", "max_hold", "on_lost", "or_else", "guard", "when", "reentrant", "runtime", "crate", "warn", "doc",
+    "key", "ttl", "wait", "renew", "max_hold", "on_lost", "or_else", "guard", "when", "label", "reentrant", "runtime", "crate", "warn", "doc",
     "r#key", "r#crate", "tll", "maxhold", "timeout", "lease", "condition", "name", "mode", "keys", "self", "_",
     "colour",
 ];
@@ -30,7 +30,7 @@ pub(crate) const VALUES: &[&str] = &[
     "\"7ns\"", "\"250us\"", "\"250µs\"", "\"2min\"", "\"1h\"", "\"36500d\"", "\"36501d\"", "\"-3s\"", "\"10\"",
     "\"1.2.3s\"", "\"_1s\"", "\".5s\"", "\"forever\"", "\"unbounded\"", "\"forver\"", "forever", "unbounded", "true",
     "false", "(true)", "TTL", "self.ttl", "-offset", "2 * SECOND", "Duration::from_secs(3)", "cancel", "finish",
-    "cancle", "\"finish\"", "lock", "r#type", "id", "qty", "order", "__lock", "__key", "qty > 1", "id == qty",
+    "cancle", "\"finish\"", "\"a label\"", "\" \"", "\"366d\"", "lock", "r#type", "id", "qty", "order", "__lock", "__key", "qty > 1", "id == qty",
     "!qty.is_zero()", "matches!(id, 1..=3)", "if qty == 1 { &a } else { &b }", "|_| Err(E::Busy)",
     "|err: LockError, | Err(f::<A, B>(err))", "|a, b| a", "move |e| { return e; }", "E::from",
     "<E as From<LockError>>::from", "::dlock", "crate::locks", "::a::b::<T>::c", "dlock", "\"::dlock\"",
@@ -59,7 +59,7 @@ pub(crate) const TEMPLATES: &[&str] = &[
     "<pair.1>", "<type>", "<r#type>", "<order.type>", "<order.r#type>", "<order.self>", "<order.crate>", "<pair.01>",
     "<pair.1u8>", "<pair.4294967295>", "<pair.4294967296>", "<pair.0.1>", "<idd>", "<id.>", "<.id>", "<id..a>",
     "< id>", "<id >", "<id:?>", "<id()>", "<1>", "<_>", "<Self>", "<crate>", "<é>", "<id/**/>", "<r#id>", "id", "qty",
-    "order", "{", "}", "{}", "{{", "}}", "{id}", "{<id>}", "{a}", "{shop}", ":", "/", "|", "-", ".", "_", "~", "@",
+    "order", "{", "}", "{}", "{{", "}}", "{id}", "{id:?}", "${id}", "#id", "$qty", "::id", "{<id>}", "{a}", "{shop}", ":", "/", "|", "-", ".", "_", "~", "@",
     "+", "%", "%2", "%2F", "%2f", "%empty", "%C3%A9", "2F", "é", "²", "Ⅷ", "ʰ", "字", "\u{301}", "\u{1F600}", " ", "#",
     ",", "=", "\"", "\\", "'", "\n", "\0", "\u{7f}", "\u{85}", "\u{200b}", "\u{202e}", ":fence", ":queue", ":seen",
     "stock", "stock:", "a", "x", "7", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",

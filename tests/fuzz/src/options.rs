@@ -19,7 +19,7 @@ const ITEMS: [&str; 4] = [
 ];
 
 /// The options that become a method of the same name.
-const TOLD: [&str; 7] = ["ttl", "wait", "renew", "max_hold", "on_lost", "reentrant", "runtime"];
+const TOLD: [&str; 8] = ["label", "ttl", "wait", "renew", "max_hold", "on_lost", "reentrant", "runtime"];
 
 thread_local! {
     static PARSED: [TokenStream; 4] = ITEMS.map(|item| item.parse().expect("tokens"));

@@ -1,4 +1,4 @@
-//! A time beyond a hundred years is a slip of the unit.
+//! A `ttl` beyond a year is a slip of the unit.
 
 use dlock_runtime::{LockError, distributed_lock};
 

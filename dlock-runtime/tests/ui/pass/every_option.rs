@@ -19,6 +19,7 @@ const TTL: Duration = Duration::from_secs(5);
     on_lost = finish,
     or_else = |err| Err(err.to_string()),
     guard = lock,
+    label = "stock of a shop",
     reentrant = false,
     runtime = &state.locks,
     crate = ::dlock_runtime,

@@ -9,8 +9,8 @@ use tokio::task;
 
 #[distributed_lock(key = "report:<id>")]
 async fn report(id: u64) -> Result<(), LockError> {
-    let _ = task::spawn_blocking(move || println!("{id}")).await;
-    let _ = tokio::task::spawn_blocking(move || println!("{id}")).await;
+    drop(task::spawn_blocking(move || println!("{id}")));
+    drop(tokio::task::spawn_blocking(move || println!("{id}")));
     let handle = thread::spawn(|| println!("on"));
     drop(handle);
     drop(::std::thread::spawn(|| println!("and on")));

@@ -1,0 +1,10 @@
+//! A label is a name.
+
+use dlock_runtime::{LockError, distributed_lock};
+
+#[distributed_lock(key = "stock:<id>", label = 7)]
+async fn deduct(id: u64, qty: u32) -> Result<u64, LockError> {
+    Ok(id + u64::from(qty))
+}
+
+fn main() {}
