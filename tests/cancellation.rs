@@ -4,6 +4,7 @@
 use std::{
     panic::AssertUnwindSafe,
     sync::mpsc,
+    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
@@ -305,6 +306,35 @@ async fn a_guard_that_outlives_every_handle_of_its_runtime_is_released_at_once()
     assert!(guard.is_held());
     drop(guard);
     free_at_once("handles");
+}
+
+// ---- an acquire that the keeper does, because the caller's executor cannot ----
+
+/// Rounds in which the keeper acquires the lock and the future is dropped before it is polled again.
+async fn dropped_when_it_is_done(key: &str, runtime: &Runtime) {
+    let mut redis = redis();
+    for round in 0..30 {
+        let mut acquire = Box::pin(runtime.lock(key).acquire());
+        // It is handed to the keeper by the first poll, and there is no other.
+        std::future::poll_fn(|cx| {
+            _ = acquire.as_mut().poll(cx);
+            Poll::Ready(())
+        })
+        .await;
+        eventually("the keeper has the lock", LONG, || redis.exists(&format!("cancel:{key}")));
+        // The script ran; give the keeper time to read its answer in some of the rounds.
+        std::thread::sleep(Duration::from_millis(round % 3 * 2));
+        drop(acquire);
+        free_at_once(key);
+    }
+}
+
+#[test]
+fn an_acquire_on_an_executor_without_tokio_that_is_dropped_when_it_is_done_leaves_no_orphan() {
+    let runtime = tokio().block_on(on(RedisServer::shared().url()));
+    let mut work = Box::pin(dropped_when_it_is_done("no-tokio", &runtime));
+    let done = work.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(done.is_ready(), "nothing in it waits");
 }
 
 #[tokio::test]

@@ -9,8 +9,6 @@ use std::{
     time::Duration,
 };
 
-use tracing::Instrument;
-
 use crate::{
     ask::{Ask, Granted, Question},
     clock::Moment,
@@ -20,11 +18,12 @@ use crate::{
     fences::Fences,
     gate::{Entrance, Left, Place},
     grant::Grant,
+    guard::Guard,
     holder::Holder,
     lease::Lease,
     options::Wait,
     renewal,
-    store::{self, Answer, Claim, Fate, More, Renewal, Renewed, StoreError},
+    store::{Answer, Claim, Fate, More, Renewal, Renewed, StoreError},
     turn::{Turn, Wish},
     wait::Patience,
 };
@@ -40,7 +39,7 @@ pub(crate) const BLOCK: u32 = 8192;
 
 /// # Errors
 /// As [`LockRequest::acquire`](crate::LockRequest::acquire).
-pub(crate) async fn acquire(wish: Wish) -> Result<Arc<Turn>, LockError> {
+pub(crate) async fn acquire(wish: Wish) -> Result<Guard, LockError> {
     let (label, since) = (wish.key.label(), wish.since);
     wish.observer().attempt(label);
     // A turn on a lease that is there never suspends: without this, a loop over it would starve the executor.
@@ -53,13 +52,14 @@ pub(crate) async fn acquire(wish: Wish) -> Result<Arc<Turn>, LockError> {
             return Err(error);
         }
     };
-    let (turn, now) = match Turn::begin(place, wish, None, now) {
-        Ok(turn) => (turn, now),
+    // A guard from the first moment on: whoever drops it, wherever it got to, releases the lock.
+    let (guard, now) = match Turn::begin(place, wish, None, now) {
+        Ok(turn) => (Guard::of(turn), now),
         Err((place, wish)) => {
             let (engine, name) = (Arc::clone(&wish.engine), Arc::clone(&wish.name));
             // From here on it takes the store. Boxed, so that a turn on a lease that is there moves little about.
-            match Box::pin(ask(place, wish).instrument(span)).await {
-                Ok(turn) => (turn, Moment::now()),
+            match Box::pin(span.around(ask(place, wish))).await {
+                Ok(guard) => (guard, Moment::now()),
                 Err(error) => {
                     engine.keeper.desk().observer.not_acquired(label, &name, &error);
                     return Err(error);
@@ -67,8 +67,8 @@ pub(crate) async fn acquire(wish: Wish) -> Result<Arc<Turn>, LockError> {
             }
         }
     };
-    turn.observer().acquired(&turn, now.since(since));
-    Ok(turn)
+    guard.turn().observer().acquired(guard.turn(), now.since(since));
+    Ok(guard)
 }
 
 /// Stands in line until its turn comes. Whoever is out of time there goes and asks the store once, to tell a lock that
@@ -93,7 +93,7 @@ async fn enter(wish: &Wish) -> Result<(Place, Moment), LockError> {
     }
 }
 
-async fn ask(place: Place, wish: Wish) -> Result<Arc<Turn>, LockError> {
+async fn ask(place: Place, wish: Wish) -> Result<Guard, LockError> {
     let engine = Arc::clone(&wish.engine);
     let asking = move || async move {
         let mut patience = Patience::new(wish.terms.wait, Moment::now().since(wish.since));
@@ -122,13 +122,13 @@ enum Known {
 }
 
 impl Request {
-    async fn run(mut self, mut place: Place, patience: &mut Patience) -> Result<Arc<Turn>, LockError> {
-        let mut asked_after_disconnect = false;
+    async fn run(mut self, mut place: Place, patience: &mut Patience) -> Result<Guard, LockError> {
+        let mut asked_again = false;
         let mut known: Option<Known> = None;
         loop {
             self.wish.engine.ensure_open()?;
             (place, self.wish) = match Turn::begin(place, self.wish, self.fresh, Moment::now()) {
-                Ok(turn) => return Ok(turn),
+                Ok(turn) => return Ok(Guard::of(turn)),
                 Err(back) => back,
             };
             let limit = self.limit(patience);
@@ -161,9 +161,9 @@ impl Request {
             if error.fate == Fate::NotYet {
                 known = Some(Known::NotYet(error.clone()));
             }
-            // A connection that was closed while it was idle is no reason to fail who tries but once.
-            if error.fate == Fate::Unknown && !error.is_timeout() && !asked_after_disconnect {
-                asked_after_disconnect = true;
+            // A connection that is mute may have been forgotten on the way while it was idle. The next one is fresh.
+            if error.is_timeout() && self.wish.terms.wait == Wait::For(Duration::ZERO) && !asked_again {
+                asked_again = true;
                 continue;
             }
             let passes = matches!(error.fate, Fate::NotYet | Fate::Unknown);
@@ -200,6 +200,8 @@ impl Request {
                 lease.refill(Fences::new(first, BLOCK));
                 self.prepared(lease, asked);
             }
+            // Somebody overwrote it: the store will say the same to a question of our own.
+            Err(error) if error.fate == Fate::WrongType => self.part(place, LostReason::Refused),
             Err(error) => return Err(error),
         }
         Ok(())
@@ -248,7 +250,7 @@ impl Request {
             Question { asked, reply: desk.store.acquire(claim, desk.command_timeout) }
         });
         let asked = question.asked;
-        let answer = Asking { ask: &ask, question: Some(question) }.answer(limit).await;
+        let answer = Asking { ask: &ask, question: Some(question) }.answer(desk, limit).await;
         match answer {
             Ok(Answer::Granted { fence, waiting }) => {
                 let grant = Grant { asked, ttl: claim.ttl };
@@ -260,7 +262,7 @@ impl Request {
                 }
                 // The answer took longer than the lease lasts.
                 ask.doubt();
-                Err(StoreError::timed_out(Moment::now().since(asked)))
+                Err(StoreError::timed_out(&*self.desk().store, Moment::now().since(asked)))
             }
             Ok(Answer::Busy { holder, floor }) => {
                 ask.not_yet(asked, floor);
@@ -285,6 +287,7 @@ impl Request {
             who: self.wish.engine.who(self.wish.purpose, label),
             waits,
             sent: AtomicBool::new(false),
+            doubled: AtomicBool::new(false),
         };
         Ask::new(claim, label)
     }
@@ -348,9 +351,9 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    async fn answer(mut self, limit: Duration) -> Result<Answer, StoreError> {
-        let Some(question) = &mut self.question else { return Err(StoreError::timed_out(limit)) };
-        let answer = store::within(limit, &mut question.reply).await;
+    async fn answer(mut self, desk: &Desk, limit: Duration) -> Result<Answer, StoreError> {
+        let Some(question) = &mut self.question else { return Err(StoreError::timed_out(&*desk.store, limit)) };
+        let answer = desk.within(limit, &mut question.reply).await;
         self.question = None;
         answer
     }

@@ -1,11 +1,12 @@
 //! A request that is put to the store, by one task after another if need be, until it is answered or given up. It keeps
 //! its place in the store's queue.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering};
 
 use tokio::sync::Notify;
 
 use crate::{
+    caught::caught,
     clock::Moment,
     inquiry::Inquiry,
     store::{Answer, Claim, Leaving, Reply},
@@ -79,7 +80,7 @@ impl Ask {
     }
 
     pub(crate) fn in_doubt(&self) -> bool {
-        self.state().in_doubt
+        self.state().in_doubt || self.claim.doubled.load(Ordering::Acquire)
     }
 
     /// A message says that the lock was handed over at `since`, by the store's clock.
@@ -88,7 +89,7 @@ impl Ask {
         if let Some(from) = state.inquiry.handed(since) {
             state.grant = Some(Granted { fence, waiting, from });
             drop(state);
-            self.heard.notify_one();
+            self.wake();
         }
     }
 
@@ -108,18 +109,23 @@ impl Ask {
 
     /// Whether it stood in the queue, so that a message of a hand-over may come yet.
     pub(crate) fn was_queued(&self) -> bool {
-        self.state().queued
+        self.state().queued || (self.claim.waits && self.claim.doubled.load(Ordering::Acquire))
     }
 
     /// A message says that the lock is free.
     pub(crate) fn free(&self) {
         self.state().free = true;
-        self.heard.notify_one();
+        self.wake();
     }
 
     /// Messages may have been missed: it is time to ask again.
     pub(crate) fn stir(&self) {
-        self.heard.notify_one();
+        self.wake();
+    }
+
+    /// The waker may be one of the user's.
+    fn wake(&self) {
+        caught(|| self.heard.notify_one());
     }
 
     /// The hand-over that was heard of since the last time.
@@ -150,9 +156,11 @@ impl Ask {
 
     /// What the store must be told if nobody asks on. `None` if it knows nothing of it.
     pub(crate) fn leaving(&self) -> Option<Leaving> {
+        let in_doubt = self.in_doubt();
         let state = self.state();
-        let seat = state.queued.then(|| Arc::clone(&self.claim));
-        (state.queued || state.in_doubt || state.grant.is_some()).then(|| Leaving {
+        let queued = state.queued || (in_doubt && self.claim.waits);
+        let seat = queued.then(|| Arc::clone(&self.claim));
+        (queued || in_doubt || state.grant.is_some()).then(|| Leaving {
             ticket: self.claim.ticket.clone(),
             fences: None,
             seat,

@@ -9,9 +9,13 @@ use std::{
     task::{Context, Poll},
 };
 
-use tracing::Span;
-
-use crate::{error::LockError, held::Frame, options::OnLost, turn::Turn};
+use crate::{
+    error::LockError,
+    held::Frame,
+    observe::Scope,
+    options::OnLost,
+    turn::{Turn, Watch},
+};
 
 pin_project_lite::pin_project! {
     /// A body, and what is around it unless no lock was asked for.
@@ -76,46 +80,59 @@ type Step<'a> = &'a mut dyn FnMut(Option<&mut Context<'_>>) -> bool;
 /// The turn under which a body runs, and what becomes of the body when that is lost.
 pub(crate) struct Around {
     frame: Frame,
-    span: Span,
+    span: Scope,
     on_lost: OnLost,
+    /// By which the turn knows whom to wake.
+    watch: Watch,
+}
+
+impl Drop for Around {
+    fn drop(&mut self) {
+        self.frame.turn().forget(&mut self.watch);
+    }
 }
 
 impl Around {
     pub(crate) fn new(turn: &Arc<Turn>, on_lost: OnLost) -> Self {
         let span = turn.observer().holding(turn);
-        Self { frame: Frame::of(Arc::clone(turn)), span, on_lost }
+        Self { frame: Frame::of(Arc::clone(turn)), span, on_lost, watch: Watch::default() }
     }
 
     /// The poll gate: a body is polled only while its turn is held.
     ///
     /// After a pause of the whole process the deadline is looked at before the body is resumed, so that the body
     /// is dropped instead.
-    fn poll(&self, step: Step<'_>, cx: &mut Context<'_>) -> Poll<Result<(), LockError>> {
-        let _entered = self.span.enter();
-        self.frame.is_polled();
-        let turn = self.frame.turn();
-        self.frame.within(|| {
-            if self.on_lost == OnLost::Finish {
-                return if step(Some(cx)) { Poll::Ready(Ok(())) } else { Poll::Pending };
-            }
-            if turn.is_held() {
-                if step(Some(cx)) {
-                    return Poll::Ready(Ok(()));
+    fn poll(&mut self, step: Step<'_>, cx: &mut Context<'_>) -> Poll<Result<(), LockError>> {
+        let Self { frame, span, on_lost, watch } = self;
+        let ended = span.within(|| {
+            frame.is_polled();
+            let turn = frame.turn();
+            frame.within(|| {
+                if *on_lost == OnLost::Finish {
+                    return if step(Some(cx)) { Poll::Ready(Ok(())) } else { Poll::Pending };
                 }
-                // First leave word, then look: a loss in between is seen by one of the two.
-                turn.watch(cx.waker());
                 if turn.is_held() {
-                    return Poll::Pending;
+                    if step(Some(cx)) {
+                        return Poll::Ready(Ok(()));
+                    }
+                    // First leave word, then look: a loss in between is seen by one of the two.
+                    turn.watch(watch, cx.waker());
+                    if turn.is_held() {
+                        return Poll::Pending;
+                    }
                 }
-            }
-            step(None);
-            Poll::Ready(Err(turn.loss()))
-        })
+                step(None);
+                Poll::Ready(Err(turn.loss()))
+            })
+        });
+        if ended.is_ready() {
+            frame.turn().forget(watch);
+        }
+        ended
     }
 
     /// What the body drops is still under the lock.
     fn end(&self, step: Step<'_>) {
-        let _entered = self.span.enter();
-        self.frame.within(|| step(None));
+        self.span.within(|| self.frame.within(|| step(None)));
     }
 }

@@ -160,7 +160,7 @@ impl Builder {
 
         let identity = Identity::random()?;
         let namespace = Namespace::new(self.namespace);
-        let observer = Observer::new(namespace.len(), !self.hides_keys, warn_after);
+        let observer = Observer::new(store.place(), namespace.len(), !self.hides_keys, warn_after);
         let keeper = Keeper::start(store, identity, command_timeout, !self.confirms_not, self.rules, observer)
             .map_err(LockError::unavailable)?;
         reach(&keeper, self.defaults.wait).await?;

@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use crate::{
+    caught::caught,
     gate::{Gates, Rules},
     ledger::Ledger,
     observe::Observer,
@@ -93,7 +94,39 @@ impl Desk {
 
     /// Awaits a reply for as long as a command may take.
     pub(crate) async fn in_time<T>(&self, reply: Reply<T>) -> Result<T, StoreError> {
-        store::within(self.command_timeout, reply).await
+        self.within(self.command_timeout, reply).await
+    }
+
+    /// The same, and once more if no answer came: a connection that was idle may have been forgotten on the way, and the
+    /// next one is fresh.
+    pub(crate) async fn surely<T>(&self, ask: impl Fn() -> Reply<T>) -> Result<T, StoreError> {
+        match self.listen_to(self.command_timeout, false, ask()).await {
+            Err(error) if error.is_timeout() => self.in_time(ask()).await,
+            answer => answer,
+        }
+    }
+
+    /// Awaits a reply for at most `limit`.
+    pub(crate) async fn within<T>(
+        &self,
+        limit: Duration,
+        reply: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.listen_to(limit, limit >= self.command_timeout, reply).await
+    }
+
+    /// Every answer of the store passes here, and tells whether it can be asked. `patient` is as in
+    /// [`Observer::heard`].
+    pub(crate) async fn listen_to<T>(
+        &self,
+        limit: Duration,
+        patient: bool,
+        reply: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let era = self.observer.era();
+        let answer = store::within(&*self.store, limit, reply).await;
+        self.observer.heard(era, answer.as_ref().err(), patient);
+        answer
     }
 
     /// Runs `job` on the keeper's thread to its end.
@@ -116,7 +149,7 @@ impl Desk {
 
     pub(crate) fn set_hears(&self, hears: bool) {
         self.hears.store(hears, Ordering::Relaxed);
-        self.tried.notify_one();
+        caught(|| self.tried.notify_one());
     }
 
     /// Returns once messages arrive, or it turned out that they will not for the time being.

@@ -87,8 +87,7 @@ pub enum LostReason {
     Gone,
     /// It was held for as long as `max_hold` allows.
     MaxHold,
-    /// The store refuses to renew it, and will go on doing so: a permission was taken away or the key was
-    /// overwritten by something that is not a lock.
+    /// The key was overwritten by something that is not a lock.
     Refused,
 }
 
@@ -110,7 +109,7 @@ impl fmt::Display for LostReason {
             Self::Expired => "its time was over before a renewal succeeded",
             Self::Gone => "the store says that somebody else has it or that it was deleted",
             Self::MaxHold => "it was held for as long as max_hold allows",
-            Self::Refused => "the store refuses to renew it",
+            Self::Refused => "its key was overwritten by something that is not a lock",
         })
     }
 }

@@ -68,7 +68,7 @@ impl Leftover {
                 Ok(released) => return Ok(released || unheard),
                 Err(error) => error,
             };
-            if error.fate == Fate::Refused || Moment::now().after(pause) >= end {
+            if is_final(&error) || Moment::now().after(pause) >= end {
                 return Err(error);
             }
             unheard |= error.fate == Fate::Unknown;
@@ -203,7 +203,7 @@ impl Unsettled {
         let settled = match &answer {
             Ok(_) => !leftover.in_doubt,
             Err(error) => {
-                let refused = error.fate == Fate::Refused;
+                let refused = is_final(error);
                 if refused {
                     leftover.is_not_released(&self.desk, error);
                 }
@@ -223,6 +223,11 @@ impl Drop for Unsettled {
             self.desk.detach(leftover.settle(Arc::clone(&self.desk)));
         }
     }
+}
+
+/// Whether the store will say the same the next time.
+fn is_final(error: &StoreError) -> bool {
+    matches!(error.fate, Fate::Refused | Fate::WrongType)
 }
 
 /// Waits for the answer to a question whose task went away: only then a release is sure to come after it.

@@ -8,11 +8,9 @@ use crate::{
     context,
     error::{LockError, LostReason},
     gate::Left,
-    grant::Grant,
     key::LockKey,
     options::OnLost,
     renewal,
-    store::Renewal,
     turn::Turn,
 };
 
@@ -35,7 +33,7 @@ impl Guard {
         Self { turn: Some(turn) }
     }
 
-    fn turn(&self) -> &Arc<Turn> {
+    pub(crate) fn turn(&self) -> &Arc<Turn> {
         let Some(turn) = &self.turn else { unreachable!("only `release` takes it, and that consumes the guard") };
         turn
     }
@@ -82,23 +80,39 @@ impl Guard {
     pub async fn renew(&self) -> Result<(), LockError> {
         let turn = Arc::clone(self.turn());
         context::run(&self.turn().engine.keeper, move || async move {
-            turn.ensure_held()?;
-            let desk = turn.engine.keeper.desk();
-            let asked = Moment::now();
-            let ttl = turn.renewal_ttl(asked);
-            let renewal = Renewal { ticket: turn.lease.ticket.clone(), ttl, shorten: false, more: None };
-            let mut answers = renewal::ask(desk, vec![renewal], desk.command_timeout)
-                .await
-                .map_err(|error| error.about(&turn.key))?;
-            let Some(answer) = answers.pop() else { return turn.ensure_held() };
-            let failure = answer.as_ref().err().cloned();
-            renewal::apply(&turn, Grant { asked, ttl }, answer);
-            // If it is lost, others of this process need not wait for its end.
-            desk.ledger.enter(&turn.lease, turn.due(Moment::now()));
-            turn.ensure_held()?;
-            failure.map_or(Ok(()), |error| Err(error.about(&turn.key)))
+            let patience = turn.engine.keeper.desk().command_timeout;
+            renewal::renew_now(&turn, patience).await
         })
         .await?
+    }
+
+    /// Sees to it that a hold that was joined does not end soon: where little is left and the keeper renews it, it is asked
+    /// to do so now, and nobody waits for that.
+    ///
+    /// # Errors
+    /// [`LockError::Lost`].
+    pub(crate) async fn join(&self) -> Result<(), LockError> {
+        let (turn, now) = (self.turn(), Moment::now());
+        turn.ensure_held_at(now)?;
+        if turn.has_enough_left(now) {
+            return Ok(());
+        }
+        let desk = turn.engine.keeper.desk();
+        let patience = desk.command_timeout.min(turn.deadline().since(now) / 2);
+        let turn = Arc::clone(turn);
+        if turn.is_renewed() {
+            if turn.can_gain() && turn.hurry() {
+                desk.detach(async move {
+                    _ = renewal::renew_now(&turn, patience).await;
+                    turn.calm();
+                });
+            }
+            return Ok(());
+        }
+        // Nobody else renews it. While it is held, a store that does not answer is no reason to fail.
+        let renewing = move || async move { renewal::renew_now(&turn, patience).await };
+        _ = context::run(&self.turn().engine.keeper, renewing).await?;
+        self.ensure_held()
     }
 
     /// Runs `body` while the lock is held. If the lock is lost, `body` is dropped at its next await, so that guards

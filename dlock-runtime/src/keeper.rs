@@ -2,6 +2,9 @@
 //!
 //! It has a tokio runtime and thereby connections of its own. A body that blocks its executor does not stop it,
 //! and a guard can be dropped anywhere: on a plain thread, in a runtime that shuts down, during a panic.
+//!
+//! Code of users does not stop it either. What it tells is told on another thread (`observe/reporter.rs`), and a panic of a
+//! waker ends where it is woken (`caught.rs`). A panic of its own ends the part that panicked, which begins anew.
 
 use std::{
     io,
@@ -14,7 +17,20 @@ use std::{
 
 use tokio::{runtime::Builder, task::JoinHandle};
 
-use crate::{clock::Moment, desk::Desk, gate::Rules, news, observe::Observer, renewal, store::Store, ticket::Identity};
+use crate::{
+    caught::words,
+    clock::Moment,
+    desk::Desk,
+    gate::Rules,
+    news,
+    observe::{self, Observer, Reporter},
+    renewal,
+    store::Store,
+    ticket::Identity,
+};
+
+/// Lest something that panics each time takes the whole thread.
+const AFTER_A_PANIC: Duration = Duration::from_millis(10);
 
 /// The way to the keeper's thread.
 pub(crate) struct Keeper {
@@ -34,10 +50,12 @@ impl Keeper {
     ) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
         let desk = Desk::new(store, command_timeout, confirms, rules, observer, runtime.handle().clone());
-        let work = Arc::clone(&desk);
+        let (reporter, work) = (Reporter::start()?, Arc::clone(&desk));
         thread::Builder::new().name("dlock-keeper".to_owned()).spawn(move || {
-            runtime.spawn(news::follow(Arc::clone(&work), identity));
-            runtime.block_on(keep(work));
+            reporter.install_here();
+            let listening = Arc::clone(&work);
+            runtime.spawn(supervise("listening", move || news::follow(Arc::clone(&listening), identity)));
+            runtime.block_on(supervise("renewal", move || keep(Arc::clone(&work))));
         })?;
         Ok(Self { desk })
     }
@@ -78,6 +96,18 @@ impl<T> Future for Errand<T> {
 impl<T> Drop for Errand<T> {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+/// Does a part of the keeper's work to its end, anew if it panics: that must not end the rest.
+async fn supervise<F>(part: &'static str, work: impl Fn() -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    while let Err(error) = tokio::spawn(work()).await {
+        let Ok(panic) = error.try_into_panic() else { return };
+        observe::keeper_panicked(part, words(&*panic).to_owned());
+        tokio::time::sleep(AFTER_A_PANIC).await;
     }
 }
 

@@ -49,9 +49,14 @@
 //! Through the `metrics` facade, with the label `lock` = template, or what `label` says: `dlock_attempts_total`, `dlock_acquired_total`,
 //! `dlock_busy_total`, `dlock_failed_total`, `dlock_wait_seconds`, `dlock_hold_seconds`, `dlock_long_holds_total`,
 //! `dlock_turns_per_lease`, `dlock_renewals_total`, `dlock_renewals_failed_total`, `dlock_lost_total` (also by `reason`),
-//! `dlock_keeper_releases_total`, `dlock_releases_failed_total`. Through `tracing`: the spans `dlock.acquire` and
-//! `dlock.hold`, an error when a lock is lost, warnings when the store does not answer and when a lock is held for long
+//! `dlock_keeper_releases_total`, `dlock_releases_failed_total`; and without a label `dlock_store_errors_total`. Through
+//! `tracing`: the spans `dlock.acquire` and `dlock.hold`, an error when a lock is lost, a warning when one is held for long
 //! ([`Builder::warn_after`]).
+//!
+//! An outage of the store is one warning when it begins, with the cause, and one when it ends, with how long it lasted and how
+//! many requests, renewals and releases failed. It is over with the first answer; a store that fails again within 10 s is
+//! told of again only if it does so for a second. Each failure by itself is an event of the level `DEBUG`, and in the
+//! metrics.
 //!
 //! Events and spans carry the template (`lock`) and the key without its namespace (`key`); for keys that are personal data,
 //! [`Builder::log_keys`] leaves it out. Metrics never carry keys.
@@ -67,6 +72,7 @@ mod ask;
 mod body;
 mod builder;
 mod call;
+mod caught;
 mod clock;
 mod context;
 mod desk;

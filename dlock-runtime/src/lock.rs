@@ -80,7 +80,7 @@ impl LockRequest {
         self
     }
 
-    /// Whether a task that holds this lock already joins its own hold and renews it (the default), or gets
+    /// Whether a task that holds this lock already joins its own hold (the default), or gets
     /// [`LockError::WouldDeadlock`].
     pub fn reentrant(mut self, joins: bool) -> Self {
         self.joins = joins;
@@ -89,7 +89,9 @@ impl LockRequest {
 
     /// Takes the lock, waiting for it as long as [`wait`](Self::wait) says.
     ///
-    /// Inside of [`Guard::run`] with a guard of the same lock it joins that hold and renews it.
+    /// Inside of [`Guard::run`] with a guard of the same lock it joins that hold: at once and without asking the store,
+    /// whose troubles do not matter as long as the hold is valid. Where less than half of its TTL is left, the keeper is told
+    /// to renew it now; one that is taken without renewal is renewed once before this returns, if the store answers.
     ///
     /// # Errors
     /// [`LockError::Busy`] if somebody else held it all the time, [`LockError::Unavailable`] if the store could not
@@ -128,12 +130,12 @@ impl LockRequest {
             }
             if turn.join() {
                 let guard = Guard::of(turn);
-                guard.renew().await?;
+                guard.join().await?;
                 return Ok(guard);
             }
         }
         let (engine, since) = (Owing::by(engine), Moment::now());
-        acquire::acquire(Wish { engine, key, name, terms, purpose, since }).await.map(Guard::of)
+        acquire::acquire(Wish { engine, key, name, terms, purpose, since }).await
     }
 
     /// Takes the lock if nobody else holds it, and does not wait: `None` means busy.

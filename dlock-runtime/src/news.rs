@@ -9,6 +9,7 @@ use crate::{
     clock::Moment,
     desk::Desk,
     gate::Left,
+    observe::Era,
     store::{Ears, Fate, News},
     ticket::Identity,
 };
@@ -19,18 +20,27 @@ const LONGEST: Duration = Duration::from_secs(2);
 
 /// Listens for as long as the keeper lives. While nothing is heard, those who wait ask more often.
 pub(crate) async fn follow(desk: Arc<Desk>, identity: Identity) {
-    let ears: Arc<dyn Ears> = Arc::new(Listener(Arc::downgrade(&desk)));
     let mut pause = SHORTEST;
+    let mut is_deaf = false;
     loop {
-        let began = Moment::now();
-        let error = desk.store.listen(identity, Arc::clone(&ears), desk.command_timeout).await;
+        let (began, era) = (Moment::now(), desk.observer.era());
+        let ears: Arc<dyn Ears> = Arc::new(Listener { desk: Arc::downgrade(&desk), era });
+        let error = desk.store.listen(identity, ears, desk.command_timeout).await;
+        if desk.hears() {
+            // That a connection ended is no trouble yet.
+            is_deaf = false;
+        } else if error.fate != Fate::Refused {
+            desk.observer.heard(era, Some(&error), true);
+        }
         desk.set_hears(false);
         desk.gates.stir();
         if Moment::now().since(began) > LONGEST {
             pause = SHORTEST;
         }
         if error.fate == Fate::Refused {
-            desk.observer.deaf(&error);
+            if !std::mem::replace(&mut is_deaf, true) {
+                desk.observer.deaf(&error);
+            }
             pause = LONGEST;
         }
         tokio::time::sleep(pause).await;
@@ -39,18 +49,23 @@ pub(crate) async fn follow(desk: Arc<Desk>, identity: Identity) {
 }
 
 /// Does not keep the desk alive: the store may keep its listeners.
-struct Listener(Weak<Desk>);
+struct Listener {
+    desk: Weak<Desk>,
+    /// The state of the store when it began to connect.
+    era: Era,
+}
 
 impl Ears for Listener {
     fn listening(&self) {
-        if let Some(desk) = self.0.upgrade() {
+        if let Some(desk) = self.desk.upgrade() {
+            desk.observer.heard(self.era, None, true);
             desk.set_hears(true);
             desk.gates.stir();
         }
     }
 
     fn hear(&self, news: News) {
-        let Some(desk) = self.0.upgrade() else { return };
+        let Some(desk) = self.desk.upgrade() else { return };
         match news {
             News::Granted { ticket, fence, waiting, since } => {
                 if !desk.gates.granted(&ticket, fence, waiting, since) {

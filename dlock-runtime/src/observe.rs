@@ -1,14 +1,34 @@
 //! What an operator can see. Metrics are labelled by template, never by key: keys come from requests and there is no end
 //! of them. Events and spans carry the key as well, unless the builder says that keys are personal data. Owner tokens,
 //! URLs and passwords appear nowhere.
+//!
+//! Subscribers and recorders are code of the user. A panic of theirs ends here, so that it neither takes a lock along nor
+//! leaves one held, and what the keeper tells is told on a thread of its own (`reporter.rs`). So every event and metric
+//! goes through `tell`, or through `caught` where it is only told to the caller.
 
 mod events;
 mod meters;
+mod outage;
+mod reporter;
+mod scope;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use metrics::{describe_counter, describe_histogram};
 use tracing::{Level, level_filters::LevelFilter};
+
+pub(crate) use self::{
+    outage::Era,
+    reporter::{Reporter, all_told},
+    scope::Scope,
+};
+use self::{outage::Outage, reporter::tell};
 
 const ATTEMPTS: &str = "dlock_attempts_total";
 const ACQUIRED: &str = "dlock_acquired_total";
@@ -23,6 +43,7 @@ const TURNS: &str = "dlock_turns_per_lease";
 const LOST: &str = "dlock_lost_total";
 const KEEPER_RELEASES: &str = "dlock_keeper_releases_total";
 const RELEASES_FAILED: &str = "dlock_releases_failed_total";
+const STORE_ERRORS: &str = "dlock_store_errors_total";
 
 /// Tells the metrics recorder, if one is installed, what the names mean.
 pub(crate) fn describe() {
@@ -39,6 +60,7 @@ pub(crate) fn describe() {
     describe_counter!(LOST, "Locks that were lost while they were held.");
     describe_counter!(KEEPER_RELEASES, "Releases of guards and requests that were dropped.");
     describe_counter!(RELEASES_FAILED, "Locks that could not be released and stay until their TTL is over.");
+    describe_counter!(STORE_ERRORS, "Questions to the store that it did not answer, or by an error of its own.");
 }
 
 /// What one runtime tells its operator, and how.
@@ -47,12 +69,16 @@ pub(crate) struct Observer {
     namespace: Option<usize>,
     /// How long a lock may be held before that is told.
     pub(crate) warn_after: Duration,
+    /// Where the store is.
+    store: Arc<str>,
+    outage: Outage,
 }
 
 impl Observer {
     /// For a runtime whose namespace takes `namespace` bytes.
-    pub(crate) fn new(namespace: usize, tells_keys: bool, warn_after: Duration) -> Self {
-        Self { namespace: tells_keys.then_some(namespace), warn_after }
+    pub(crate) fn new(store: &str, namespace: usize, tells_keys: bool, warn_after: Duration) -> Self {
+        let (namespace, outage) = (tells_keys.then_some(namespace), Outage::default());
+        Self { namespace, warn_after, store: store.into(), outage }
     }
 
     /// The key of the lock `name` for an event of `level`, which may be told elsewhere and later. It is taken along only if
@@ -74,7 +100,24 @@ impl Key {
     }
 }
 
-/// Tells something.
-fn tell(event: impl FnOnce() + Send + 'static) {
-    event();
+/// A waker, a subscriber or a recorder panicked. Told once: the panic itself is printed each time, and there may be one for
+/// each event.
+pub(crate) fn panicked(words: String) {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    if !TOLD.swap(true, Ordering::Relaxed) {
+        // If this panics too, it ends in `caught` and comes back here.
+        tell(move || {
+            tracing::error!(panic = words, "a waker, a tracing subscriber or a metrics recorder panicked; locks go on");
+        });
+    }
+}
+
+/// A part of the keeper panicked, which is a fault of ours. It begins anew.
+pub(crate) fn keeper_panicked(part: &'static str, words: String) {
+    tell(move || tracing::error!(part, panic = words, "the keeper panicked and begins anew; please report this"));
+}
+
+/// Nobody took so many events and metrics in time.
+fn left_out(count: usize) {
+    tracing::error!(count, "events and metrics of locks were left out: a subscriber or a recorder blocks");
 }

@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::{
-    builder::Builder, context, engine::Engine, error::LockError, holder::Holder, key::LockKey, lock::LockRequest,
-    options::Wait, wait::Patience,
+    builder::Builder, clock::Moment, context, engine::Engine, error::LockError, holder::Holder, key::LockKey,
+    lock::LockRequest, observe, options::Wait, wait::Patience,
 };
 
 /// The runtime that annotated functions use unless they name another.
@@ -84,14 +84,14 @@ impl Runtime {
         context::run(&self.0.keeper, move || async move {
             let mut patience = Patience::new(timeout, Duration::ZERO);
             loop {
-                let (answer, remaining) = match runtime.inspect(key.clone()).await {
+                let (answer, remaining) = match runtime.look(&key).await {
                     Ok(None) => return Ok(true),
                     Ok(Some(holder)) => (Ok(false), holder.remaining()),
                     Err(error) if error.is_unavailable() => (Err(error), None),
                     Err(error) => return Err(error),
                 };
                 if !patience.pause(remaining).await {
-                    return answer;
+                    return runtime.noted(answer);
                 }
             }
         })
@@ -107,15 +107,23 @@ impl Runtime {
     /// # Cancel safety
     /// Dropping the future has no effect.
     pub async fn inspect(&self, key: impl Into<LockKey> + Send) -> Result<Option<Holder>, LockError> {
-        let key = key.into();
-        let name = self.0.namespace.name(&key)?;
-        let desk = Arc::clone(self.0.keeper.desk());
-        context::run(&self.0.keeper, move || async move {
-            let reply = desk.store.inspect(&name, desk.command_timeout);
-            let holder = desk.in_time(reply).await.map_err(|error| error.about(&key))?;
-            Ok(holder.map(|holder| holder.and_waiters(desk.gates.waiting(&name))))
-        })
-        .await?
+        let (key, runtime) = (key.into(), self.clone());
+        context::run(&self.0.keeper, move || async move { runtime.noted(runtime.look(&key).await) }).await?
+    }
+
+    async fn look(&self, key: &LockKey) -> Result<Option<Holder>, LockError> {
+        let (name, desk) = (self.0.namespace.name(key)?, self.0.keeper.desk());
+        let ask = || desk.store.inspect(&name, desk.command_timeout);
+        let holder = desk.surely(ask).await.map_err(|error| error.about(key))?;
+        Ok(holder.map(|holder| holder.and_waiters(desk.gates.waiting(&name))))
+    }
+
+    /// Counts what failed in an outage.
+    fn noted<T>(&self, answer: Result<T, LockError>) -> Result<T, LockError> {
+        if answer.as_ref().is_err_and(LockError::is_unavailable) {
+            self.0.keeper.desk().observer.not_answered();
+        }
+        answer
     }
 
     /// Refuses requests, also those that wait for a lock, and waits, at most for `timeout`, until every lock is released:
@@ -131,7 +139,14 @@ impl Runtime {
         self.0.shut_down.store(true, Ordering::SeqCst);
         let desk = Arc::clone(self.0.keeper.desk());
         desk.give_back_parked();
-        let drained = async move { tokio::time::timeout(timeout, desk.settled()).await.is_ok() };
+        let drained = async move {
+            let began = Moment::now();
+            let settled = tokio::time::timeout(timeout, desk.settled()).await.is_ok();
+            // What is told of the last releases is told when this returns.
+            let rest = timeout.saturating_sub(Moment::now().since(began));
+            _ = tokio::time::timeout(rest, observe::all_told()).await;
+            settled
+        };
         self.0.keeper.run(drained).await.unwrap_or(false)
     }
 }

@@ -1,16 +1,20 @@
 //! What a task holds: its turn on the lease of its process, with terms, a deadline and a fence of its own. It may have
 //! several users: the guard that took it, and all that joined it.
 
+mod watchers;
+
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
     task::Waker,
     time::Duration,
 };
 
+pub(crate) use self::watchers::Watch;
+use self::watchers::Watchers;
 use crate::{
     clock::{self, Moment},
     engine::Owing,
@@ -27,10 +31,12 @@ use crate::{
 /// How long a lease may be longer than its turn asked for: alternating turns would shorten and prolong it all the time.
 const SLACK: Duration = Duration::from_millis(10);
 
-/// What was told of a turn, which is told once: that it was lost or that it was released, and that it lasts long.
+/// What was told of a turn, which is told once: that it was lost or that it was released, that it lasts long, that the store
+/// refused to renew it.
 const LOST: u8 = 1;
 const RELEASED: u8 = 2;
 const LONG: u8 = 4;
+const REFUSED: u8 = 8;
 
 /// A task's turn on a lease.
 pub(crate) struct Turn {
@@ -50,9 +56,11 @@ pub(crate) struct Turn {
     limit: AtomicU64,
     lost: OnceLock<(LostReason, Moment)>,
     /// The tasks whose bodies must stop when it is lost.
-    bodies: Mutex<Vec<Waker>>,
-    users: AtomicUsize,
+    bodies: Watchers,
+    users: AtomicU32,
     told: AtomicU8,
+    /// Somebody who joined it found little left of it, and asked the keeper to renew it.
+    is_hurried: AtomicBool,
     /// What it gives on when it is over; taken once.
     place: Mutex<Option<Place>>,
 }
@@ -104,9 +112,10 @@ impl Turn {
             end,
             limit: AtomicU64::new(limit.to_bits()),
             lost: OnceLock::new(),
-            bodies: Mutex::new(Vec::new()),
-            users: AtomicUsize::new(1),
+            bodies: Watchers::default(),
+            users: AtomicU32::new(1),
             told: AtomicU8::new(0),
+            is_hurried: AtomicBool::new(false),
             place: Mutex::new(Some(place)),
         });
         turn.lease.set_turn(Some(Arc::clone(&turn)));
@@ -170,19 +179,19 @@ impl Turn {
     /// Marks it lost, once, and wakes the bodies that run under it.
     pub(crate) fn lose(&self, reason: LostReason) {
         let now = Moment::now();
-        let first = self.lost.set((reason, now)).is_ok();
+        _ = self.lost.set((reason, now));
+        // Before anybody sees that it is over, or its guard could be dropped meanwhile and it be told to be released.
+        let tells = self.told.fetch_or(LOST, Ordering::AcqRel) & (LOST | RELEASED) == 0;
         self.limit.store(Moment::START.to_bits(), Ordering::Release);
-        for body in std::mem::take(&mut *self.bodies()) {
-            body.wake();
-        }
-        if first && self.told.fetch_or(LOST, Ordering::AcqRel) & RELEASED == 0 {
+        self.bodies.wake();
+        if tells {
             self.observer().lost(self, reason, now.since(self.began));
         }
     }
 
     /// One more user, unless the last one has gone.
     pub(crate) fn join(&self) -> bool {
-        let joined = |users: usize| (users > 0).then(|| users + 1);
+        let joined = |users: u32| if users > 0 { users.checked_add(1) } else { None };
         self.users.fetch_update(Ordering::AcqRel, Ordering::Acquire, joined).is_ok()
     }
 
@@ -213,6 +222,11 @@ impl Turn {
         {
             self.observer().long_hold(self, now.since(self.began));
         }
+    }
+
+    /// Whether this is the first time that the store refuses to renew it.
+    pub(crate) fn is_refused_first(&self) -> bool {
+        self.told.fetch_or(REFUSED, Ordering::AcqRel) & REFUSED == 0
     }
 
     /// When the keeper must look at it next: to do something for it, or to tell that it lasts long.
@@ -256,17 +270,34 @@ impl Turn {
         whole_millis(ttl.min(rest))
     }
 
-    /// `waker` will be woken when it is lost.
-    pub(crate) fn watch(&self, waker: &Waker) {
-        let mut bodies = self.bodies();
-        if !bodies.iter().any(|known| known.will_wake(waker)) {
-            bodies.push(waker.clone());
-        }
+    /// Whether so much is left that who joins it need not ask for more.
+    pub(crate) fn has_enough_left(&self, now: Moment) -> bool {
+        self.deadline().since(now) >= self.ttl.get() / 2
     }
 
-    fn bodies(&self) -> MutexGuard<'_, Vec<Waker>> {
-        // A waker that panics does so outside of the lock's data: the list stays whole.
-        self.bodies.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether it is renewed in the background.
+    pub(crate) fn is_renewed(&self) -> bool {
+        self.renew.is_some()
+    }
+
+    /// True for the first who asks for a renewal ahead of time, until [`calm`](Self::calm).
+    pub(crate) fn hurry(&self) -> bool {
+        !self.is_hurried.swap(true, Ordering::AcqRel)
+    }
+
+    /// A renewal that was asked for ahead of time has ended.
+    pub(crate) fn calm(&self) {
+        self.is_hurried.store(false, Ordering::Release);
+    }
+
+    /// `waker` will be woken when it is lost, until [`forget`](Self::forget).
+    pub(crate) fn watch(&self, watch: &mut Watch, waker: &Waker) {
+        self.bodies.watch(watch, waker);
+    }
+
+    /// A body has come to its end.
+    pub(crate) fn forget(&self, watch: &mut Watch) {
+        self.bodies.forget(watch);
     }
 }
 

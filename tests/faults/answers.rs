@@ -102,16 +102,27 @@ async fn a_missing_permission_is_a_mistake_that_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_permission_taken_away_under_a_hold_is_a_loss_told_at_the_next_renewal() {
+async fn a_permission_taken_away_under_a_hold_is_no_loss_before_its_time_is_over() {
     let server = RedisServer::start();
     let mut raw = server.raw();
     assert!(raw.command(&["ACL", "SETUSER", "limited", "on", ">hunter2", "~*", "&*", "+@all"]).is_ok());
     let runtime = on(server.url().replace("redis://", "redis://limited:hunter2@")).await;
-    let guard = runtime.lock("taken").ttl(TTL * 5).acquire().await.expect("it is free");
-    assert!(raw.command(&["ACL", "SETUSER", "limited", "resetkeys"]).is_ok());
+    let ttl = TTL * 5;
     let start = Instant::now();
+    let guard = runtime.lock("taken").ttl(ttl).acquire().await.expect("it is free");
+    assert!(raw.command(&["ACL", "SETUSER", "limited", "resetkeys"]).is_ok());
     assert!(error(guard.run(std::future::pending::<()>()).await).is_lost());
-    assert!(start.elapsed() < TTL * 5 + SLACK, "{:?}", start.elapsed());
+    assert!(start.elapsed() > ttl * 9 / 10, "it had more time: {:?}", start.elapsed());
+    assert!(start.elapsed() < ttl + SLACK, "{:?}", start.elapsed());
+    // One that comes back in time costs nothing.
+    assert!(raw.command(&["ACL", "SETUSER", "limited", "~*"]).is_ok());
+    let guard = runtime.lock("given-back").ttl(ttl).acquire().await.expect("it is free");
+    assert!(raw.command(&["ACL", "SETUSER", "limited", "resetkeys"]).is_ok());
+    std::thread::sleep(ttl / 2);
+    assert!(raw.command(&["ACL", "SETUSER", "limited", "~*"]).is_ok());
+    let start = Instant::now();
+    eventually("the first lease has passed", SOON, || start.elapsed() > ttl);
+    guard.release().await.expect("held throughout");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

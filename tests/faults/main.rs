@@ -3,7 +3,9 @@
 
 mod answers;
 mod holder;
+mod idle;
 mod network;
+mod refusals;
 mod server;
 
 use std::{

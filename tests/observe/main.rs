@@ -3,6 +3,7 @@
 mod holds;
 mod keys;
 mod kit;
+mod outage;
 
 use std::time::Duration;
 

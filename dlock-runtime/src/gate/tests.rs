@@ -65,6 +65,7 @@ impl Scene {
             who: String::new(),
             waits: true,
             sent: AtomicBool::new(false),
+            doubled: AtomicBool::new(false),
         };
         Arc::new(Ask::new(claim, "k"))
     }

@@ -1,16 +1,25 @@
 //! The events and spans, and the metrics that are counted with them. The macros of tracing look at their fields only if
 //! somebody listens, so that what is not heard costs next to nothing.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use metrics::{counter, histogram};
-use tracing::{Level, Span, debug, debug_span, error, trace, warn};
+use tracing::{Level, debug, debug_span, error, trace, warn};
 
 use super::{
-    BUSY, FAILED, KEEPER_RELEASES, LONG_HOLDS, LOST, Observer, RELEASES_FAILED, RENEWALS, RENEWALS_FAILED, TURNS,
-    meters::Meters, tell,
+    BUSY, FAILED, KEEPER_RELEASES, LONG_HOLDS, LOST, Observer, RELEASES_FAILED, RENEWALS, RENEWALS_FAILED,
+    STORE_ERRORS, Scope, TURNS,
+    meters::Meters,
+    outage::{Era, Over},
+    tell,
 };
 use crate::{
+    caught::caught,
+    clock::Moment,
     error::{Cause, LockError, LostReason},
     store::StoreError,
     turn::Turn,
@@ -18,36 +27,84 @@ use crate::{
 
 impl Observer {
     /// The span of a request that asks and waits.
-    pub(crate) fn acquiring(&self, lock: &'static str, name: &Arc<str>) -> Span {
-        debug_span!("dlock.acquire", lock, key = self.key(Level::DEBUG, name).text())
+    pub(crate) fn acquiring(&self, lock: &'static str, name: &Arc<str>) -> Scope {
+        Scope::new(|| debug_span!("dlock.acquire", lock, key = self.key(Level::DEBUG, name).text()))
     }
 
     /// The span of a body that runs under a lock.
-    pub(crate) fn holding(&self, turn: &Turn) -> Span {
+    pub(crate) fn holding(&self, turn: &Turn) -> Scope {
         let lock = turn.key.label();
-        debug_span!("dlock.hold", lock, key = self.key(Level::DEBUG, turn.name()).text(), fence = turn.fence)
+        Scope::new(|| {
+            debug_span!("dlock.hold", lock, key = self.key(Level::DEBUG, turn.name()).text(), fence = turn.fence)
+        })
     }
 
     pub(crate) fn attempt(&self, lock: &'static str) {
-        Meters::of(lock).attempt();
+        caught(|| Meters::of(lock).attempt());
     }
 
     pub(crate) fn acquired(&self, turn: &Turn, waited: Duration) {
         let lock = turn.key.label();
-        Meters::of(lock).acquired(waited);
-        debug!(lock, key = self.key(Level::DEBUG, turn.name()).text(), fence = turn.fence, ?waited, "acquired");
+        caught(|| {
+            Meters::of(lock).acquired(waited);
+            debug!(lock, key = self.key(Level::DEBUG, turn.name()).text(), fence = turn.fence, ?waited, "acquired");
+        });
     }
 
     pub(crate) fn not_acquired(&self, lock: &'static str, name: &Arc<str>, error: &LockError) {
-        if let LockError::Busy { waited, .. } = error {
-            counter!(BUSY, "lock" => lock).increment(1);
-            debug!(lock, key = self.key(Level::DEBUG, name).text(), ?waited, "busy");
-        } else {
+        if error.is_unavailable() {
+            self.not_answered();
+        }
+        let is_told = error.is_config() || (error.is_unavailable() && self.outage.tells_alone(Moment::now()));
+        caught(|| {
+            if let LockError::Busy { waited, .. } = error {
+                counter!(BUSY, "lock" => lock).increment(1);
+                debug!(lock, key = self.key(Level::DEBUG, name).text(), ?waited, "busy");
+                return;
+            }
             counter!(FAILED, "lock" => lock).increment(1);
             // The text of the error itself may hold the key, and says what the caller reads anyway.
-            let cause = error.source().map(ToString::to_string);
-            warn!(lock, key = self.key(Level::WARN, name).text(), cause, "not acquired");
-        }
+            let cause = || error.source().map(|source| words(&source));
+            if is_told {
+                warn!(lock, key = self.key(Level::WARN, name).text(), cause = cause(), "not acquired");
+            } else {
+                debug!(lock, key = self.key(Level::DEBUG, name).text(), cause = cause(), "not acquired");
+            }
+        });
+    }
+    /// A request failed because the store could not be asked.
+    pub(crate) fn not_answered(&self) {
+        self.outage.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Before a question to the store.
+    pub(crate) fn era(&self) -> Era {
+        self.outage.era()
+    }
+
+    /// A question that was asked in `asked` was answered, or `error` came instead. `patient` says that the answer had the
+    /// time that answers usually have.
+    pub(crate) fn heard(&self, asked: Era, error: Option<&StoreError>, patient: bool) {
+        let Some(error) = error.filter(|error| error.is_trouble()) else {
+            if let Some(over) = self.outage.answered(asked) {
+                let store = Arc::clone(&self.store);
+                tell(move || {
+                    let Over { lasted, requests, renewals, releases } = over;
+                    warn!(store = &*store, ?lasted, requests, renewals, releases, "the lock store can be asked again");
+                });
+            }
+            return;
+        };
+        let begins = self.outage.failed(asked, patient || !error.is_timeout(), Moment::now());
+        let (store, cause) = (Arc::clone(&self.store), Cause::clone(&error.cause));
+        tell(move || {
+            counter!(STORE_ERRORS).increment(1);
+            if begins {
+                warn!(store = &*store, cause = words(&cause), "the lock store cannot be asked");
+            } else {
+                debug!(store = &*store, cause = words(&cause), "the lock store did not answer");
+            }
+        });
     }
 
     pub(crate) fn renewed(&self, turn: &Turn) {
@@ -58,12 +115,22 @@ impl Observer {
         });
     }
 
+    /// It is tried again. An outage is told of as a whole; what concerns this lock alone is told when it happens to it the
+    /// first time.
     pub(crate) fn not_renewed(&self, turn: &Turn, error: &StoreError) {
         let (lock, key, fence) = (turn.key.label(), self.key(Level::WARN, turn.name()), turn.fence);
         let cause = Cause::clone(&error.cause);
+        if error.is_trouble() {
+            self.outage.renewals.fetch_add(1, Ordering::Relaxed);
+        }
+        let alone = !error.is_trouble() && turn.is_refused_first();
         tell(move || {
             counter!(RENEWALS_FAILED, "lock" => lock).increment(1);
-            warn!(lock, key = key.text(), fence, %cause, "not renewed");
+            if alone {
+                warn!(lock, key = key.text(), fence, cause = words(&cause), "not renewed");
+            } else {
+                debug!(lock, key = key.text(), fence, cause = words(&cause), "not renewed");
+            }
         });
     }
 
@@ -107,7 +174,7 @@ impl Observer {
         let cause = Cause::clone(&error.cause);
         tell(move || {
             warn!(
-                %cause,
+                cause = words(&cause),
                 "this Redis user may not subscribe to `dlock:*`; locks are polled for, and come late and in no order"
             );
         });
@@ -120,16 +187,33 @@ impl Observer {
     /// The lock stays until its TTL is over.
     pub(crate) fn not_released(&self, lock: &'static str, name: &Arc<str>, error: &StoreError) {
         let (key, cause) = (self.key(Level::ERROR, name), Cause::clone(&error.cause));
+        let alone = !error.is_trouble();
+        if !alone {
+            self.outage.releases.fetch_add(1, Ordering::Relaxed);
+        }
         tell(move || {
             counter!(RELEASES_FAILED, "lock" => lock).increment(1);
-            error!(lock, key = key.text(), %cause, "not released; its TTL will do it");
+            if alone {
+                error!(lock, key = key.text(), cause = words(&cause), "not released; its TTL will do it");
+            } else {
+                debug!(lock, key = key.text(), cause = words(&cause), "not released; its TTL will do it");
+            }
         });
     }
 
     /// The caller waits no longer for the release, and the keeper goes on with it.
     pub(crate) fn release_delayed(&self, turn: &Turn, error: &StoreError) {
-        let (lock, key, fence) = (turn.key.label(), self.key(Level::WARN, turn.name()), turn.fence);
+        let (lock, key, fence) = (turn.key.label(), self.key(Level::DEBUG, turn.name()), turn.fence);
         let cause = Cause::clone(&error.cause);
-        tell(move || warn!(lock, key = key.text(), fence, %cause, "release delayed"));
+        tell(move || debug!(lock, key = key.text(), fence, cause = words(&cause), "release delayed"));
     }
+}
+
+/// What an error says. Redis repeats the arguments of a command that it does not know: keys, and the owner token.
+fn words(cause: &(impl ToString + ?Sized)) -> String {
+    let mut words = cause.to_string();
+    if let Some(end) = words.find(", with args beginning with") {
+        words.truncate(end);
+    }
+    words
 }

@@ -23,6 +23,10 @@ static TABLE: LazyLock<Mutex<Table>> = LazyLock::new(Mutex::default);
 pub(crate) struct Embedded;
 
 impl Store for Embedded {
+    fn place(&self) -> &str {
+        "this process"
+    }
+
     fn check(&self, _: Duration) -> Reply<()> {
         Box::pin(ready(Ok(())))
     }

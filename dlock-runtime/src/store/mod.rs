@@ -28,10 +28,14 @@ pub(crate) type Reply<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + 
 
 /// The store of locks.
 ///
-/// Every operation can be repeated: any answer can get lost, and whoever got none asks again. Dropping a [`Reply`]
+/// Every operation can be repeated: any answer can get lost, and whoever got none asks again. The store does so by itself,
+/// once, when a connection from earlier turns out to be dead: it may have been idle. Dropping a [`Reply`]
 /// leaves it open whether the operation happens. The patience is how long an answer may take before the connection is
 /// to blame: a reply that is dropped later than that takes its connection out of service.
 pub(crate) trait Store: Send + Sync {
+    /// Where it is, for errors. No secret is in that.
+    fn place(&self) -> &str;
+
     /// Looks whether the store can be reached, and warns of settings that endanger locks.
     fn check(&self, patience: Duration) -> Reply<()>;
 
@@ -90,6 +94,8 @@ pub(crate) struct Claim {
     pub(crate) waits: bool,
     /// Set by the store once the request may have left: from then on it may be carried out at any time.
     pub(crate) sent: AtomicBool,
+    /// Set by the store when it asked once more because the connection broke: the first copy may be carried out late.
+    pub(crate) doubled: AtomicBool,
 }
 
 /// What the store says to a [`Claim`].
@@ -140,15 +146,16 @@ pub(crate) struct Leaving {
     pub(crate) seat: Option<Arc<Claim>>,
 }
 
-/// Awaits an answer for at most `limit`.
+/// Awaits an answer of `store` for at most `limit`.
 ///
 /// # Errors
 /// Those of the answer, and a time-out, after which it is open whether the question was carried out.
 pub(crate) async fn within<T>(
+    store: &dyn Store,
     limit: Duration,
     reply: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
-    tokio::time::timeout(limit, reply).await.unwrap_or_else(|_| Err(StoreError::timed_out(limit)))
+    tokio::time::timeout(limit, reply).await.unwrap_or_else(|_| Err(StoreError::timed_out(store, limit)))
 }
 
 /// Why there is no answer.
@@ -165,8 +172,10 @@ pub(crate) enum Fate {
     NotYet,
     /// It did not happen, and the store will not accept such requests for a while (memory, replicas, disk).
     Unfit,
-    /// It did not happen, and never will: permissions, types, addresses.
+    /// It did not happen, and never will: permissions, arguments, addresses.
     Refused,
+    /// It did not happen: the key holds something that is no lock.
+    WrongType,
     /// It may or may not have happened, or may happen yet.
     Unknown,
 }
@@ -176,10 +185,20 @@ impl StoreError {
         Self { fate, cause: Arc::from(cause.into()) }
     }
 
-    /// No answer came within `after`.
-    pub(crate) fn timed_out(after: Duration) -> Self {
-        let text = format!("no answer within {after:.1?}");
+    /// No answer of `store` came within `after`.
+    pub(crate) fn timed_out(store: &dyn Store, after: Duration) -> Self {
+        let text = format!("no answer from {} within {after:.1?}", store.place());
         Self::new(Fate::Unknown, io::Error::new(io::ErrorKind::TimedOut, text))
+    }
+
+    /// The same error, if more is known of the request.
+    pub(crate) fn with(self, fate: Fate) -> Self {
+        Self { fate, ..self }
+    }
+
+    /// Whether the store is in trouble, and not this request alone.
+    pub(crate) fn is_trouble(&self) -> bool {
+        matches!(self.fate, Fate::NotYet | Fate::Unfit | Fate::Unknown)
     }
 
     /// Whether it was this process that ran out of patience.
@@ -194,6 +213,10 @@ impl StoreError {
                 let reason = format!("the store refuses to work on the lock `{key}`").into();
                 LockError::Config { reason, source: Some(self.cause) }
             }
+            Fate::WrongType => {
+                let reason = format!("the key of the lock `{key}`, or one beside it, holds something else").into();
+                LockError::Config { reason, source: Some(self.cause) }
+            }
             Fate::NotYet | Fate::Unfit | Fate::Unknown => {
                 LockError::Unavailable { key: Some(key.clone()), source: self.cause }
             }
@@ -203,7 +226,7 @@ impl StoreError {
     /// The same where no lock is at issue.
     pub(crate) fn in_general(self) -> LockError {
         match self.fate {
-            Fate::Refused => {
+            Fate::Refused | Fate::WrongType => {
                 LockError::Config { reason: "the store refuses this client".into(), source: Some(self.cause) }
             }
             Fate::NotYet | Fate::Unfit | Fate::Unknown => LockError::Unavailable { key: None, source: self.cause },

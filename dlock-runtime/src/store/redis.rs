@@ -1,8 +1,10 @@
 //! Locks in one Redis server.
 
+mod ask;
 mod fate;
 mod link;
 mod news;
+mod renew;
 mod reply;
 mod script;
 
@@ -13,12 +15,14 @@ use std::{
 };
 
 use redis::{
-    Cmd, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisError, RedisResult, Value, aio::MultiplexedConnection,
-    io::tcp::TcpSettings,
+    Cmd, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisError, RedisResult, Value,
+    io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
 
 use self::{
-    link::{Link, Links},
+    ask::{Checking, Run},
+    link::Links,
+    renew::Renewing,
     script::{
         Arg::{Millis, Number, Text},
         By,
@@ -26,7 +30,6 @@ use self::{
 };
 use super::{Answer, Claim, Ears, Leaving, Renewal, Renewed, Reply, SEAT_COUNTS, Store, StoreError};
 use crate::{
-    clock::Moment,
     error::LockError,
     holder::Holder,
     name::{fence_name, queue_name, seen_name},
@@ -36,6 +39,9 @@ use crate::{
 /// How long a fence record outlives its last use. The time floor of the fence makes any length safe; days leave
 /// an operator something to find.
 const RECORD_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// After so long without traffic the system asks the other end whether it is still there, and again after as long.
+const KEEPALIVE: Duration = Duration::from_secs(15);
 
 /// A store in one Redis server.
 pub(crate) struct Redis {
@@ -58,69 +64,40 @@ impl Redis {
         if cfg!(not(feature = "tls")) && matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
             return Err(wrong((ErrorKind::InvalidClientConfig, "TLS needs the feature `tls` of dlock-runtime").into()));
         }
-        // Nagle's algorithm would hold back every second small request for the delayed acknowledgement.
-        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
+        // Nagle's algorithm would hold back every second small request for the delayed acknowledgement. Gateways forget
+        // connections that are idle, so that they are not: all of them, that of the listener too.
+        let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true).set_keepalive(keepalive));
+        let mut place = info.addr().to_string();
+        if info.redis_settings().db() != 0 {
+            place = format!("{place}, database {}", info.redis_settings().db());
+        }
         let client = redis::Client::open(info).map_err(wrong)?;
         choose_cryptography();
-        Ok(Self { links: Arc::new(Links::new(client)) })
+        Ok(Self { links: Arc::new(Links::new(client, place.into())) })
     }
 
     /// Runs a script on the connection of the current tokio runtime. The command is made at once, so that what is boxed
-    /// holds little.
+    /// holds little. `leaves` and `read` are told whether an earlier copy may have been carried out.
     fn run<T: Send + 'static>(
         &self,
         patience: Duration,
         command: impl Fn(By) -> Cmd + Send + 'static,
-        leaves: impl FnOnce() + Send + 'static,
-        read: fn(Value) -> RedisResult<T>,
+        leaves: impl FnMut(bool) + Send + 'static,
+        read: fn(Value, bool) -> RedisResult<T>,
     ) -> Reply<T> {
-        let by_hash = command(By::Hash);
-        self.ask(patience, async move |mut connection: MultiplexedConnection| {
-            leaves();
-            let answer = match connection.send_packed_command(&by_hash).await.and_then(Value::extract_error) {
-                Err(error) if script::is_unknown_script(&error) => {
-                    connection.send_packed_command(&command(By::Text)).await.and_then(Value::extract_error)
-                }
-                answer => answer,
-            };
-            read(answer?)
-        })
-    }
-
-    /// Puts a question on the connection of the current tokio runtime.
-    ///
-    /// No timer is in here: whoever asks brings one, and the answer may be awaited in another runtime than the
-    /// one that it was asked in, whose timers panic once that runtime has ended.
-    fn ask<T, Q, A>(&self, patience: Duration, question: Q) -> Reply<T>
-    where
-        T: Send,
-        Q: FnOnce(MultiplexedConnection) -> A + Send + 'static,
-        A: Future<Output = RedisResult<T>> + Send,
-    {
-        let links = Arc::clone(&self.links);
-        let ends = Moment::now().after(patience);
-        Box::pin(async move {
-            let link = links.here()?;
-            let used = links.connect(&link).await?;
-            let mut watch = Watch { link, generation: used.generation, ends: Some(ends) };
-            let answer = question(used.connection).await;
-            watch.ends = answer.as_ref().is_err_and(fate::spoils_connection).then_some(Moment::START);
-            answer.map_err(fate::classify)
-        })
+        let by_hash = (!self.links.by_text.load(Ordering::Relaxed)).then(|| command(By::Hash));
+        ask::ask(&self.links, patience, Run { by_hash, command, leaves, read })
     }
 }
 
 impl Store for Redis {
+    fn place(&self) -> &str {
+        self.links.place()
+    }
+
     fn check(&self, patience: Duration) -> Reply<()> {
-        self.ask(patience, |mut connection| async move {
-            match redis::cmd("INFO").arg("memory").query_async::<String>(&mut connection).await {
-                Ok(memory) => warn_of_eviction(&memory),
-                // A user without access to INFO can still lock.
-                Err(error) if error.code() == Some("NOPERM") => {}
-                Err(error) => return Err(error),
-            }
-            Ok(())
-        })
+        ask::ask(&self.links, patience, Checking)
     }
 
     fn acquire(&self, claim: &Arc<Claim>, patience: Duration) -> Reply<Answer> {
@@ -140,19 +117,17 @@ impl Store for Redis {
             ];
             script::ACQUIRE.command(by, &Keys::of(&claim.ticket.name).all(), &args)
         };
-        self.run(patience, command, move || leaving.sent.store(true, Ordering::Release), reply::answer)
+        let leaves = move |doubled| {
+            leaving.sent.store(true, Ordering::Release);
+            if doubled {
+                leaving.doubled.store(true, Ordering::Release);
+            }
+        };
+        self.run(patience, command, leaves, |answer, _| reply::answer(answer))
     }
 
     fn renew(&self, renewals: Vec<Renewal>, patience: Duration) -> Reply<Vec<Result<Renewed, StoreError>>> {
-        self.ask(patience, |mut connection| async move {
-            let mut answers = renew_all(&mut connection, &renewals).await?;
-            // After a restart or `SCRIPT FLUSH` the server does not know the script: nothing was renewed yet.
-            if answers.iter().any(|answer| answer.as_ref().is_err_and(script::is_unknown_script)) {
-                script::RENEW.load().query_async::<Value>(&mut connection).await?;
-                answers = renew_all(&mut connection, &renewals).await?;
-            }
-            Ok(answers.into_iter().map(|answer| answer.and_then(reply::renewed).map_err(fate::classify)).collect())
-        })
+        ask::ask(&self.links, patience, Renewing(renewals))
     }
 
     fn release(&self, leaving: Leaving, patience: Duration) -> Reply<bool> {
@@ -164,13 +139,14 @@ impl Store for Redis {
             let args = [Text(&token), Text(&used), Text(&seat), Millis(RECORD_KEPT), Text(&last)];
             script::RELEASE.command(by, &Keys::of(&leaving.ticket.name).all(), &args)
         };
-        self.run(patience, command, || (), |answer| Ok(redis::from_redis_value(answer)?))
+        // If an earlier copy was carried out, it is that which released it.
+        self.run(patience, command, |_| (), |answer, doubled| Ok(redis::from_redis_value::<bool>(answer)? || doubled))
     }
 
     fn inspect(&self, name: &Arc<str>, patience: Duration) -> Reply<Option<Holder>> {
         let name = Arc::clone(name);
         let command = move |by| script::INSPECT.command(by, &Keys::of(&name).all(), &[]);
-        self.run(patience, command, || (), reply::holder)
+        self.run(patience, command, |_| (), |answer, _| reply::holder(answer))
     }
 
     fn listen(
@@ -182,7 +158,7 @@ impl Store for Redis {
         let links = Arc::clone(&self.links);
         Box::pin(async move {
             let Err(error) = news::listen(links.client(), identity, ears, patience).await;
-            fate::classify(error)
+            links.told(error)
         })
     }
 }
@@ -208,40 +184,6 @@ impl<'a> Keys<'a> {
 /// How a claim stands in the queue: with all that it takes to hand the lock over to it.
 fn seat(Claim { ticket, ttl, fences, who, .. }: &Claim) -> String {
     format!("{} {} {fences} {who}", ticket.token, script::millis(*ttl))
-}
-
-/// Takes a connection out of service when it broke, or when a question on it was given up after its patience
-/// ended: the next question makes a new one. Scripts may be asked again, so nothing is lost by that. A question
-/// that was dropped earlier says nothing about the connection.
-struct Watch {
-    link: Arc<Link>,
-    generation: u64,
-    /// When it is over; `None` once there was a proper answer.
-    ends: Option<Moment>,
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        if self.ends.is_some_and(|end| end <= Moment::now()) {
-            self.link.abandon(self.generation);
-        }
-    }
-}
-
-/// All renewals in one pipeline, each with an answer of its own.
-async fn renew_all(
-    connection: &mut MultiplexedConnection,
-    renewals: &[Renewal],
-) -> RedisResult<Vec<RedisResult<Value>>> {
-    let mut pipeline = redis::pipe();
-    for Renewal { ticket, ttl, shorten, more } in renewals {
-        let token = ticket.token.text();
-        let (fences, who) = more.as_ref().map_or((0, ""), |more| (more.fences.into(), more.who.as_str()));
-        let shorten = Text(if *shorten { "1" } else { "0" });
-        let args = [Text(&token), Millis(*ttl), shorten, Number(fences), Text(who), Millis(RECORD_KEPT)];
-        pipeline.add_command(script::RENEW.command(By::Hash, &[&ticket.name, &fence_name(&ticket.name)], &args));
-    }
-    pipeline.ignore_errors().query_async(connection).await
 }
 
 /// rustls panics when it finds no provider of cryptography, or two to choose from, so one is named unless the program

@@ -157,12 +157,39 @@ async fn a_loss_wakes_the_bodies_once_each() {
     }
     let (_process, asked, turn) = scene("wakes", 30 * SECOND).await.begin(renewed(30 * SECOND));
     let bodies = [(); 2].map(|()| Arc::new(Flag(AtomicBool::new(false))));
-    for body in bodies.iter().chain(&bodies) {
-        turn.watch(&Waker::from(Arc::clone(body)));
+    for body in &bodies {
+        let mut watch = Watch::default();
+        turn.watch(&mut watch, &Waker::from(Arc::clone(body)));
+        turn.watch(&mut watch, &Waker::from(Arc::clone(body)));
     }
     turn.lease.lose(LostReason::Gone);
     assert!(bodies.iter().all(|body| body.0.load(Ordering::SeqCst)));
     turn.end(asked);
+}
+
+#[tokio::test]
+async fn bodies_that_ran_one_after_another_are_forgotten() {
+    let runtime = Runtime::builder().embedded().namespace("bodies").build().await.expect("it takes no store");
+    let guard = Arc::new(runtime.lock("k").acquire().await.expect("free"));
+    for _ in 0..10_000 {
+        let shared = Arc::clone(&guard);
+        let ran = tokio::spawn(async move { shared.run(tokio::task::yield_now()).await });
+        ran.await.expect("no panic").expect("held");
+    }
+    let bodies = &guard.turn().bodies;
+    assert_eq!(bodies.count(), (0, 1));
+    // One that is dropped before its end, and one that stays where it is after its end.
+    let mut dropped = Box::pin(guard.run(std::future::pending::<()>()));
+    let mut over = Box::pin(guard.run(tokio::task::yield_now()));
+    std::future::poll_fn(|cx| {
+        assert!(dropped.as_mut().poll(cx).is_pending() && over.as_mut().poll(cx).is_pending());
+        std::task::Poll::Ready(())
+    })
+    .await;
+    assert_eq!(bodies.count(), (2, 2));
+    over.as_mut().await.expect("held");
+    drop(dropped);
+    assert_eq!(bodies.count(), (0, 2));
 }
 
 #[tokio::test]

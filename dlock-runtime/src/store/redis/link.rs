@@ -6,10 +6,14 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use redis::{AsyncConnectionConfig, Client, aio::MultiplexedConnection};
+use redis::{AsyncConnectionConfig, Client, RedisError, aio::MultiplexedConnection};
 use tokio::{
     runtime::{Handle, Id},
     sync::oneshot,
@@ -24,14 +28,48 @@ use super::{
 pub(super) struct Links {
     client: Client,
     config: AsyncConnectionConfig,
+    /// Host, port and database, for errors.
+    place: Arc<str>,
+    /// Whether the server has answered this client properly. Then it was not set up wrongly, but is being changed.
+    known: AtomicBool,
+    /// Whether the server does not take scripts by their hash.
+    pub(super) by_text: AtomicBool,
     by_runtime: Mutex<HashMap<Id, Arc<Link>>>,
 }
 
 impl Links {
-    pub(super) fn new(client: Client) -> Self {
+    pub(super) fn new(client: Client, place: Arc<str>) -> Self {
         // Whoever asks brings a timeout of its own, for connecting and answering together.
         let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-        Self { client, config, by_runtime: Mutex::default() }
+        let (known, by_text) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { client, config, place, known, by_text, by_runtime: Mutex::default() }
+    }
+
+    pub(super) fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// The server answered properly.
+    pub(super) fn is_known(&self) {
+        if !self.known.load(Ordering::Relaxed) {
+            self.known.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// What an answer to a request of ours says about it.
+    pub(super) fn told(&self, error: RedisError) -> StoreError {
+        let fate = fate::classify(&error).fate(self.known.load(Ordering::Relaxed));
+        self.error(fate, error)
+    }
+
+    /// What kept a connection from being made.
+    pub(super) fn not_connected(&self, error: RedisError) -> StoreError {
+        let fate = fate::of_connecting(fate::classify(&error), self.known.load(Ordering::Relaxed));
+        self.error(fate, error)
+    }
+
+    fn error(&self, fate: Fate, error: RedisError) -> StoreError {
+        StoreError::new(fate, At { place: Arc::clone(&self.place), error })
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -60,23 +98,23 @@ impl Links {
 
     /// The connection of `link`, made now if there is none.
     pub(super) async fn connect(&self, link: &Link) -> Result<Used, StoreError> {
-        if let Some(used) = link.current() {
-            return Ok(used);
+        if let Some((generation, connection)) = link.current() {
+            return Ok(Used { generation, connection, fresh: false });
         }
         // One attempt at a time: a thousand callers must not open a thousand connections.
         let _turn = link.connecting.lock().await;
-        if let Some(used) = link.current() {
-            return Ok(used);
+        if let Some((generation, connection)) = link.current() {
+            return Ok(Used { generation, connection, fresh: true });
         }
         let connection = self
             .client
             .get_multiplexed_async_connection_with_config(&self.config)
             .await
-            .map_err(fate::of_connecting)?;
+            .map_err(|error| self.not_connected(error))?;
         let mut current = lock(&link.current);
-        let used = Used { generation: current.generation + 1, connection };
-        *current = Current { generation: used.generation, connection: Some(used.connection.clone()) };
-        Ok(used)
+        let generation = current.generation + 1;
+        *current = Current { generation, connection: Some(connection.clone()) };
+        Ok(Used { generation, connection, fresh: true })
     }
 }
 
@@ -97,13 +135,29 @@ struct Current {
 pub(super) struct Used {
     pub(super) generation: u64,
     pub(super) connection: MultiplexedConnection,
+    /// Whether it was made after it was asked for. Another one may have been idle for so long that it is dead.
+    pub(super) fresh: bool,
 }
 
+/// An error, and which server gave it. The URL is not in it, as that may hold a password.
+#[derive(Debug)]
+struct At {
+    place: Arc<str>,
+    error: RedisError,
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.error)
+    }
+}
+
+impl std::error::Error for At {}
+
 impl Link {
-    fn current(&self) -> Option<Used> {
+    fn current(&self) -> Option<(u64, MultiplexedConnection)> {
         let current = lock(&self.current);
-        let connection = current.connection.clone()?;
-        Some(Used { generation: current.generation, connection })
+        Some((current.generation, current.connection.clone()?))
     }
 
     /// Takes the connection out of service, unless somebody did so and made a new one.

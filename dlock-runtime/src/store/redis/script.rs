@@ -4,6 +4,8 @@ use std::{sync::LazyLock, time::Duration};
 
 use redis::{Cmd, RedisError, ServerErrorKind};
 
+use super::fate::{self, Class};
+
 /// Puts a script together from its chapters. What is asked for most often comes first, so that it pays for no more.
 macro_rules! script {
     ($($chapter:literal),+) => {
@@ -44,13 +46,6 @@ impl Script {
         }
         command
     }
-
-    /// The command that makes the server know the hash.
-    pub(super) fn load(&self) -> Cmd {
-        let mut command = redis::cmd("SCRIPT");
-        command.arg("LOAD").arg(self.text);
-        command
-    }
 }
 
 /// How the server is told which script to run.
@@ -71,6 +66,13 @@ pub(super) fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Whether the server, its user or a proxy does not have `EVALSHA` at all. `EVAL` may do all the same.
+pub(super) fn takes_no_hash(error: &RedisError) -> bool {
+    let of_setup = matches!(fate::classify(error), Class::SetUp | Class::Unknown);
+    of_setup && error.detail().is_some_and(|detail| detail.to_ascii_lowercase().contains("evalsha"))
+}
+
+/// Whether the server does not know the script yet, or forgot it.
 pub(super) fn is_unknown_script(error: &RedisError) -> bool {
     error.kind() == ServerErrorKind::NoScript.into()
 }

@@ -1,0 +1,212 @@
+//! When the store cannot be asked: told by one line when it begins and one when it ends, with what failed in between. Each
+//! failure by itself is at most a line for debugging, and a count.
+//!
+//! An outage is over with the first answer to a question that was asked during it. What was asked before it began, or
+//! before it ended, says nothing about now: it is counted and changes nothing.
+//!
+//! A store that comes and goes must not fill the log. Trouble within [`CALM`] of the last outage's end is told only if it
+//! lasts for [`LASTING`]; what fails in shorter spells is in the counts of the next line. So is a time-out by somebody who
+//! had less patience than the store is given otherwise: it is a sign of trouble only if nothing else is heard.
+
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::clock::Moment;
+
+/// After the end of an outage, the next one has to last.
+const CALM: Duration = Duration::from_secs(10);
+
+/// How long.
+const LASTING: Duration = Duration::from_secs(1);
+
+/// The outages of one runtime's store.
+pub(super) struct Outage {
+    /// Counts the changes: even while the store answers, odd while it does not.
+    era: AtomicU64,
+    state: Mutex<State>,
+    /// What failed since an end was told.
+    pub(super) requests: AtomicU64,
+    pub(super) renewals: AtomicU64,
+    pub(super) releases: AtomicU64,
+}
+
+struct State {
+    /// When the trouble that is now began.
+    began: Moment,
+    told: bool,
+    /// Until then, trouble has to last before it is told.
+    calm_at: Moment,
+    /// Until then, nobody else is told of who failed though the store answers.
+    alone_at: Moment,
+}
+
+/// The state of the store when a question was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Era(u64);
+
+/// What is told of an outage that is over.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Over {
+    pub(super) lasted: Duration,
+    pub(super) requests: u64,
+    pub(super) renewals: u64,
+    pub(super) releases: u64,
+}
+
+impl Default for Outage {
+    fn default() -> Self {
+        let state = State { began: Moment::START, told: false, calm_at: Moment::START, alone_at: Moment::START };
+        Self {
+            era: AtomicU64::new(0),
+            state: Mutex::new(state),
+            requests: AtomicU64::new(0),
+            renewals: AtomicU64::new(0),
+            releases: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Outage {
+    /// Before a question. This and one comparison are all that a store which answers costs.
+    pub(super) fn era(&self) -> Era {
+        Era(self.era.load(Ordering::Relaxed))
+    }
+
+    /// Whether somebody who could not ask the store is to be told of by a line of its own: if the store is in no trouble, now
+    /// or a moment ago, which would explain it. Once in a while.
+    pub(super) fn tells_alone(&self, now: Moment) -> bool {
+        let mut state = self.state();
+        let tells = !self.era().is_trouble() && now >= state.calm_at && now >= state.alone_at;
+        if tells {
+            state.alone_at = now.after(CALM);
+        }
+        tells
+    }
+
+    /// A question that was asked in `asked` was answered. Returns what is to be told.
+    pub(super) fn answered(&self, asked: Era) -> Option<Over> {
+        if !asked.is_trouble() {
+            return None;
+        }
+        let mut state = self.state();
+        if self.era() != asked {
+            return None;
+        }
+        self.era.store(asked.0 + 1, Ordering::Relaxed);
+        if !std::mem::take(&mut state.told) {
+            return None;
+        }
+        let now = Moment::now();
+        state.calm_at = now.after(CALM);
+        let lasted = now.since(state.began);
+        drop(state);
+        let [requests, renewals, releases] =
+            [&self.requests, &self.renewals, &self.releases].map(|count| count.swap(0, Ordering::Relaxed));
+        Some(Over { lasted, requests, renewals, releases })
+    }
+
+    /// A question that was asked in `asked` was not answered, or by an error of the store. True if that is to be told.
+    /// `surely` says that it is a sign of trouble by itself.
+    pub(super) fn failed(&self, asked: Era, surely: bool, now: Moment) -> bool {
+        let mut state = self.state();
+        if !self.era().is_trouble() {
+            if self.era() != asked {
+                return false;
+            }
+            self.era.store(asked.0 + 1, Ordering::Relaxed);
+            state.began = now;
+        }
+        let tells = (surely && now >= state.calm_at) || now.since(state.began) >= LASTING;
+        let first = tells && !state.told;
+        state.told |= tells;
+        first
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it holds this lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Era {
+    fn is_trouble(self) -> bool {
+        self.0 % 2 == 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// How often a store that fails is told of, by questions that are asked when they fail.
+    fn fail(outage: &Outage, surely: bool, at: Moment) -> bool {
+        outage.failed(outage.era(), surely, at)
+    }
+
+    fn answer(outage: &Outage) -> Option<Over> {
+        outage.answered(outage.era())
+    }
+
+    #[test]
+    fn an_outage_is_told_when_it_begins_and_when_it_ends_and_not_in_between() {
+        let (outage, start) = (Outage::default(), Moment::now());
+        assert_eq!(answer(&outage), None, "nothing was wrong");
+        assert!(fail(&outage, true, start));
+        for millis in 0..100 {
+            assert!(!fail(&outage, true, start.after(Duration::from_millis(30 * millis))));
+            outage.requests.fetch_add(1, Ordering::Relaxed);
+        }
+        outage.renewals.fetch_add(7, Ordering::Relaxed);
+        let over = answer(&outage).expect("it was told");
+        assert_eq!((over.requests, over.renewals, over.releases), (100, 7, 0));
+        assert_eq!(answer(&outage), None, "once");
+    }
+
+    #[test]
+    fn what_was_asked_before_a_change_changes_nothing() {
+        let (outage, start) = (Outage::default(), Moment::now());
+        let before = outage.era();
+        assert!(outage.failed(before, true, start));
+        let during = outage.era();
+        assert_eq!(outage.answered(before), None, "it may have been on its way");
+        assert!(outage.answered(during).is_some());
+        assert_eq!(outage.answered(during), None);
+        let later = start.after(2 * CALM);
+        assert!(!outage.failed(before, true, later) && !outage.failed(during, true, later), "both are of the past");
+        assert!(fail(&outage, true, later), "the negative control");
+    }
+
+    #[test]
+    fn a_store_that_comes_and_goes_is_told_of_once_unless_it_stays_away() {
+        let (outage, start) = (Outage::default(), Moment::now());
+        assert!(fail(&outage, true, start) && answer(&outage).is_some());
+        for millis in 0..50 {
+            outage.requests.fetch_add(1, Ordering::Relaxed);
+            assert!(!fail(&outage, true, start.after(Duration::from_millis(20 * millis))));
+            assert_eq!(answer(&outage), None);
+        }
+        let again = start.after(2 * SECOND);
+        assert!(!fail(&outage, true, again));
+        assert!(fail(&outage, true, again.after(LASTING)), "it lasts");
+        let over = answer(&outage).expect("it was told");
+        assert_eq!(over.requests, 50, "what nobody told of is in the next line");
+        assert!(fail(&outage, true, Moment::now().after(CALM)), "long after, it is news");
+    }
+
+    #[test]
+    fn impatience_alone_is_no_outage_unless_nothing_else_is_heard() {
+        let (outage, start) = (Outage::default(), Moment::now());
+        assert!(!fail(&outage, false, start));
+        assert_eq!(answer(&outage), None);
+        assert!(!fail(&outage, false, start.after(SECOND)));
+        assert!(fail(&outage, false, start.after(2 * SECOND)));
+        assert!(answer(&outage).is_some());
+    }
+}

@@ -1,0 +1,119 @@
+//! Connections that were idle and died of it without a word: by the server's `timeout`, by a gateway that resets them,
+//! by one that forgot them. Whoever asks next does not hear of that, not even who asks but once.
+
+use dlock_testkit::{Fault, Proxy, RedisServer, Rule, eventually, with_turns};
+
+use crate::{SOON, on, proxied};
+
+const ROUNDS: usize = 20;
+
+/// How many clients are there, listeners apart.
+fn clients(raw: &mut dlock_testkit::Raw) -> usize {
+    let list = raw.command(&["CLIENT", "LIST", "TYPE", "normal"]);
+    list.text().expect("a list").lines().count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_tries_once_runs_and_a_question_is_answered_after_the_server_closed_what_was_idle() {
+    let server = RedisServer::start_with(&["--timeout", "1"]);
+    let mut runtimes = Vec::new();
+    for _ in 0..ROUNDS * 2 {
+        runtimes.push(on(server.url()).await);
+    }
+    let mut raw = server.raw();
+    eventually("all but this one are closed", SOON * 2, || clients(&mut raw) == 1);
+    for (round, runtime) in runtimes.iter().enumerate() {
+        if round % 2 == 0 {
+            let locked = runtime.is_locked(format!("idle:{round}")).await;
+            assert!(!locked.unwrap_or_else(|err| panic!("{round}: {err:?}")));
+            continue;
+        }
+        let guard = runtime.lock(format!("idle:{round}")).try_acquire().await;
+        drop(guard.unwrap_or_else(|err| panic!("{round}: {err:?}")).expect("free"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_operation_tells_of_a_connection_that_was_reset_while_it_was_idle() {
+    let (_server, proxy, runtime, _raw) = proxied().await;
+    for round in 0..ROUNDS {
+        let key = format!("reset:{round}");
+        proxy.close_all();
+        let guard = runtime.lock(&key).ttl(SOON).try_acquire().await;
+        let guard = guard.unwrap_or_else(|err| panic!("{round}: {err:?}")).expect("free");
+        proxy.close_all();
+        guard.renew().await.unwrap_or_else(|err| panic!("{round}: {err:?}"));
+        proxy.close_all();
+        let locked = runtime.is_locked(&key).await;
+        assert!(locked.unwrap_or_else(|err| panic!("{round}: {err:?}")));
+        proxy.close_all();
+        assert!(runtime.inspect(&key).await.unwrap_or_else(|err| panic!("{round}: {err:?}")).is_some());
+        proxy.close_all();
+        guard.release().await.unwrap_or_else(|err| panic!("{round}: {err:?}"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_operation_tells_of_a_connection_that_broke_under_its_question() {
+    // It may have been carried out: the second copy gets the same answer as the first would have.
+    for fault in [Fault::CutBefore, Fault::CutAfter, Fault::Swallow] {
+        let (_server, proxy, runtime, mut raw) = proxied().await;
+        let strike = || proxy.add(Rule::new(fault.clone()).matching("broke").times(1));
+        let key = "broke";
+        strike();
+        let guard = runtime.lock(key).ttl(SOON).try_acquire().await;
+        let guard = guard.unwrap_or_else(|err| panic!("{fault:?}: {err:?}")).expect("free");
+        strike();
+        guard.renew().await.unwrap_or_else(|err| panic!("{fault:?}: {err:?}"));
+        strike();
+        let locked = runtime.is_locked(key).await;
+        assert!(locked.unwrap_or_else(|err| panic!("{fault:?}: {err:?}")));
+        strike();
+        guard.release().await.unwrap_or_else(|err| panic!("{fault:?}: {err:?}"));
+        assert!(!raw.exists("faults:broke"), "{fault:?}");
+        assert_eq!(proxy.struck(), 4, "{fault:?}");
+        assert!(runtime.shutdown(SOON).await);
+        assert!(!raw.exists("faults:broke"), "{fault:?}: nor later");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_that_is_carried_out_late_leaves_no_lock_behind() {
+    let (_server, proxy, runtime, mut raw) = proxied().await;
+    proxy.add(Rule::new(Fault::Hold).matching("late").times(1));
+    let first = tokio::spawn(runtime.lock("late").ttl(SOON * 10).try_acquire());
+    eventually("the first copy is held on the way", SOON, || proxy.struck() == 1);
+    let guard = first.await.expect("no panic").expect("an answer").expect("free");
+    guard.release().await.expect("ours");
+    proxy.heal();
+    eventually("the keeper gave it back", SOON, || !raw.exists("faults:late"));
+    assert!(runtime.shutdown(SOON).await);
+    assert!(!raw.exists("faults:late"), "nor later");
+}
+
+/// The kernel's view of the sockets of this process is what counts; it is in no file that every system has.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_socket_is_kept_alive() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(&server);
+    let runtime = on(proxy.url()).await;
+    drop(runtime.lock("keepalive").acquire().await.expect("free"));
+    let port = proxy.url().rsplit(':').next().and_then(|rest| rest.trim_end_matches('/').parse::<u16>().ok());
+    let port = format!(":{:04X}", port.expect("a port"));
+    let table = || std::fs::read_to_string("/proc/net/tcp").expect("Linux has it");
+    // The timer of a socket that is kept alive is 2 while it is idle.
+    let lines = || table().lines().filter(|line| is_towards(line, &port)).map(str::to_owned).collect::<Vec<_>>();
+    eventually("all of them have a keepalive timer", SOON, || {
+        let lines = lines();
+        lines.len() >= 3
+            && lines.iter().all(|line| line.split_whitespace().nth(5).is_some_and(|t| t.starts_with("02:")))
+    });
+    assert!(with_turns() || !lines().is_empty());
+}
+
+#[cfg(target_os = "linux")]
+fn is_towards(line: &str, port: &str) -> bool {
+    line.split_whitespace().nth(2).is_some_and(|remote| remote.ends_with(port))
+        && line.split_whitespace().nth(3) == Some("01")
+}
