@@ -66,6 +66,26 @@ async fn a_url_that_is_none_is_a_mistake_and_is_not_repeated() {
     }
 }
 
+#[tokio::test]
+async fn a_password_that_is_not_percent_encoded_gets_that_hint_and_is_not_shown() {
+    for password in
+        ["sesame/open", "sesame#open", "12#sesame", "12/sesame", "sesame?open", "sesame@o/pen", "sesame:o/pen"]
+    {
+        let error = on(format!("redis://app:{password}@127.0.0.1:6379/")).build().await.expect_err("it is no URL");
+        let said = format!("{error} {error:?} {:?}", error.source().map(ToString::to_string));
+        assert!(matches!(error, LockError::Config { .. }) && error.to_string().contains("percent-encoded"), "{said}");
+        assert!(!said.contains("sesame") && !said.contains("open"), "{said}");
+    }
+    // Encoded it works, and what a URL can tell apart needs no encoding.
+    let server = RedisServer::start();
+    for (password, written) in [("a/b#c?d@e:f%g", "a%2Fb%23c%3Fd%40e%3Af%25g"), ("a@b:c", "a@b:c")] {
+        let set = ["ACL", "SETUSER", "app", "reset", "on", &format!(">{password}"), "~*", "&*", "+@all"];
+        assert!(server.raw().command(&set).is_ok());
+        let url = server.url().replace("redis://", &format!("redis://app:{written}@"));
+        on(url).build().await.unwrap_or_else(|error| panic!("{password}: {error:?}"));
+    }
+}
+
 #[cfg(not(feature = "tls"))]
 #[tokio::test]
 async fn tls_without_its_feature_is_a_mistake_that_names_the_cure() {

@@ -18,8 +18,8 @@ use crate::{
     observe::{self, Observer},
     options::{DEFAULT_WAIT, Defaults, MaxHold, Renew, Wait, Wishes},
     runtime::Runtime,
-    store::{Embedded, Fate, Redis, Store},
-    ticket::Identity,
+    store::{self, Embedded, Fate, Redis, Store},
+    ticket::{Identity, Ticket, Token},
     wait::Patience,
 };
 
@@ -31,6 +31,9 @@ const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
 
 /// How long a lock may be held before that is told, unless the builder says otherwise.
 const WARN_AFTER: Duration = Duration::from_secs(60);
+
+/// How many exchanges it takes to connect and to look whether the store is fit.
+const EXCHANGES: u32 = 4;
 
 /// Sets up a [`Runtime`]: where the locks live, and the defaults of those who take them.
 ///
@@ -135,11 +138,13 @@ impl Builder {
     }
 
     /// Builds the runtime and connects it. A Redis that cannot be reached is tried again for as long as
-    /// [`wait`](Self::wait), but at most for 3 s.
+    /// [`wait`](Self::wait), but at most for 3 s. The scripts are run once, on a key `dlock-probe:..` of the namespace, to see
+    /// that this server and this user can do what locking needs; nothing is left of that.
     ///
     /// # Errors
-    /// [`LockError::Config`] if no store or two were named, or an option cannot work; [`LockError::Unavailable`] if
-    /// the store cannot be reached.
+    /// [`LockError::Config`] if no store or two were named, an option cannot work, or the store cannot do what locking
+    /// needs: the error names a missing permission, a replica, a sentinel, a node of a cluster, a server that is too old.
+    /// [`LockError::Unavailable`] if the store cannot be reached.
     ///
     /// # Cancel safety
     /// Dropping the future drops what was built so far.
@@ -163,7 +168,11 @@ impl Builder {
         let observer = Observer::new(store.place(), namespace.len(), !self.hides_keys, warn_after);
         let keeper = Keeper::start(store, identity, command_timeout, !self.confirms_not, self.rules, observer)
             .map_err(LockError::unavailable)?;
-        reach(&keeper, self.defaults.wait).await?;
+        // Of an identity of its own, so that nothing is told to this one.
+        let probe = Identity::random()?;
+        let name = namespace.name(&format!("dlock-probe:{probe}").into())?;
+        let probe = Ticket { name, token: Token { identity: probe, number: 0 } };
+        reach(&keeper, probe, self.defaults.wait).await?;
         observe::describe();
         Ok(Runtime(Arc::new(Engine {
             keeper,
@@ -267,7 +276,7 @@ impl Builder {
 }
 
 /// Waits until the store answers.
-async fn reach(keeper: &Keeper, wait: Wait) -> Result<(), LockError> {
+async fn reach(keeper: &Keeper, probe: Ticket, wait: Wait) -> Result<(), LockError> {
     let at_most = match wait {
         Wait::For(bound) => bound.min(DEFAULT_WAIT),
         Wait::Forever => DEFAULT_WAIT,
@@ -276,7 +285,8 @@ async fn reach(keeper: &Keeper, wait: Wait) -> Result<(), LockError> {
     context::run(keeper, move || async move {
         let mut patience = Patience::new(Wait::For(at_most), Duration::ZERO);
         loop {
-            match desk.in_time(desk.store.check(desk.command_timeout)).await {
+            let check = desk.store.check(probe.clone(), desk.command_timeout);
+            match store::within(&*desk.store, desk.command_timeout.saturating_mul(EXCHANGES), check).await {
                 Ok(()) => {
                     // Who waits before that is not told when its turn comes.
                     desk.tried_to_hear().await;

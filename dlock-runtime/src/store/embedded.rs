@@ -15,7 +15,11 @@ use std::{
 
 use self::table::Table;
 use super::{Answer, Claim, Ears, Leaving, News, Renewal, Renewed, Reply, Store, StoreError};
-use crate::{clock::Moment, holder::Holder, ticket::Identity};
+use crate::{
+    clock::Moment,
+    holder::Holder,
+    ticket::{Identity, Ticket},
+};
 
 static TABLE: LazyLock<Mutex<Table>> = LazyLock::new(Mutex::default);
 
@@ -27,7 +31,7 @@ impl Store for Embedded {
         "this process"
     }
 
-    fn check(&self, _: Duration) -> Reply<()> {
+    fn check(&self, _: Ticket, _: Duration) -> Reply<()> {
         Box::pin(ready(Ok(())))
     }
 

@@ -4,7 +4,8 @@ mod embedded;
 mod redis;
 
 use std::{
-    io,
+    error::Error,
+    fmt, io,
     pin::Pin,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
@@ -36,8 +37,9 @@ pub(crate) trait Store: Send + Sync {
     /// Where it is, for errors. No secret is in that.
     fn place(&self) -> &str;
 
-    /// Looks whether the store can be reached, and warns of settings that endanger locks.
-    fn check(&self, patience: Duration) -> Reply<()>;
+    /// Looks whether the store can be reached and can do all that locking needs, on the lock of `probe`, which nobody
+    /// else has; and warns of settings that endanger locks.
+    fn check(&self, probe: Ticket, patience: Duration) -> Reply<()>;
 
     /// Asks for the lock. With the token that holds it already the answer is yes, with the same fences, and the
     /// lease starts anew. Who waits has a seat in the queue from then on.
@@ -165,6 +167,25 @@ pub(crate) struct StoreError {
     pub(crate) cause: Cause,
 }
 
+/// What makes locking impossible in this store, as far as that is known, and how the store said so.
+#[derive(Debug)]
+pub(crate) struct Hindrance {
+    pub(crate) reason: Arc<str>,
+    pub(crate) source: Cause,
+}
+
+impl fmt::Display for Hindrance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl Error for Hindrance {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.source)
+    }
+}
+
 /// What became of a request that was not answered properly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -225,6 +246,9 @@ impl StoreError {
 
     /// The same where no lock is at issue.
     pub(crate) fn in_general(self) -> LockError {
+        if let Some(Hindrance { reason, source }) = self.cause.downcast_ref() {
+            return LockError::Config { reason: Arc::clone(reason), source: Some(Arc::clone(source)) };
+        }
         match self.fate {
             Fate::Refused | Fate::WrongType => {
                 LockError::Config { reason: "the store refuses this client".into(), source: Some(self.cause) }

@@ -1,9 +1,11 @@
 //! Locks in one Redis server.
 
 mod ask;
+mod commands;
 mod fate;
 mod link;
 mod news;
+mod probe;
 mod renew;
 mod reply;
 mod script;
@@ -19,29 +21,21 @@ use redis::{
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
 
-use self::{
-    ask::{Checking, Run},
-    link::Links,
-    renew::Renewing,
-    script::{
-        Arg::{Millis, Number, Text},
-        By,
-    },
-};
-use super::{Answer, Claim, Ears, Leaving, Renewal, Renewed, Reply, SEAT_COUNTS, Store, StoreError};
+use self::{ask::Run, commands::RECORD_KEPT, link::Links, renew::Renewing, script::By};
+use super::{Answer, Claim, Ears, Leaving, Renewal, Renewed, Reply, Store, StoreError};
 use crate::{
     error::LockError,
     holder::Holder,
-    name::{fence_name, queue_name, seen_name},
-    ticket::Identity,
+    ticket::{Identity, Ticket},
 };
-
-/// How long a fence record outlives its last use. The time floor of the fence makes any length safe; days leave
-/// an operator something to find.
-const RECORD_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// After so long without traffic the system asks the other end whether it is still there, and again after as long.
 const KEEPALIVE: Duration = Duration::from_secs(15);
+
+/// The cure for most URLs with a password that do not work.
+const UNENCODED: &str = "the Redis URL is not usable; the form is `redis://user:password@host:port/db`. Special characters \
+                         of the password must be percent-encoded, such as `@` as `%40`, `:` as `%3A`, `/` as `%2F`, `#` as \
+                         `%23`, `?` as `%3F` and `%` as `%25`";
 
 /// A store in one Redis server.
 pub(crate) struct Redis {
@@ -59,7 +53,13 @@ impl Redis {
                 .into(),
             source: Some(Arc::new(error)),
         };
-        let info = url.into_connection_info().map_err(wrong)?;
+        // What comes behind such a password is no host, so that nothing of the error may be shown.
+        if has_bare_password(url) {
+            return Err(LockError::config(UNENCODED));
+        }
+        let info = url
+            .into_connection_info()
+            .map_err(|error| if url.contains('@') { LockError::config(UNENCODED) } else { wrong(error) })?;
         // Another crate of the program may have taught the redis crate TLS, but not where to take cryptography from.
         if cfg!(not(feature = "tls")) && matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
             return Err(wrong((ErrorKind::InvalidClientConfig, "TLS needs the feature `tls` of dlock-runtime").into()));
@@ -96,27 +96,14 @@ impl Store for Redis {
         self.links.place()
     }
 
-    fn check(&self, patience: Duration) -> Reply<()> {
-        ask::ask(&self.links, patience, Checking)
+    fn check(&self, probe: Ticket, patience: Duration) -> Reply<()> {
+        let links = Arc::clone(&self.links);
+        Box::pin(async move { probe::check(&links, probe, patience).await })
     }
 
     fn acquire(&self, claim: &Arc<Claim>, patience: Duration) -> Reply<Answer> {
         let (claim, leaving) = (Arc::clone(claim), Arc::clone(claim));
-        let command = move |by| {
-            let again = if claim.sent.load(Ordering::Acquire) { "1" } else { "0" };
-            let token = claim.ticket.token.text();
-            let waits = if claim.waits { SEAT_COUNTS } else { Duration::ZERO };
-            let args = [
-                Text(&token),
-                Millis(claim.ttl),
-                Number(claim.fences.into()),
-                Text(&claim.who),
-                Millis(RECORD_KEPT),
-                Millis(waits),
-                Text(again),
-            ];
-            script::ACQUIRE.command(by, &Keys::of(&claim.ticket.name).all(), &args)
-        };
+        let command = move |by| commands::acquire(&claim, by, RECORD_KEPT);
         let leaves = move |doubled| {
             leaving.sent.store(true, Ordering::Release);
             if doubled {
@@ -131,21 +118,14 @@ impl Store for Redis {
     }
 
     fn release(&self, leaving: Leaving, patience: Duration) -> Reply<bool> {
-        let command = move |by| {
-            let token = leaving.ticket.token.text();
-            let rest = leaving.fences.and_then(|fences| Some((fences.to_return()?, fences.last())));
-            let (used, last) = rest.map(|(used, last)| (used.to_string(), last.to_string())).unwrap_or_default();
-            let seat = leaving.seat.as_deref().map(seat).unwrap_or_default();
-            let args = [Text(&token), Text(&used), Text(&seat), Millis(RECORD_KEPT), Text(&last)];
-            script::RELEASE.command(by, &Keys::of(&leaving.ticket.name).all(), &args)
-        };
+        let command = move |by| commands::release(&leaving, by, RECORD_KEPT);
         // If an earlier copy was carried out, it is that which released it.
         self.run(patience, command, |_| (), |answer, doubled| Ok(redis::from_redis_value::<bool>(answer)? || doubled))
     }
 
     fn inspect(&self, name: &Arc<str>, patience: Duration) -> Reply<Option<Holder>> {
         let name = Arc::clone(name);
-        let command = move |by| script::INSPECT.command(by, &Keys::of(&name).all(), &[]);
+        let command = move |by| commands::inspect(&name, by);
         self.run(patience, command, |_| (), |answer, _| reply::holder(answer))
     }
 
@@ -163,27 +143,11 @@ impl Store for Redis {
     }
 }
 
-/// A lock and what lies beside it.
-struct Keys<'a> {
-    lock: &'a str,
-    fence: String,
-    queue: String,
-    seen: String,
-}
-
-impl<'a> Keys<'a> {
-    fn of(name: &'a str) -> Self {
-        Self { lock: name, fence: fence_name(name), queue: queue_name(name), seen: seen_name(name) }
-    }
-
-    fn all(&self) -> [&str; 4] {
-        [self.lock, &self.fence, &self.queue, &self.seen]
-    }
-}
-
-/// How a claim stands in the queue: with all that it takes to hand the lock over to it.
-fn seat(Claim { ticket, ttl, fences, who, .. }: &Claim) -> String {
-    format!("{} {} {fences} {who}", ticket.token, script::millis(*ttl))
+/// Whether a password holds what ends the part of a URL that it stands in: `redis://user:pass/word@host/`.
+fn has_bare_password(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    matches!(scheme, "redis" | "rediss" | "valkey" | "valkeys") && rest.contains('@') && !authority.contains('@')
 }
 
 /// rustls panics when it finds no provider of cryptography, or two to choose from, so one is named unless the program
@@ -193,16 +157,5 @@ fn choose_cryptography() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // Another thread may have been quicker, and its choice is as good.
         _ = rustls::crypto::ring::default_provider().install_default();
-    }
-}
-
-/// A lock key that the server may evict is a lock that two can hold.
-fn warn_of_eviction(memory: &str) {
-    let policy = memory.lines().find_map(|line| line.strip_prefix("maxmemory_policy:")).unwrap_or_default().trim();
-    if !policy.is_empty() && policy != "noeviction" {
-        tracing::warn!(
-            policy,
-            "this Redis may evict lock keys when its memory is full; use maxmemory-policy noeviction"
-        );
     }
 }

@@ -28,12 +28,15 @@ pub enum Fault {
     CutAfter,
     /// It does not run; this error is the reply, such as `LOADING Redis is loading the dataset in memory`.
     Refuse(String),
+    /// It does not run; this is the reply, as it is on the wire.
+    Answer(String),
 }
 
 /// Which requests a fault strikes.
 #[derive(Clone, Debug)]
 pub struct Rule {
     fault: Fault,
+    command: Option<String>,
     matching: Option<String>,
     skip: u64,
     times: u64,
@@ -43,13 +46,20 @@ pub struct Rule {
 impl Rule {
     /// Strikes every request until healed.
     pub fn new(fault: Fault) -> Self {
-        Self { fault, matching: None, skip: 0, times: u64::MAX, struck: 0 }
+        Self { fault, command: None, matching: None, skip: 0, times: u64::MAX, struck: 0 }
     }
 
     /// Strikes only requests one of whose words contains `text`, such as a key or a command's name in capitals.
     #[must_use]
     pub fn matching(mut self, text: &str) -> Self {
         self.matching = Some(text.to_owned());
+        self
+    }
+
+    /// Strikes only requests of the command `name`, in capitals.
+    #[must_use]
+    pub fn command(mut self, name: &str) -> Self {
+        self.command = Some(name.to_owned());
         self
     }
 
@@ -70,6 +80,7 @@ impl Rule {
     /// Whether this request is struck; counts it if it is one of those meant.
     fn strikes(&mut self, words: &[&str]) -> bool {
         let meant = self.matching.as_deref().is_none_or(|text| words.iter().any(|word| word.contains(text)));
+        let meant = meant && self.command.as_deref().is_none_or(|name| words.first() == Some(&name));
         if !meant || self.struck >= self.times {
             return false;
         }
@@ -254,8 +265,13 @@ impl Shared {
                 Some(Fault::Swallow) => Pending::Mute,
                 Some(Fault::CutAfter) => Pending::Cut,
                 Some(Fault::CutBefore) => return None,
-                Some(Fault::Refuse(error)) => {
-                    link.pending().push_back(Pending::Own(format!("-{error}\r\n")));
+                Some(fault @ (Fault::Refuse(_) | Fault::Answer(_))) => {
+                    let reply = match fault {
+                        Fault::Answer(reply) => reply,
+                        Fault::Refuse(error) => format!("-{error}\r\n"),
+                        _ => unreachable!("it is one of the two"),
+                    };
+                    link.pending().push_back(Pending::Own(reply));
                     link.send_own(&mut link.pending())?;
                     continue;
                 }

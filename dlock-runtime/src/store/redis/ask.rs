@@ -13,7 +13,6 @@ use super::{
     fate::{self, Class},
     link::{Link, Links},
     script::{self, By},
-    warn_of_eviction,
 };
 use crate::clock::Moment;
 
@@ -125,22 +124,5 @@ where
         let by_text = (self.command)(By::Text);
         let answer = connection.send_packed_command(&by_text).await.and_then(Value::extract_error);
         (self.read)(answer?, doubled)
-    }
-}
-
-/// A look at the server's settings.
-pub(super) struct Checking;
-
-impl Question for Checking {
-    type Answer = ();
-
-    async fn put(&mut self, _: &Links, mut connection: MultiplexedConnection, _: bool) -> RedisResult<()> {
-        match redis::cmd("INFO").arg("memory").query_async::<String>(&mut connection).await {
-            Ok(memory) => warn_of_eviction(&memory),
-            // A user without access to INFO can still lock.
-            Err(error) if error.code() == Some("NOPERM") => {}
-            Err(error) => return Err(error),
-        }
-        Ok(())
     }
 }

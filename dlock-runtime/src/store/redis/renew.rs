@@ -6,18 +6,13 @@ use redis::{RedisError, RedisResult, Value, aio::MultiplexedConnection};
 
 use super::{
     super::{Renewal, Renewed, StoreError},
-    RECORD_KEPT,
     ask::Question,
+    commands::{self, RECORD_KEPT},
     fate,
     link::Links,
     reply,
-    script::{
-        self,
-        Arg::{Millis, Number, Text},
-        By,
-    },
+    script::{self, By},
 };
-use crate::name::fence_name;
 
 /// Renewals that are due together.
 pub(super) struct Renewing(pub(super) Vec<Renewal>);
@@ -85,13 +80,9 @@ async fn renew(
 ) -> RedisResult<Vec<RedisResult<Value>>> {
     let by_text = links.by_text.load(Ordering::Relaxed);
     let mut pipeline = redis::pipe();
-    for (place, Renewal { ticket, ttl, shorten, more }) in renewals.iter().enumerate() {
-        let token = ticket.token.text();
-        let (fences, who) = more.as_ref().map_or((0, ""), |more| (more.fences.into(), more.who.as_str()));
-        let shorten = Text(if *shorten { "1" } else { "0" });
-        let args = [Text(&token), Millis(*ttl), shorten, Number(fences), Text(who), Millis(RECORD_KEPT)];
+    for (place, renewal) in renewals.iter().enumerate() {
         let by = if by_text { By::Text } else { by(place) };
-        pipeline.add_command(script::RENEW.command(by, &[&ticket.name, &fence_name(&ticket.name)], &args));
+        pipeline.add_command(commands::renew(renewal, by, RECORD_KEPT));
     }
     pipeline.ignore_errors().query_async(connection).await
 }

@@ -1,0 +1,81 @@
+//! Which permission a user lacks. Inside of a script Redis 6.2 does not tell, so the commands of the scripts are tried one
+//! by one.
+
+use redis::{RedisError, RedisResult, Value, aio::MultiplexedConnection};
+
+use super::super::{
+    commands::Keys,
+    fate::{self, Class},
+};
+
+/// Names what hinders, given the error of a script.
+pub(super) async fn name(
+    probe: &str,
+    error: &RedisError,
+    connection: &mut MultiplexedConnection,
+) -> RedisResult<String> {
+    let keys = Keys::of(probe);
+    let [lock, record, queue, seen] = keys.all();
+    // None of them writes anything: there is nothing to change.
+    let tries: &[(&str, &[&str])] = &[
+        ("EVAL", &["return 1", "0"]),
+        ("TIME", &[]),
+        ("GET", &[lock]),
+        ("GET", &[record]),
+        ("SET", &[lock, "", "XX", "PX", "1"]),
+        ("PTTL", &[lock]),
+        ("PEXPIRE", &[lock, "1"]),
+        ("ZADD", &[queue, "XX", "1", ""]),
+        ("ZADD", &[seen, "XX", "1", ""]),
+        ("ZREM", &[queue, ""]),
+        ("ZCARD", &[queue]),
+        ("ZRANGE", &[queue, "0", "0"]),
+        ("ZSCORE", &[seen, ""]),
+        ("ZCOUNT", &[seen, "0", "0"]),
+        ("DEL", &[lock, record, queue, seen]),
+    ];
+    let mut pipeline = redis::pipe();
+    for (command, args) in tries {
+        pipeline.cmd(command).arg(*args);
+    }
+    let answers: Vec<RedisResult<Value>> = pipeline.ignore_errors().query_async(connection).await?;
+    let (mut commands, mut patterns, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    let namespace = probe.split("dlock-probe:").next().unwrap_or_default();
+    for ((command, args), answer) in tries.iter().zip(answers) {
+        let Err(error) = answer else { continue };
+        let said = error.detail().unwrap_or_default();
+        if said.contains("unknown command") {
+            push(&mut unknown, (*command).to_owned());
+        } else if fate::classify(&error) == Class::SetUp && said.contains("access") {
+            // A key beside the lock begins with the brace that keeps it in the same slot.
+            let brace = if args.first() == Some(&lock) || namespace.contains('{') { "" } else { "{" };
+            push(&mut patterns, format!("`{brace}{namespace}*`"));
+        } else if fate::classify(&error) == Class::SetUp {
+            push(&mut commands, (*command).to_owned());
+        }
+    }
+    let mut reasons = Vec::new();
+    if !unknown.is_empty() {
+        let proxy = "this server, or a proxy before it, does not know";
+        reasons.push(format!("{proxy} {}", unknown.join(", ")));
+    }
+    if !commands.is_empty() {
+        reasons.push(format!("this Redis user may not run {}", commands.join(", ")));
+    }
+    if !patterns.is_empty() {
+        reasons.push(format!("this Redis user may not touch keys {}", patterns.join(" and ")));
+    }
+    if reasons.is_empty() {
+        reasons.push(match error.code() {
+            Some("NOPERM") => "this Redis user lacks a permission that locking needs".to_owned(),
+            _ => "this server, or a proxy before it, does not do what locking needs".to_owned(),
+        });
+    }
+    Ok(reasons.join("; "))
+}
+
+fn push(names: &mut Vec<String>, name: String) {
+    if !names.contains(&name) {
+        names.push(name);
+    }
+}

@@ -1,0 +1,154 @@
+//! `build` says at once, and in words, what makes locking impossible, and leaves nothing behind in trying.
+
+use std::{error::Error, time::Duration};
+
+use dlock_runtime::{Builder, LockError, Runtime};
+use dlock_testkit::{Fault, Proxy, RedisServer, Rule, Value, eventually};
+
+const SOON: Duration = Duration::from_secs(10);
+
+fn on(url: impl Into<String>) -> Builder {
+    Runtime::builder().redis(url).namespace("shop").wait(Duration::from_millis(300))
+}
+
+/// A URL of a user of `server` that may do everything but for what `rules` say.
+fn user(server: &RedisServer, rules: &[&str]) -> String {
+    let rules = [&["ACL", "SETUSER", "app", "reset", "on", ">sesame", "~*", "&*", "+@all"], rules].concat();
+    assert!(server.raw().command(&rules).is_ok(), "{rules:?}");
+    server.url().replace("redis://", "redis://app:sesame@")
+}
+
+async fn refused(url: impl Into<String>) -> String {
+    let error = on(url).build().await.expect_err("it cannot work");
+    assert!(matches!(error, LockError::Config { .. }), "{error:?}");
+    let source = error.source().map(ToString::to_string).unwrap_or_default();
+    assert!(!format!("{error:?} {source}").contains("sesame"), "{error:?}");
+    error.to_string()
+}
+
+#[tokio::test]
+async fn a_server_that_is_fit_is_left_as_it_was() {
+    let server = RedisServer::start();
+    on(server.url()).build().await.expect("a runtime");
+    assert_eq!(server.raw().command(&["DBSIZE"]), Value::Int(0));
+}
+
+#[tokio::test]
+async fn each_command_that_a_user_may_not_run_is_named_and_nothing_is_left() {
+    let server = RedisServer::start();
+    let commands =
+        ["EVAL", "GET", "SET", "DEL", "PTTL", "PEXPIRE", "TIME", "ZCARD", "ZADD", "ZREM", "ZRANGE", "ZSCORE", "ZCOUNT"];
+    for command in commands {
+        let said = refused(user(&server, &[&format!("-{}", command.to_lowercase())])).await;
+        assert!(said.contains(&format!("may not run {command}")), "{command}: {said}");
+        eventually("nothing is left", SOON, || server.raw().command(&["DBSIZE"]) == Value::Int(0));
+    }
+}
+
+#[tokio::test]
+async fn keys_that_a_user_may_not_touch_are_named() {
+    let server = RedisServer::start();
+    let said = refused(user(&server, &["resetkeys", "~shop:*"])).await;
+    assert!(said.contains("may not touch keys `{shop:*`"), "{said}");
+    let said = refused(user(&server, &["resetkeys", "~other:*"])).await;
+    assert!(said.contains("`shop:*` and `{shop:*`"), "{said}");
+    on(user(&server, &["resetkeys", "~shop:*", "~{shop:*"])).build().await.expect("these are enough");
+}
+
+#[tokio::test]
+async fn a_store_without_evalsha_script_or_info_is_good_enough() {
+    let server = RedisServer::start();
+    for command in ["-evalsha", "-script", "-info"] {
+        let runtime = on(user(&server, &[command])).build().await.expect("it will do");
+        runtime.lock("k").acquire().await.expect("free").release().await.expect("ours");
+    }
+    // A proxy may close the connection when it is asked for what it does not know.
+    let proxy = Proxy::start(&server);
+    proxy.add(Rule::new(Fault::CutBefore).command("INFO"));
+    on(proxy.url()).build().await.expect("it will do");
+    proxy.heal();
+    proxy.add(Rule::new(Fault::Refuse("ERR unsupported command 'INFO'".to_owned())).command("INFO"));
+    on(proxy.url()).build().await.expect("it will do");
+}
+
+#[tokio::test]
+async fn a_node_of_a_cluster_is_named_and_one_that_has_all_keys_will_do() {
+    let server = RedisServer::start_with(&["--cluster-enabled", "yes"]);
+    let mut raw = server.raw();
+    assert!(raw.command(&["CLUSTER", "ADDSLOTSRANGE", "0", "8000"]).is_ok() || add_slots(&server, 0..8001));
+    // Another node has the rest; that it is not there does not matter.
+    let other = RedisServer::start_with(&["--cluster-enabled", "yes"]);
+    assert!(add_slots(&other, 8001..16_384));
+    assert!(raw.command(&["CLUSTER", "MEET", "127.0.0.1", &other.port().to_string()]).is_ok());
+    eventually("they know each other", SOON * 2, || {
+        let info = server.raw().command(&["CLUSTER", "INFO"]);
+        info.text().is_some_and(|info| info.contains("cluster_state:ok"))
+    });
+    for url in [server.url(), other.url(), user(&server, &["-info"])] {
+        let said = refused(url).await;
+        assert!(said.contains("node of a cluster"), "{said}");
+    }
+
+    let alone = RedisServer::start_with(&["--cluster-enabled", "yes"]);
+    assert!(add_slots(&alone, 0..16_384));
+    let up = || alone.raw().command(&["CLUSTER", "INFO"]).text().is_some_and(|info| info.contains("cluster_state:ok"));
+    eventually("it is up", SOON * 2, up);
+    let runtime = on(alone.url()).build().await.expect("it has all keys");
+    runtime.lock("k").acquire().await.expect("free").release().await.expect("ours");
+}
+
+fn add_slots(server: &RedisServer, slots: std::ops::Range<u32>) -> bool {
+    let slots = slots.map(|slot| slot.to_string()).collect::<Vec<_>>();
+    let words = ["CLUSTER", "ADDSLOTS"].into_iter().chain(slots.iter().map(String::as_str)).collect::<Vec<_>>();
+    server.raw().command(&words).is_ok()
+}
+
+#[tokio::test]
+async fn a_replica_is_named_and_may_become_the_master_in_time() {
+    let server = RedisServer::start();
+    assert!(server.raw().command(&["REPLICAOF", "127.0.0.1", "1"]).is_ok());
+    let said = refused(server.url()).await;
+    assert!(said.contains("replica"), "{said}");
+    let building = tokio::spawn(on(server.url()).wait(SOON).build());
+    assert!(server.raw().command(&["REPLICAOF", "NO", "ONE"]).is_ok());
+    building.await.expect("no panic").expect("it is the master now");
+}
+
+#[tokio::test]
+async fn a_sentinel_is_named() {
+    // It speaks the protocol, and knows none of the commands that locking needs.
+    let server = RedisServer::start();
+    let proxy = Proxy::start(&server);
+    let info = "$21\r\nredis_mode:sentinel\r\n\r\n";
+    proxy.add(Rule::new(Fault::Answer(info.to_owned())).command("INFO"));
+    proxy.add(Rule::new(Fault::Refuse("ERR unknown command 'EVAL', with args beginning with: ".to_owned())));
+    let said = refused(proxy.url()).await;
+    assert!(said.contains("this is a sentinel"), "{said}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_too_old_is_named_with_its_version() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(&server);
+    proxy.add(Rule::new(Fault::Answer("$22\r\nredis_version:6.0.16\r\n\r\n".to_owned())).command("INFO"));
+    proxy.add(Rule::new(Fault::Refuse("ERR syntax error".to_owned())).matching("EVAL"));
+    let said = refused(proxy.url()).await;
+    assert!(said.contains("Redis 6.0.16") && said.contains("6.2"), "{said}");
+}
+
+#[tokio::test]
+async fn a_proxy_without_scripts_is_named() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(&server);
+    proxy.add(Rule::new(Fault::Refuse("ERR unknown command 'EVAL'".to_owned())).matching("EVAL"));
+    let said = refused(proxy.url()).await;
+    assert!(said.contains("does not know EVAL"), "{said}");
+}
+
+#[tokio::test]
+async fn a_server_that_loads_its_data_is_waited_for() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(&server);
+    proxy.add(Rule::new(Fault::Refuse("LOADING Redis is loading the dataset in memory".to_owned())).times(6));
+    on(proxy.url()).wait(SOON).build().await.expect("it is loaded by then");
+}
