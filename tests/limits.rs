@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use dlock_runtime::{Builder, LockError, LockRequest, MaxHold, Renew, Runtime, Wait};
+use dlock_runtime::{Builder, LockError, LockRequest, MaxHold, Renew, Runtime, Wait, distributed_lock};
 use dlock_testkit::{RedisServer, eventually_async, with_turns};
 use tokio::time::timeout;
 
@@ -47,6 +47,7 @@ async fn what_a_builder_cannot_do_is_refused_with_the_limit() {
         (|builder| builder.max_hold(Duration::ZERO), "max_hold is zero"),
         (|builder| builder.command_timeout(Duration::ZERO), "command_timeout is 0ns, and it must be at least 1ms"),
         (|builder| builder.command_timeout(MS - NANO), "at least 1ms"),
+        (|builder| builder.warn_after(Duration::ZERO), "warn_after is zero"),
         (|builder| builder.waiters(0), "waiters is 0, and it must be at least 1"),
         (|builder| builder.waiters_per_key(0), "waiters_per_key is 0, and it must be at least 1"),
         (|builder| builder.namespace("n".repeat(257)), "the namespace has 257 bytes, and at most 256"),
@@ -68,6 +69,7 @@ async fn what_a_builder_cannot_do_is_refused_with_the_limit() {
         |builder| builder.ttl(100 * MS).renew(97 * MS - NANO),
         |builder| builder.max_hold(NANO),
         |builder| builder.command_timeout(MS),
+        |builder| builder.warn_after(NANO),
         |builder| builder.waiters(1),
         |builder| builder.waiters_per_key(1),
         |builder| builder.wait(Duration::ZERO).linger(Duration::ZERO).yield_after(0, Duration::ZERO),
@@ -107,6 +109,7 @@ fn the_longest(builder: Builder) -> Builder {
         .max_hold(MAX)
         .renew(Renew::Auto)
         .command_timeout(MAX)
+        .warn_after(MAX)
         .linger(MAX)
         .yield_after(u32::MAX, MAX)
         .waiters(usize::MAX)
@@ -184,4 +187,31 @@ async fn the_longest_hold_is_one_without_a_bound() {
     }
     let guard = runtime.lock("k").max_hold(NANO).acquire().await.expect("free");
     eventually_async("it is over", LONG, async || !guard.is_held()).await;
+}
+
+#[distributed_lock(key = "k", ttl = ttl, wait = MAX, renew = renew, max_hold = MAX, runtime = locks)]
+async fn times_of_expressions(locks: &Runtime, ttl: Duration, renew: Renew) -> Result<(), LockError> {
+    Ok(())
+}
+
+/// Of what only the program knows the attribute says as little as it must.
+#[tokio::test]
+async fn expressions_of_an_annotated_function_have_the_same_limits() {
+    let runtime = embedded("expressions").build().await.expect("a runtime");
+    for (ttl, renew, said) in [
+        (MAX, Renew::Auto, "at most 365 days"),
+        (20 * MS - NANO, Renew::Auto, "at least 20ms"),
+        (YEAR, Renew::Every(MAX), "shorter than"),
+        (YEAR, Renew::Off, "max_hold is longer than ttl"),
+    ] {
+        let reason = reason(times_of_expressions(&runtime, ttl, renew).await).unwrap_or_else(|| panic!("{said}"));
+        assert!(reason.contains(said), "{reason:?} does not say {said:?}");
+    }
+    times_of_expressions(&runtime, YEAR, Renew::Auto).await.expect("free");
+    let held = runtime.lock("k").acquire().await.expect("free");
+    let waits = times_of_expressions(&runtime, YEAR, Renew::Every(YEAR / 2));
+    let mut waits = std::pin::pin!(waits);
+    assert!(timeout(A_MOMENT, &mut waits).await.is_err(), "it did not wait");
+    drop(held);
+    timeout(LONG, waits).await.expect("in time").expect("a turn");
 }
