@@ -105,6 +105,9 @@ async fn a_server_that_is_not_there_is_unavailable_after_a_while() {
     let began = Instant::now();
     let error = on(server.url()).build().await.expect_err("nobody is there");
     assert!(error.is_unavailable() && error.source().is_some(), "{error:?}");
+    let source = error.source().expect("it has one");
+    assert!(source.to_string().contains("connect_lazily"), "it says how to go on: {source}");
+    assert!(source.source().is_some(), "and what was wrong: {source:?}");
     assert!(began.elapsed() >= Duration::from_millis(300), "it was tried again");
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }

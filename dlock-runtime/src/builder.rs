@@ -9,18 +9,17 @@ use std::{
 };
 
 use crate::{
-    context,
     engine::Engine,
     error::LockError,
     gate::Rules,
     keeper::Keeper,
     name::Namespace,
     observe::{self, Observer},
-    options::{DEFAULT_WAIT, Defaults, MaxHold, Renew, Wait, Wishes},
+    options::{Defaults, MaxHold, Renew, Wait, Wishes},
+    reach,
     runtime::Runtime,
-    store::{self, Embedded, Fate, Redis, Store},
+    store::{Embedded, Redis, Store},
     ticket::{Identity, Ticket, Token},
-    wait::Patience,
 };
 
 /// How long one exchange with the store may take, unless the builder says otherwise.
@@ -31,9 +30,6 @@ const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
 
 /// How long a lock may be held before that is told, unless the builder says otherwise.
 const WARN_AFTER: Duration = Duration::from_secs(60);
-
-/// How many exchanges it takes to connect and to look whether the store is fit.
-const EXCHANGES: u32 = 4;
 
 /// Sets up a [`Runtime`]: where the locks live, and the defaults of those who take them.
 ///
@@ -65,6 +61,7 @@ pub struct Builder {
     confirms_not: bool,
     warn_after: Option<Duration>,
     hides_keys: bool,
+    lazily: bool,
 }
 
 impl Builder {
@@ -137,6 +134,14 @@ impl Builder {
         self
     }
 
+    /// Does not ask the store in [`build`](Self::build) and [`install`](Self::install), so that a program can start before its
+    /// Redis. Whoever takes a lock connects; until that is possible, requests end as [`LockError::Unavailable`] after their
+    /// wait. What `build` would have found wrong with the store is told in the log, once it can be reached.
+    pub fn connect_lazily(mut self) -> Self {
+        self.lazily = true;
+        self
+    }
+
     /// Builds the runtime and connects it. A Redis that cannot be reached is tried again for as long as
     /// [`wait`](Self::wait), but at most for 3 s. The scripts are run once, on a key `dlock-probe:..` of the namespace, to see
     /// that this server and this user can do what locking needs; nothing is left of that.
@@ -144,7 +149,7 @@ impl Builder {
     /// # Errors
     /// [`LockError::Config`] if no store or two were named, an option cannot work, or the store cannot do what locking
     /// needs: the error names a missing permission, a replica, a sentinel, a node of a cluster, a server that is too old.
-    /// [`LockError::Unavailable`] if the store cannot be reached.
+    /// [`LockError::Unavailable`] if the store cannot be reached, unless it is to be [connected lazily](Self::connect_lazily).
     ///
     /// # Cancel safety
     /// Dropping the future drops what was built so far.
@@ -172,7 +177,11 @@ impl Builder {
         let probe = Identity::random()?;
         let name = namespace.name(&format!("dlock-probe:{probe}").into())?;
         let probe = Ticket { name, token: Token { identity: probe, number: 0 } };
-        reach(&keeper, probe, self.defaults.wait).await?;
+        if self.lazily {
+            reach::in_the_background(&keeper, probe);
+        } else {
+            reach::now(&keeper, probe, self.defaults.wait).await?;
+        }
         observe::describe();
         Ok(Runtime(Arc::new(Engine {
             keeper,
@@ -273,35 +282,6 @@ impl Builder {
             None => Ok(()),
         }
     }
-}
-
-/// Waits until the store answers.
-async fn reach(keeper: &Keeper, probe: Ticket, wait: Wait) -> Result<(), LockError> {
-    let at_most = match wait {
-        Wait::For(bound) => bound.min(DEFAULT_WAIT),
-        Wait::Forever => DEFAULT_WAIT,
-    };
-    let desk = Arc::clone(keeper.desk());
-    context::run(keeper, move || async move {
-        let mut patience = Patience::new(Wait::For(at_most), Duration::ZERO);
-        loop {
-            let check = desk.store.check(probe.clone(), desk.command_timeout);
-            match store::within(&*desk.store, desk.command_timeout.saturating_mul(EXCHANGES), check).await {
-                Ok(()) => {
-                    // Who waits before that is not told when its turn comes.
-                    desk.tried_to_hear().await;
-                    return Ok(());
-                }
-                Err(error) => {
-                    let passes = matches!(error.fate, Fate::NotYet | Fate::Unknown);
-                    if !passes || !patience.pause(None).await {
-                        return Err(error.in_general());
-                    }
-                }
-            }
-        }
-    })
-    .await?
 }
 
 #[cfg(unix)]

@@ -96,6 +96,7 @@ mod name;
 mod news;
 mod observe;
 mod options;
+mod reach;
 mod renewal;
 mod runtime;
 mod span;

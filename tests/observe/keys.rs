@@ -1,10 +1,11 @@
 //! Metrics are labelled by template, events and spans carry the key unless the builder says otherwise, and tokens and
 //! passwords are told nowhere.
 
-use std::{future::pending, time::Duration};
+use std::{error::Error, future::pending, time::Duration};
 
 use dlock_runtime::{Builder, LockError, Runtime, distributed_lock};
-use dlock_testkit::{RedisServer, eventually};
+use dlock_testkit::{RedisServer, Value, eventually};
+use tracing::Level;
 
 use crate::{
     MS, SECOND, SOON,
@@ -156,4 +157,51 @@ async fn without_log_keys_no_event_and_no_span_tells_a_key() {
     assert!(!all_metrics().contains("erika"), "{}", all_metrics());
     let holds = told("dlock.hold lock=patient:<name>");
     assert!(holds.iter().any(|(_, line)| !line.contains("key=")), "the field is absent: {holds:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_repeats_what_it_was_asked_brings_no_token_into_the_log() {
+    listen();
+    // What it says of a command that it does not know has the first of its arguments: keys, and the owner token.
+    let server = RedisServer::start_with(&["--rename-command", "EVALSHA", "", "--rename-command", "EVAL", ""]);
+    let runtime = Runtime::builder().redis(server.url()).connect_lazily().wait(100 * MS).build().await.expect("lazy");
+    let mut raw = server.raw();
+    let mut channel = None;
+    eventually("it listens", SOON, || {
+        if let Value::List(channels) = raw.command(&["PUBSUB", "CHANNELS", "dlock:*"]) {
+            channel = channels.first().and_then(Value::text).map(str::to_owned);
+        }
+        channel.is_some()
+    });
+    let identity = channel.expect("found").trim_start_matches("dlock:").to_owned();
+    assert!(identity.len() >= 32, "{identity}");
+    let error = runtime.lock("rep").acquire().await.expect_err("it cannot work");
+    let mut chain = format!("{error:?} {error}");
+    let mut source = error.source();
+    while let Some(error) = source {
+        chain.push_str(&error.to_string());
+        source = error.source();
+    }
+    assert!(chain.contains("unknown command"), "the negative control: {chain}");
+    assert!(!chain.contains(&identity), "{chain}");
+    let lines = || told("message=not acquired lock=(by hand) key=rep ");
+    eventually("it is told", SOON, || lines().iter().any(|(_, line)| line.contains("unknown command")));
+    assert_eq!(told("with args beginning with"), []);
+    assert_eq!(told(&identity), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong_with_a_store_that_is_connected_lazily_is_told_once() {
+    let (server, _) = server();
+    let url = format!("redis://:{PASSWORD}-not@127.0.0.1:{}/", server.port());
+    let runtime = Runtime::builder().redis(url).connect_lazily().build().await.expect("it asks nobody");
+    let store = format!("store=127.0.0.1:{} ", server.port());
+    let lines = || told(&store).into_iter().filter(|(level, _)| *level <= Level::WARN).collect::<Vec<_>>();
+    eventually("it is told", SOON, || !lines().is_empty());
+    let error = runtime.lock("wrong").acquire().await.expect_err("it cannot work");
+    assert!(error.is_config(), "{error:?}");
+    tokio::time::sleep(SECOND / 2).await;
+    let lines = lines();
+    assert!(lines.len() == 1 && lines[0].1.contains("refuses this client"), "{lines:#?}");
+    assert_eq!(told(PASSWORD), []);
 }

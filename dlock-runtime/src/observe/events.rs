@@ -64,7 +64,7 @@ impl Observer {
             }
             counter!(FAILED, "lock" => lock).increment(1);
             // The text of the error itself may hold the key, and says what the caller reads anyway.
-            let cause = || error.source().map(|source| words(&source));
+            let cause = || error.source().map(ToString::to_string);
             if is_told {
                 warn!(lock, key = self.key(Level::WARN, name).text(), cause = cause(), "not acquired");
             } else {
@@ -100,9 +100,9 @@ impl Observer {
         tell(move || {
             counter!(STORE_ERRORS).increment(1);
             if begins {
-                warn!(store = &*store, cause = words(&cause), "the lock store cannot be asked");
+                warn!(store = &*store, %cause, "the lock store cannot be asked");
             } else {
-                debug!(store = &*store, cause = words(&cause), "the lock store did not answer");
+                debug!(store = &*store, %cause, "the lock store did not answer");
             }
         });
     }
@@ -127,9 +127,9 @@ impl Observer {
         tell(move || {
             counter!(RENEWALS_FAILED, "lock" => lock).increment(1);
             if alone {
-                warn!(lock, key = key.text(), fence, cause = words(&cause), "not renewed");
+                warn!(lock, key = key.text(), fence, %cause, "not renewed");
             } else {
-                debug!(lock, key = key.text(), fence, cause = words(&cause), "not renewed");
+                debug!(lock, key = key.text(), fence, %cause, "not renewed");
             }
         });
     }
@@ -169,12 +169,18 @@ impl Observer {
         tell(move || histogram!(TURNS, "lock" => lock).record(turns));
     }
 
+    /// The store answers, and will not let this client keep locks.
+    pub(crate) fn refuses(&self, error: &StoreError) {
+        let (store, cause) = (Arc::clone(&self.store), Cause::clone(&error.cause));
+        tell(move || error!(store = &*store, %cause, "the lock store refuses this client"));
+    }
+
     /// The store will not tell this runtime when a lock is handed to it.
     pub(crate) fn deaf(&self, error: &StoreError) {
         let cause = Cause::clone(&error.cause);
         tell(move || {
             warn!(
-                cause = words(&cause),
+                %cause,
                 "this Redis user may not subscribe to `dlock:*`; locks are polled for, and come late and in no order"
             );
         });
@@ -194,9 +200,9 @@ impl Observer {
         tell(move || {
             counter!(RELEASES_FAILED, "lock" => lock).increment(1);
             if alone {
-                error!(lock, key = key.text(), cause = words(&cause), "not released; its TTL will do it");
+                error!(lock, key = key.text(), %cause, "not released; its TTL will do it");
             } else {
-                debug!(lock, key = key.text(), cause = words(&cause), "not released; its TTL will do it");
+                debug!(lock, key = key.text(), %cause, "not released; its TTL will do it");
             }
         });
     }
@@ -205,15 +211,6 @@ impl Observer {
     pub(crate) fn release_delayed(&self, turn: &Turn, error: &StoreError) {
         let (lock, key, fence) = (turn.key.label(), self.key(Level::DEBUG, turn.name()), turn.fence);
         let cause = Cause::clone(&error.cause);
-        tell(move || debug!(lock, key = key.text(), fence, cause = words(&cause), "release delayed"));
+        tell(move || debug!(lock, key = key.text(), fence, %cause, "release delayed"));
     }
-}
-
-/// What an error says. Redis repeats the arguments of a command that it does not know: keys, and the owner token.
-fn words(cause: &(impl ToString + ?Sized)) -> String {
-    let mut words = cause.to_string();
-    if let Some(end) = words.find(", with args beginning with") {
-        words.truncate(end);
-    }
-    words
 }

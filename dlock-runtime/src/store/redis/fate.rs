@@ -132,6 +132,16 @@ pub(super) fn of_connecting(class: Class, known: bool) -> Fate {
     }
 }
 
+/// The error without the arguments that a server repeats of a command which it does not know: keys, and the owner token.
+pub(super) fn without_arguments(error: RedisError) -> RedisError {
+    match error.detail().and_then(|detail| detail.split_once(", with args beginning with")) {
+        Some((words, _)) => {
+            redis::make_extension_error(error.code().unwrap_or("ERR").to_owned(), Some(words.to_owned()))
+        }
+        None => error,
+    }
+}
+
 fn by_words(code: &str, detail: &str) -> Class {
     if let Some(class) = of_code(code) {
         return class;

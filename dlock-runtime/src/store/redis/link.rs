@@ -69,6 +69,7 @@ impl Links {
     }
 
     fn error(&self, fate: Fate, error: RedisError) -> StoreError {
+        let error = fate::without_arguments(error);
         StoreError::new(fate, At { place: Arc::clone(&self.place), error })
     }
 
