@@ -102,7 +102,6 @@ pub struct Proxy {
 
 #[derive(Debug)]
 struct Shared {
-    upstream: SocketAddr,
     state: Mutex<State>,
     healed: Condvar,
 }
@@ -116,7 +115,12 @@ struct State {
     messages_struck: u64,
     /// Goes up with every healing: what is held waits for that.
     healings: u64,
+    /// Where new connections lead.
+    upstream: Option<SocketAddr>,
     refusing: bool,
+    swallowing: bool,
+    /// Kept open, and never read.
+    swallowed: Vec<TcpStream>,
     closed: bool,
     links: Vec<Arc<Link>>,
 }
@@ -145,8 +149,8 @@ impl Proxy {
     pub fn start(server: &RedisServer) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port for the proxy");
         let address = listener.local_addr().expect("the proxy's address");
-        let upstream = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
-        let shared = Arc::new(Shared { upstream, state: Mutex::default(), healed: Condvar::new() });
+        let state = State { upstream: Some(address_of(server)), ..State::default() };
+        let shared = Arc::new(Shared { state: Mutex::new(state), healed: Condvar::new() });
         let accepting = Arc::clone(&shared);
         std::thread::spawn(move || accepting.accept(&listener));
         Self { shared, address }
@@ -180,6 +184,7 @@ impl Proxy {
         state.rules.clear();
         state.message_rules.clear();
         state.refusing = false;
+        state.swallowing = false;
         state.healings += 1;
         self.shared.healed.notify_all();
     }
@@ -195,6 +200,21 @@ impl Proxy {
     pub fn refuse(&self) {
         self.shared.state().refusing = true;
         self.close_all();
+    }
+
+    /// Accepts new connections and answers nothing on them, ever: a black hole, until healed for those that come then.
+    pub fn swallow(&self) {
+        self.shared.state().swallowing = true;
+    }
+
+    /// How many connections ended in the black hole.
+    pub fn swallowed(&self) -> usize {
+        self.shared.state().swallowed.len()
+    }
+
+    /// Leads new connections to `server`, as a virtual address does that was moved. Those that are there stay.
+    pub fn redirect(&self, server: &RedisServer) {
+        self.shared.state().upstream = Some(address_of(server));
     }
 
     /// How many requests were struck so far.
@@ -225,11 +245,18 @@ impl Shared {
 
     fn accept(self: &Arc<Self>, listener: &TcpListener) {
         for client in listener.incoming().map_while(Result::ok) {
-            if self.state().closed {
+            let mut state = self.state();
+            if state.closed {
                 return;
             }
+            if state.swallowing {
+                state.swallowed.push(client);
+                continue;
+            }
+            let Some(upstream) = state.upstream else { continue };
+            drop(state);
             // A server that is down looks to the client as what it is: a connection that ends at once.
-            let Ok(link) = Link::open(client, self.upstream) else { continue };
+            let Ok(link) = Link::open(client, upstream) else { continue };
             let link = Arc::new(link);
             let mut state = self.state();
             if state.refusing {
@@ -307,6 +334,10 @@ impl Shared {
         link.close();
         self.state().links.retain(|other| !Arc::ptr_eq(other, link));
     }
+}
+
+fn address_of(server: &RedisServer) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()))
 }
 
 impl Link {

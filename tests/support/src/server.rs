@@ -82,6 +82,33 @@ impl RedisServer {
         panic!("redis-server does not start; its log:\n{}", server.log());
     }
 
+    /// Starts a replica of `master` and returns when it has what that has.
+    #[track_caller]
+    pub fn start_replica_of(master: &Self) -> Self {
+        // Else the master waits for five seconds, in case more replicas come. Every server knows how not to.
+        assert!(master.raw().command(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"]).is_ok());
+        let replica = Self::start();
+        replica.follow(master);
+        replica
+    }
+
+    /// Makes it a replica of `master`, and returns when it has what that has.
+    #[track_caller]
+    pub fn follow(&self, master: &Self) {
+        let mut raw = self.raw();
+        assert!(raw.command(&["REPLICAOF", "127.0.0.1", &master.port.to_string()]).is_ok());
+        crate::eventually("the replica is in step", Duration::from_secs(30), || {
+            let info = raw.command(&["INFO", "replication"]);
+            info.text().is_some_and(|info| info.contains("role:slave") && info.contains("master_link_status:up"))
+        });
+    }
+
+    /// Makes a replica a master.
+    #[track_caller]
+    pub fn promote(&self) {
+        assert!(self.raw().command(&["REPLICAOF", "NO", "ONE"]).is_ok());
+    }
+
     /// One server for all tests of this process. Tests that share it take keys of their own.
     #[track_caller]
     pub fn shared() -> &'static Self {
