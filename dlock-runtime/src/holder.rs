@@ -19,7 +19,8 @@ pub(crate) struct Facts {
 }
 
 /// What a dlock holder leaves beside its lock. In Redis it is the text `fence since-in-µs token who`;
-/// the fence is the last of those that were reserved for the hold.
+/// the fence is the last of those that were reserved for the hold. After `since` and a colon may stand since when the lock
+/// has been handed on without being free.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) fence: u64,
@@ -30,7 +31,7 @@ pub(crate) struct Record {
 impl Record {
     /// When a lock was given away of which the record tells, whoever holds it now, in µs; 0 if it is not a record.
     pub(crate) fn given_at(text: &str) -> u64 {
-        text.split(' ').nth(1).and_then(|since| since.parse().ok()).unwrap_or(0)
+        text.split(' ').nth(1).and_then(given_at).unwrap_or(0)
     }
 
     /// Reads a record, if it was written by the holder whose owner token is `token`: the record outlives its
@@ -38,12 +39,17 @@ impl Record {
     pub(crate) fn parse(text: &str, token: &str) -> Option<Self> {
         let mut parts = text.splitn(4, ' ');
         let fence = parts.next()?.parse().ok()?;
-        let since = parts.next()?.parse().ok()?;
+        let since = parts.next().and_then(given_at)?;
         let owner = parts.next()?;
         let who = parts.next()?;
         let since = SystemTime::UNIX_EPOCH.checked_add(Duration::from_micros(since))?;
         (owner == token).then(|| Self { fence, since, who: who.to_owned() })
     }
+}
+
+/// Reads `since` or `since:unbroken`.
+fn given_at(word: &str) -> Option<u64> {
+    word.split(':').next()?.parse().ok()
 }
 
 impl Holder {
@@ -103,5 +109,12 @@ mod tests {
         assert_eq!(record.who, "web-7 pid 1 deduct stock:<id>");
         assert_eq!(Record::parse(text, "foreign"), None);
         assert_eq!(Record::parse("garbage", "garbage"), None);
+        let handed = "1700000000000001 1700000000000000:1699999999000000 abc-1 web-7";
+        assert_eq!(Record::parse(handed, "abc-1").map(|handed| handed.since), Some(record.since));
+        assert_eq!(
+            Record::given_at(handed),
+            Record::given_at(text),
+            "when it was given away, not since when it is handed on"
+        );
     }
 }

@@ -89,7 +89,7 @@ impl Default for Share {
 }
 
 /// After so long without a break the lock goes free for a moment, so that clients which do not queue are not shut out
-/// for ever.
+/// for ever. Its first turn is passed on however long it took.
 const UNBROKEN: Duration = Duration::from_secs(1);
 
 /// Why a lease is not passed on within the process.
@@ -306,7 +306,7 @@ impl Lease {
         let enough = tenure.turns_wanted >= share.most_turns || now >= tenure.wanted.after(share.longest);
         if !share.turns || (wanted && enough) {
             Yield::ToOthers
-        } else if now >= self.taken.after(UNBROKEN) {
+        } else if tenure.turns > 1 && now >= self.taken.after(UNBROKEN) {
             Yield::ToAnybody
         } else {
             Yield::No

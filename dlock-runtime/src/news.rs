@@ -1,7 +1,10 @@
 //! What the store says without being asked, and what is done about it.
 
 use std::{
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -18,29 +21,43 @@ use crate::{
 const SHORTEST: Duration = Duration::from_millis(20);
 const LONGEST: Duration = Duration::from_secs(2);
 
+/// Nothing is said of a trouble that passes sooner.
+const TOLD_AFTER: Duration = Duration::from_secs(5);
+
 /// Listens for as long as the keeper lives. While nothing is heard, those who wait ask more often.
 pub(crate) async fn follow(desk: Arc<Desk>, identity: Identity) {
+    let told = Arc::<AtomicBool>::default();
     let mut pause = SHORTEST;
-    let mut is_deaf = false;
+    let mut deaf_since = Moment::now();
     loop {
         let (began, era) = (Moment::now(), desk.observer.era());
-        let ears: Arc<dyn Ears> = Arc::new(Listener { desk: Arc::downgrade(&desk), era });
+        let ears = Arc::new(Listener { desk: Arc::downgrade(&desk), era, told: Arc::clone(&told) });
         let error = desk.store.listen(identity, ears, desk.command_timeout).await;
+        let now = Moment::now();
         if desk.hears() {
             // That a connection ended is no trouble yet.
-            is_deaf = false;
-        } else if error.fate != Fate::Refused {
-            desk.observer.heard(era, Some(&error), true);
+            deaf_since = now;
+        }
+        // What is wrong with listening alone passes with a change of the set-up, or when an address leads elsewhere.
+        let lasting = match error.fate {
+            Fate::Refused => true,
+            Fate::Unfit => now.since(deaf_since) > TOLD_AFTER,
+            Fate::NotYet | Fate::WrongType | Fate::Unknown => {
+                if !desk.hears() {
+                    desk.observer.heard(era, Some(&error), true);
+                }
+                false
+            }
+        };
+        if lasting && !told.swap(true, Ordering::Relaxed) {
+            desk.observer.deaf(&error);
         }
         desk.set_hears(false);
         desk.gates.stir();
-        if Moment::now().since(began) > LONGEST {
+        if now.since(began) > 2 * LONGEST {
             pause = SHORTEST;
         }
         if error.fate == Fate::Refused {
-            if !std::mem::replace(&mut is_deaf, true) {
-                desk.observer.deaf(&error);
-            }
             pause = LONGEST;
         }
         tokio::time::sleep(pause).await;
@@ -48,17 +65,22 @@ pub(crate) async fn follow(desk: Arc<Desk>, identity: Identity) {
     }
 }
 
-/// Does not keep the desk alive: the store may keep its listeners.
 struct Listener {
+    /// Not kept alive: the store may keep its listeners.
     desk: Weak<Desk>,
     /// The state of the store when it began to connect.
     era: Era,
+    /// Whether it was said that nothing is heard. Once is enough until messages arrive again.
+    told: Arc<AtomicBool>,
 }
 
 impl Ears for Listener {
     fn listening(&self) {
         if let Some(desk) = self.desk.upgrade() {
             desk.observer.heard(self.era, None, true);
+            if self.told.swap(false, Ordering::Relaxed) {
+                desk.observer.hears_again();
+            }
             desk.set_hears(true);
             desk.gates.stir();
         }

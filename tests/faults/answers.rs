@@ -57,18 +57,6 @@ async fn a_key_of_another_type_is_a_mistake_that_is_named_and_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_fence_record_of_another_type_leaves_no_lock_behind() {
-    let server = RedisServer::start();
-    let runtime = on(server.url()).await;
-    let mut raw = server.raw();
-    raw.command(&["RPUSH", "{faults:record}:fence", "not", "a", "fence"]);
-    let lock = runtime.lock("record").ttl(SOON * 10).wait(WAIT);
-    let refused = error(lock.acquire().await);
-    assert!(matches!(refused, LockError::Config { .. }), "{refused:?}");
-    eventually("nothing is left", SLACK, || !raw.exists("faults:record"));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_overwritten_with_another_type_is_a_loss_and_is_left_alone() {
     let server = RedisServer::start();
     let runtime = on(server.url()).await;

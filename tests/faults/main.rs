@@ -7,6 +7,7 @@ mod idle;
 mod network;
 mod refusals;
 mod server;
+mod spoilt;
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU32, Ordering},

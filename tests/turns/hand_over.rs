@@ -1,12 +1,15 @@
 //! A lock that is given back goes to the runtime that waits for it, directly.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use dlock_testkit::{Raw, RedisServer};
+use dlock_testkit::{RedisServer, eventually};
 
 use crate::{
-    MS, build_some,
-    busy::{Log, take_turns},
+    MS, SOON, build, build_some,
+    busy::{Busy, Log, take_turns},
     commands, got, hand_over_times, hold, line_up, median, nothing_is_left, on, seats, shared, until_they_listen,
     until_waiting, wait_for,
 };
@@ -60,42 +63,76 @@ on_both_stores! {
     }
 }
 
-/// The second of the server's clock: when it changes, a lock goes free for a moment instead.
-fn second(raw: &mut Raw) -> Option<String> {
-    match raw.command(&["TIME"]) {
-        dlock_testkit::Value::List(parts) => parts.first()?.text().map(str::to_owned),
-        _ => None,
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_that_somebody_waits_for_is_never_free_in_between() {
+    for _ in 0..10 {
+        is_handed_over("in-between", Duration::ZERO).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lock_that_somebody_waits_for_is_never_free_in_between() {
-    let (mut raw, lock) = (RedisServer::shared().raw(), "turns:in-between");
-    let [one, other] = build_some(shared()).await;
-    let mut shown = 0;
-    for _ in 0..20 {
-        let before = second(&mut raw);
-        let guard = hold(&one, "in-between").await;
-        let ours = raw.command(&["GET", lock]);
-        let waiting = wait_for(&other, "in-between");
-        until_waiting(&one, "in-between", 1).await;
-        until_they_listen(&mut raw, lock);
-        guard.release().await.expect("ours");
-        let theirs = raw.command(&["GET", lock]);
-        let same_second = second(&mut raw) == before;
-        let (guard, _) = got(waiting).await;
-        if same_second {
-            assert!(theirs.text().is_some() && theirs != ours, "{ours:?}, then {theirs:?}");
-            assert_eq!(raw.command(&["GET", lock]), theirs, "the one who got it is the one to whom it was handed");
-            shown += 1;
-        }
-        guard.release().await.expect("ours");
-        if shown == 3 {
-            break;
-        }
+async fn a_hold_of_more_than_a_second_is_handed_over_directly() {
+    for _ in 0..3 {
+        is_handed_over("long", 1_100 * MS).await;
     }
-    assert!(shown > 0, "no round was within one second of the server's clock");
-    nothing_is_left(&mut raw, lock);
+}
+
+/// Takes a lock that is free, and looks at it right after the release to who waits.
+async fn is_handed_over(key: &'static str, holds: Duration) {
+    let (mut raw, lock) = (RedisServer::shared().raw(), format!("turns:{key}"));
+    let [one, other] = build_some(shared()).await;
+    let guard = hold(&one, key).await;
+    let began = Instant::now();
+    let ours = raw.command(&["GET", &lock]);
+    let waiting = wait_for(&other, key);
+    until_waiting(&one, key, 1).await;
+    until_they_listen(&mut raw, &lock);
+    eventually("it was held for so long", SOON, || began.elapsed() >= holds);
+    guard.release().await.expect("ours");
+    let theirs = raw.command(&["GET", &lock]);
+    let (guard, _) = got(waiting).await;
+    assert!(theirs.text().is_some() && theirs != ours, "{ours:?}, then {theirs:?}");
+    assert_eq!(raw.command(&["GET", &lock]), theirs, "the one who got it is the one to whom it was handed");
+    guard.release().await.expect("ours");
+    nothing_is_left(&mut raw, &lock);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_turn_of_more_than_a_second_is_passed_on_directly() {
+    let (mut raw, lock) = (RedisServer::shared().raw(), "turns:long-turn");
+    let runtime = build(shared()).await;
+    for _ in 0..3 {
+        let guard = hold(&runtime, "long-turn").await;
+        let began = Instant::now();
+        let ours = raw.command(&["GET", lock]);
+        let waiting = wait_for(&runtime, "long-turn");
+        until_waiting(&runtime, "long-turn", 1).await;
+        eventually("it was held for so long", SOON, || began.elapsed() >= 1_100 * MS);
+        guard.release().await.expect("ours");
+        let (guard, _) = got(waiting).await;
+        assert_eq!(raw.command(&["GET", lock]), ours, "the lease stays");
+        guard.release().await.expect("ours");
+        nothing_is_left(&mut raw, lock);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_foreign_client_gets_in_between_holds_of_more_than_a_second() {
+    let (mut raw, lock) = (RedisServer::shared().raw(), "turns:long-holds");
+    let log = Arc::new(Log::default());
+    let tasks = build_some::<2>(shared()).await.map(|runtime| Busy::start(&runtime, "long-holds", 1, 1_100 * MS, &log));
+    let polling = tokio::task::spawn_blocking(move || {
+        eventually("they are busy", SOON, || raw.exists(lock));
+        // It is free for a millisecond, after every second hold.
+        eventually("the foreign client gets in", 2 * SOON, || {
+            (0..200).any(|_| raw.command(&["SET", lock, "foreign", "NX", "PX", "30000"]).is_ok())
+        });
+        assert_eq!(raw.command(&["DEL", lock]).int(), Some(1), "nobody touched it");
+    });
+    polling.await.expect("it gets in");
+    for tasks in tasks {
+        tasks.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,12 +9,12 @@ use std::{
 };
 
 use dlock_runtime::{Builder, Runtime};
-use dlock_testkit::{Fault, Proxy, RedisServer, Rule, eventually_async};
+use dlock_testkit::{Fault, Proxy, Raw, RedisServer, Rule, Value, eventually, eventually_async};
 
 use crate::{
     MS, POLL, SLACK, SOON, build, build_some,
     busy::{Busy, Log, take_turns},
-    got, hold, median, nothing_is_left, on, shared, until_waiting, wait_for,
+    got, hand_over_times, hold, median, nothing_is_left, on, shared, until_waiting, wait_for,
 };
 
 /// What a loaded machine may add to a median.
@@ -221,4 +221,55 @@ async fn a_user_without_permission_for_channels_gets_what_another_gives_back() {
         assert!(median(times.clone()) < POLL + SOME, "{times:?}");
     }
     nothing_is_left(&mut server.raw(), "turns:k");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_black_hole_while_it_subscribes_again_is_left_within_seconds() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(&server);
+    let (holder, waiter) = (build(on(&server)).await, build(on(&server).redis(proxy.url())).await);
+    let mut raw = server.raw();
+    proxy.swallow();
+    let channels = |raw: &mut Raw| match raw.command(&["PUBSUB", "CHANNELS", "dlock:*"]) {
+        Value::List(channels) => channels
+            .iter()
+            .filter_map(|channel| channel.text())
+            .filter(|channel| channel.matches(':').count() == 1)
+            .count(),
+        other => panic!("{other:?}"),
+    };
+    eventually("both listen", SOON, || channels(&mut raw) == 2);
+    raw.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+    let began = eventually("it subscribes again", SOON, || proxy.swallowed() > 0);
+    assert!(began < SOON);
+    let since = Instant::now();
+    eventually("the black hole lasts for a second", SOON, || since.elapsed() > Duration::from_secs(1));
+    let control = Raw::connect(&proxy.url());
+    eventually("the negative control: it swallows", SOON, || proxy.swallowed() > 1);
+    proxy.heal();
+    let time = eventually("it hears again", SOON, || channels(&mut raw) == 2);
+    assert!(time < Duration::from_secs(8), "{time:?}");
+    let times = hand_over_times(&holder, &waiter).await;
+    assert!(median(times.clone()) < 40 * MS, "{times:?}");
+    drop(control);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscription_that_died_without_a_sign_is_found_within_seconds() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(&server);
+    let (holder, waiter) = (build(on(&server)).await, build(on(&server).redis(proxy.url())).await);
+    let times = hand_over_times(&holder, &waiter).await;
+    assert!(median(times.clone()) < 40 * MS, "it hears: {times:?}");
+    let mut raw = server.raw();
+    let subscriptions = |raw: &mut Raw| raw.command_stats().get("subscribe").copied().unwrap_or(0);
+    let before = subscriptions(&mut raw);
+    // Nothing that is published arrives, and the connection stays. New ones are well.
+    proxy.add_for_messages(Rule::new(Fault::Swallow).matching("message").times(1));
+    eventually("the negative control: a message was lost", SOON, || proxy.messages_struck() == 1);
+    let time = eventually("it subscribes anew", SOON, || subscriptions(&mut raw) > before);
+    assert!(time < Duration::from_secs(8), "{time:?}");
+    eventually("its messages arrive", SOON, || subscriptions(&mut raw) > before);
+    let times = hand_over_times(&holder, &waiter).await;
+    assert!(median(times.clone()) < 40 * MS, "{times:?}");
 }

@@ -6,6 +6,7 @@ use super::*;
 use crate::{
     fences::Fences,
     grant::Grant,
+    options::{Defaults, Wishes},
     store::Claim,
     ticket::{Identity, Token},
 };
@@ -230,9 +231,15 @@ async fn a_lease_goes_from_task_to_task_until_it_is_wanted_elsewhere() {
 async fn after_a_second_without_a_break_the_lock_goes_free_for_a_moment() {
     let scene = scene(Rules::default());
     let (place, lease) = scene.head_with_lease(1);
-    let mut next = scene.queue(Moment::NEVER);
+    let (mut next, mut last) = (scene.queue(Moment::NEVER), scene.queue(Moment::NEVER));
+    let terms = Wishes::default().on(&Defaults::default()).expect("valid");
+    let turn = |lease: &Lease| lease.begin(&terms, None, lease.taken);
+    assert!(turn(&lease).is_some());
+    assert!(place.pass(lease.taken.after(SECOND)).is_none(), "the first turn is passed on, however long it took");
+    let place = now(&mut next).await.flatten().expect("its turn comes");
+    assert!(turn(&lease).is_some());
     assert_eq!(place.pass(lease.taken.after(SECOND)).as_ref().map(number), Some(1));
-    assert!(now(&mut next).await.flatten().expect("its turn comes").rests);
+    assert!(now(&mut last).await.flatten().expect("its turn comes").rests);
 }
 
 #[tokio::test(start_paused = true)]

@@ -210,6 +210,9 @@ mod yielding {
     fn after_a_time_without_a_break_to_anybody() {
         let asked = Moment::now();
         let lease = lease(asked);
+        take_turns(&lease, 1, asked);
+        assert_eq!(lease.must_yield(&SHARE, asked.after(UNBROKEN)), Yield::No, "a long turn is passed on once");
+        take_turns(&lease, 1, asked);
         assert_eq!(lease.must_yield(&SHARE, asked.after(UNBROKEN)), Yield::ToAnybody);
         lease.want(asked);
         assert_eq!(lease.must_yield(&SHARE, asked.after(UNBROKEN)), Yield::ToOthers, "those who queue come first");

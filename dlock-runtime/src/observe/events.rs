@@ -8,7 +8,7 @@ use std::{
 };
 
 use metrics::{counter, histogram};
-use tracing::{Level, debug, debug_span, error, trace, warn};
+use tracing::{Level, debug, debug_span, error, info, trace, warn};
 
 use super::{
     BUSY, FAILED, KEEPER_RELEASES, LONG_HOLDS, LOST, Observer, RELEASES_FAILED, RENEWALS, RENEWALS_FAILED,
@@ -175,15 +175,21 @@ impl Observer {
         tell(move || error!(store = &*store, %cause, "the lock store refuses this client"));
     }
 
-    /// The store will not tell this runtime when a lock is handed to it.
+    /// The store does not tell this runtime when a lock is handed to it. The error says what is missing.
     pub(crate) fn deaf(&self, error: &StoreError) {
         let cause = Cause::clone(&error.cause);
         tell(move || {
             warn!(
                 %cause,
-                "this Redis user may not subscribe to `dlock:*`; locks are polled for, and come late and in no order"
+                said = cause.source().map(ToString::to_string),
+                "messages of the store do not arrive; locks are polled for, and come late and in no order"
             );
         });
+    }
+
+    /// Messages arrive again, after it was said that they do not.
+    pub(crate) fn hears_again(&self) {
+        tell(|| info!("messages of the store arrive again"));
     }
 
     pub(crate) fn keeper_released(&self, lock: &'static str) {

@@ -235,7 +235,7 @@ impl StoreError {
                 LockError::Config { reason, source: Some(self.cause) }
             }
             Fate::WrongType => {
-                let reason = format!("the key of the lock `{key}`, or one beside it, holds something else").into();
+                let reason = format!("the key of the lock `{key}` holds something that is no lock").into();
                 LockError::Config { reason, source: Some(self.cause) }
             }
             Fate::NotYet | Fate::Unfit | Fate::Unknown => {

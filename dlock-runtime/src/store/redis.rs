@@ -136,10 +136,7 @@ impl Store for Redis {
         patience: Duration,
     ) -> Pin<Box<dyn Future<Output = StoreError> + Send>> {
         let links = Arc::clone(&self.links);
-        Box::pin(async move {
-            let Err(error) = news::listen(links.client(), identity, ears, patience).await;
-            links.told(error)
-        })
+        Box::pin(async move { news::listen(&links, identity, ears, patience).await })
     }
 }
 

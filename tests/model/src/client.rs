@@ -10,6 +10,7 @@ use crate::{
     network::{Packet, Token},
     properties::Witness,
     remembered::Remembered,
+    store::Ear,
 };
 
 /// What a process knows.
@@ -24,6 +25,7 @@ pub(crate) struct Client {
     pub(crate) lease: Option<Lease>,
     pub(crate) turn: Option<Turn>,
     pub(crate) owed: Vec<Owed>,
+    pub(crate) ear: Ear,
 }
 
 /// A request for the lock that is put to the store again and again.

@@ -92,7 +92,8 @@ impl Client {
         let Some(fence) = lease.block.take() else { return };
         lease.used = fence;
         lease.had_a_turn = true;
-        step.witness.turn_started(fence);
+        let number = lease.number;
+        step.witness.turn_started(step.token(number), fence);
         for turns in [&mut lease.wanted, &mut lease.told].into_iter().flatten() {
             *turns += 1;
         }

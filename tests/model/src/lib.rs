@@ -4,16 +4,19 @@
 //! release that leaves the key free, expiry. Clients (`client.rs`, `lease.rs`) that ask, wait, ask again, take turns, renew, shorten,
 //! reserve, give way, release, repeat a release, cancel and crash, each step at any time or never: a pause is a step that
 //! is not taken. Connections that keep their order and delay everything, and mishaps (`network.rs`): packets lost, astray
-//! or arriving twice. A client of another kind. A clock that is 1% slow. What a client concludes from times and fences is
-//! concluded by the runtime's own `grant.rs`, `inquiry.rs` and `fences.rs`, which are part of this crate by path.
+//! or arriving twice. A replica that hears what is published and becomes the master, with all writes or without the last one,
+//! and clients that listen at the wrong one of the two. A client of another kind. A clock that is 1% slow. What a client
+//! concludes from times and fences is concluded by the runtime's own `grant.rs`, `inquiry.rs` and `fences.rs`, which are part of
+//! this crate by path.
 //!
 //! **What must hold** is in `properties.rs`, and for what no state shows, in `settle.rs`: from every state on, if
 //! nothing bad happens any more, who waits gets the lock in time, and nobody leaves it behind.
 //!
 //! **What is not modelled.** Time goes in ticks of 100 ms: a TTL is 2 to 4 of them, the poll 1, a seat counts for 2, and
 //! what happens within a tick has an order and no length. Mishaps are counted. A packet that is older than the longest TTL
-//! is lost. Redis keeps what it was told: no failover, no eviction, no lost record, and a clock that is not stepped. The
-//! local gate is a list of tasks: its queue, `linger`, `max_hold`, `yield_after` by time, and the break after a second
+//! is lost. But for the one write that a promotion may lose, Redis keeps what it was told (no eviction, no lost record), and
+//! its clock is not stepped; of those whose lock that write was about, nothing is demanded but that they do not stand in the
+//! way. The local gate is a list of tasks: its queue, `linger`, `max_hold`, `yield_after` by time, and the break after a second
 //! are times at which a step may be taken anyway. A client that crashes hears nothing from then on.
 
 #[path = "../../../dlock-runtime/src/fences.rs"]

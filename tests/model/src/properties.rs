@@ -30,6 +30,8 @@ pub const SETTLES: &str = "no lost wake-up and no orphan";
 pub(crate) struct Witness {
     last_fence: u8,
     pub(crate) flaws: Flaws,
+    /// Whose lock changed by a promotion that lost a write: the promise is for as long as the store keeps what it was told.
+    pub(crate) robbed: Vec<Token>,
 }
 
 /// What went wrong on the way to a state.
@@ -42,9 +44,25 @@ pub(crate) struct Flaws {
 }
 
 impl Witness {
-    pub(crate) fn turn_started(&mut self, fence: u8) {
+    pub(crate) fn turn_started(&mut self, token: Token, fence: u8) {
+        if self.robbed.contains(&token) {
+            return;
+        }
         self.flaws.fence_fell |= fence <= self.last_fence;
         self.last_fence = fence;
+    }
+
+    /// The store is as it was before its last write.
+    pub(crate) fn lost_a_write(&mut self, before: &Store, after: &Store) {
+        if (before.lock, before.record) == (after.lock, after.record) {
+            return;
+        }
+        let owners = [before.lock, after.lock].into_iter().flatten().map(|lock| lock.owner);
+        self.robbed
+            .extend(owners.chain([before.record, after.record].into_iter().flatten().map(|record| record.holder)));
+        self.robbed.sort();
+        self.robbed.dedup();
+        self.last_fence = 0;
     }
 
     /// Looks at what a request did to the store.
@@ -72,8 +90,12 @@ pub(crate) fn all() -> Vec<Property<Protocol>> {
         state.witness.flaws
     }
     vec![
-        Property::always(EXCLUSION, |_, state| believers(state).count() <= 1),
-        Property::always(BACKED, |_, state: &State| believers(state).all(|token| state.store.is_owner(token))),
+        Property::always(EXCLUSION, |_, state: &State| {
+            believers(state).filter(|token| !state.witness.robbed.contains(token)).count() <= 1
+        }),
+        Property::always(BACKED, |_, state: &State| {
+            believers(state).all(|token| state.store.is_owner(token) || state.witness.robbed.contains(&token))
+        }),
         Property::always(FENCES, |_, state| !flaws(state).fence_fell),
         Property::always(QUEUE, |_, state| !flaws(state).overtaken),
         Property::always(RETURNED, |_, state| !flaws(state).block_kept),

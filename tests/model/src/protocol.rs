@@ -8,7 +8,7 @@ use crate::{
     clock::Tick,
     network::{FOREIGN, Network, Packet, Token},
     properties::{self, Witness},
-    store::{Lock, Store, Surroundings},
+    store::{Ear, Lock, Store, Surroundings},
 };
 
 /// For how long the client of another kind takes the key.
@@ -27,6 +27,8 @@ pub struct Protocol {
 pub struct State {
     pub(crate) now: Tick,
     pub(crate) store: Store,
+    /// What a replica has that lacks the last write, as long as it may yet be promoted.
+    before: Option<Store>,
     pub(crate) network: Network,
     pub(crate) clients: Vec<Client>,
     pub(crate) mishaps: Mishaps,
@@ -55,6 +57,12 @@ pub enum Action {
     ForeignTakes,
     ForeignReleases,
     RestEnds,
+    /// The replica becomes the master. No connection is closed by that: who listened at the one listens at the other.
+    Promote,
+    /// The same, and it lacks the last write.
+    PromoteWithoutLastWrite,
+    /// The client notices that it listens at a replica, and moves.
+    Move(u8),
 }
 
 impl Protocol {
@@ -119,6 +127,16 @@ impl Protocol {
             }
             Action::ForeignReleases => state.store.lock = None,
             Action::RestEnds => state.store.rests = false,
+            Action::Promote => promote(state),
+            Action::PromoteWithoutLastWrite => {
+                if let Some(lacking) = state.before.take() {
+                    state.witness.lost_a_write(&state.store, &lacking);
+                    state.store = lacking;
+                    state.store.expire(state.now);
+                }
+                promote(state);
+            }
+            Action::Move(id) => state.clients[usize::from(id)].ear = Ear::Here,
         }
     }
 
@@ -148,7 +166,7 @@ impl Protocol {
     }
 
     fn carry_out(&self, state: &mut State, request: Packet) {
-        let listening: Vec<bool> = state.clients.iter().map(|client| !client.crashed).collect();
+        let listening: Vec<_> = state.clients.iter().map(|client| (!client.crashed).then_some(client.ear)).collect();
         let mut around = Surroundings {
             now: state.now,
             floor: self.floor(state),
@@ -161,11 +179,22 @@ impl Protocol {
         };
         let before = state.store.clone();
         let reply = state.store.carry_out(request, &mut around);
+        if state.mishaps.promotions > 0 && before != state.store {
+            state.before = Some(before.clone());
+        }
         state.witness.carried_out(request, &before, &state.store, &around);
-        let heard = around.listens(request.token());
+        let heard = around.reaches(request.token());
         for packet in around.messages.into_iter().chain(heard.then_some(reply)) {
             state.network.send(packet);
         }
+    }
+
+    fn client(&self, id: usize) -> Client {
+        let mut client = Client::default();
+        if id >= self.scenario.at_replica {
+            client.ear = Ear::AtReplica;
+        }
+        client
     }
 
     /// The time as a fence.
@@ -198,6 +227,7 @@ impl Protocol {
             (client.can_release_again(now).is_some() && !network.expects(id, releases), Action::ReleaseAgain(id)),
             (client.ask.is_some() && state.mishaps.cancels > 0, Action::Cancel(id)),
             (state.mishaps.crashes > 0, Action::Crash(id)),
+            (client.ear == Ear::AtReplica, Action::Move(id)),
         ];
         actions.extend(offers.into_iter().filter_map(|(possible, action)| possible.then_some(action)));
     }
@@ -211,8 +241,9 @@ impl Model for Protocol {
         vec![State {
             now: 1,
             store: Store::default(),
+            before: None,
             network: Network::new(self.scenario.clients.len()),
-            clients: vec![Client::default(); self.scenario.clients.len()],
+            clients: (0..self.scenario.clients.len()).map(|id| self.client(id)).collect(),
             mishaps: self.scenario.mishaps,
             witness: Witness::default(),
         }]
@@ -244,6 +275,12 @@ impl Model for Protocol {
         if state.store.rests {
             actions.push(Action::RestEnds);
         }
+        if state.mishaps.promotions > 0 {
+            actions.push(Action::Promote);
+            if state.before.is_some() {
+                actions.push(Action::PromoteWithoutLastWrite);
+            }
+        }
         if state.now < self.scenario.horizon {
             actions.push(Action::Tick);
         }
@@ -259,6 +296,17 @@ impl Model for Protocol {
         let mut all = properties::all();
         all.retain(|property| self.only.is_none_or(|only| property.name == only));
         all
+    }
+}
+
+fn promote(state: &mut State) {
+    state.mishaps.promotions -= 1;
+    state.before = None;
+    for client in state.clients.iter_mut().filter(|client| !client.crashed) {
+        client.ear = match client.ear {
+            Ear::Here => Ear::AtReplica,
+            Ear::AtReplica => Ear::Here,
+        };
     }
 }
 

@@ -18,8 +18,10 @@ pub struct Scenario {
     pub fences_per_tick: u8,
     /// For how many ticks a seat in the queue counts after it was asked for.
     pub seat: u8,
-    /// Every so many ticks a release leaves the key free.
+    /// After so many ticks without being free, the key is left free by a release.
     pub free_every: u8,
+    /// The clients from this one on listen at a replica when the run starts.
+    pub at_replica: usize,
     /// How many turns may start once it is known that somebody waits elsewhere.
     pub turns_when_wanted: u8,
     /// How often something bad happens in one run.
@@ -61,6 +63,8 @@ pub struct Mishaps {
     pub repeats: u8,
     /// Times that a client of another kind takes the free key, for two ticks.
     pub foreign: u8,
+    /// Times that the replica becomes the master, with all writes or without the last one.
+    pub promotions: u8,
 }
 
 /// A rule that is left out or done wrong. The checks must notice each.
@@ -76,6 +80,7 @@ pub enum Weakened {
     RenewWithoutToken,
     RenewalShortens,
     HandedToTheDead,
+    PublishedBeforeLooking,
     QueueJumped,
     BlockKept,
     BlockReturnedUnchecked,
@@ -99,6 +104,7 @@ impl Scenario {
             fences_per_tick: 1,
             seat: 2,
             free_every: u8::MAX,
+            at_replica: usize::MAX,
             turns_when_wanted: 1,
             mishaps: Mishaps::default(),
             weakened: None,

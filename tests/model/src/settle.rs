@@ -4,7 +4,7 @@
 //! world that got well: what is under way arrives, clients do what they have to do as soon as they can, and only then the
 //! time goes on. There every live waiter must get the lock when it can be had.
 
-use crate::{Action, Protocol, State, client::Client, clock::Tick};
+use crate::{Action, Protocol, State, client::Client, clock::Tick, store::Ear};
 
 /// What goes wrong even in a world that got well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,9 @@ impl Protocol {
         let mut state = state.clone();
         self.calm_down(&mut state);
         let start = state.now;
-        let patience = self.left_to_the_dead(&state) + GRACE;
+        // Who listens elsewhere is told nothing, and finds out by asking.
+        let untold = self.live(&state).filter(|(_, client)| client.ear == Ear::AtReplica).count() as Tick;
+        let patience = self.left_to_the_dead(&state) + GRACE * (1 + untold);
         let mut idle = 0;
         while !self.is_over(&state) {
             if state.now > start + GRACE && self.orphaned(&state) {
@@ -86,7 +88,8 @@ impl Protocol {
         let alive = |client: &&Client| !client.crashed;
         state.store.lock.is_some_and(|lock| {
             let client = state.clients.get(usize::from(lock.owner.client)).filter(alive);
-            client.is_some_and(|client| !client.uses(lock.owner))
+            let robbed = state.witness.robbed.contains(&lock.owner);
+            client.is_some_and(|client| !client.uses(lock.owner) && !robbed)
         })
     }
 }

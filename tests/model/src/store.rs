@@ -31,6 +31,8 @@ pub(crate) struct Record {
     /// scripts see the same time, so the order is what a comparison of two times says.
     pub(crate) since: (Tick, u8),
     pub(crate) holder: Token,
+    /// When the lock was last free, if it was handed to the holder directly. Left out where no release leaves it free.
+    pub(crate) unbroken: Option<Tick>,
 }
 
 /// A place in the queue.
@@ -49,12 +51,22 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) floor: u8,
     pub(crate) block: u8,
     pub(crate) seat: Tick,
-    /// Every so many ticks a release leaves the key free.
+    /// After so many ticks without being free, the key is left free by a release.
     pub(crate) free_every: Tick,
     pub(crate) weakened: Option<Weakened>,
-    /// Which clients have a connection that listens.
-    pub(crate) listening: &'a [bool],
+    /// Where each client listens; nowhere if it crashed.
+    pub(crate) listening: &'a [Option<Ear>],
     pub(crate) messages: Vec<Packet>,
+}
+
+/// Where a client listens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) enum Ear {
+    /// At the server that carries requests out.
+    #[default]
+    Here,
+    /// At a replica of it: what is published arrives, and the scripts do not know.
+    AtReplica,
 }
 
 impl Surroundings<'_> {
@@ -62,12 +74,23 @@ impl Surroundings<'_> {
         self.weakened == Some(weakened)
     }
 
-    pub(crate) fn listens(&self, token: Token) -> bool {
-        self.listening.get(usize::from(token.client)).copied().unwrap_or(false)
+    fn ear(&self, token: Token) -> Option<Ear> {
+        self.listening.get(usize::from(token.client)).copied().flatten()
     }
 
+    /// Whether somebody is there to hear, as far as this server knows.
+    pub(crate) fn listens(&self, token: Token) -> bool {
+        self.ear(token) == Some(Ear::Here)
+    }
+
+    /// Whether replies and messages arrive.
+    pub(crate) fn reaches(&self, token: Token) -> bool {
+        self.ear(token).is_some()
+    }
+
+    /// A message goes to the subscribers of replicas, too.
     fn publish(&mut self, message: Packet) {
-        if self.listens(message.token()) {
+        if self.reaches(message.token()) {
             self.messages.push(message);
         }
     }
@@ -111,7 +134,8 @@ impl Store {
     fn mint(&mut self, token: Token, around: &Surroundings<'_>) -> u8 {
         let first = around.floor.max(self.record.map_or(0, |record| record.last + 1));
         let order = self.record.map_or(0, |record| record.since.1) + 1;
-        self.record = Some(Record { last: first + around.block - 1, since: (around.now, order), holder: token });
+        let last = first + around.block - 1;
+        self.record = Some(Record { last, since: (around.now, order), holder: token, unbroken: None });
         first
     }
 
@@ -126,7 +150,7 @@ impl Store {
             None if self.rests && self.queue.first().is_none_or(|seat| seat.token != token) => {}
             None => {
                 self.rests = false;
-                if self.hand_over(token, false, around).is_none() {
+                if self.hand_over(token, false, None, around).is_none() {
                     self.lock = Some(lease);
                     self.leave_queue(token);
                     let first = self.mint(token, around);
@@ -181,9 +205,11 @@ impl Store {
     }
 
     fn reserve(&mut self, token: Token, around: &Surroundings<'_>) -> u8 {
-        let since = self.record.filter(|record| record.holder == token).map(|record| record.since);
+        let before = self.record.filter(|record| record.holder == token);
         let first = self.mint(token, around);
-        self.record = self.record.map(|record| Record { since: since.unwrap_or(record.since), ..record });
+        if let (Some(record), Some(before)) = (&mut self.record, before) {
+            *record = Record { last: record.last, ..before };
+        }
         first
     }
 
@@ -202,29 +228,36 @@ impl Store {
         {
             record.last = used;
         }
+        self.lock = None;
         if self.queue.is_empty() {
-            self.lock = None;
             return;
         }
-        let period = |tick: Tick| tick / around.free_every;
-        let free = self.record.is_some_and(|record| period(record.since.0) != period(around.now));
-        if free {
-            self.lock = None;
-            self.rests = true;
-        }
-        if self.hand_over(token, free, around).is_none() {
-            self.lock = None;
-        }
+        let own = self.record.filter(|record| record.holder == token);
+        let handed = own.and_then(|record| record.unbroken);
+        let free = handed.is_some_and(|since| around.now - since >= around.free_every);
+        self.rests |= free;
+        let unbroken = handed.or(own.map(|record| record.since.0)).unwrap_or(around.now);
+        self.hand_over(token, free, Some(unbroken), around);
     }
 
     /// hand_over.lua: the first in the queue who is there to hear of it gets the lock, or is told that it is free.
-    fn hand_over(&mut self, me: Token, free: bool, around: &mut Surroundings<'_>) -> Option<Token> {
+    fn hand_over(
+        &mut self,
+        me: Token,
+        free: bool,
+        unbroken: Option<Tick>,
+        around: &mut Surroundings<'_>,
+    ) -> Option<Token> {
         loop {
             let seat = *self.queue.first()?;
             if seat.token == me {
                 return None;
             }
-            let there = seat.counts >= around.now && around.listens(seat.token);
+            let asked = seat.counts >= around.now;
+            if asked && !around.listens(seat.token) && around.is(Weakened::PublishedBeforeLooking) {
+                self.undone(seat.token, free, around);
+            }
+            let there = asked && around.listens(seat.token);
             let heard = there || around.is(Weakened::HandedToTheDead);
             if heard && free {
                 around.publish(Packet::Free { token: seat.token, sent: around.now });
@@ -234,12 +267,27 @@ impl Store {
             if heard {
                 self.lock = Some(Lock { owner: seat.token, expires: around.now + seat.ttl });
                 let fence = self.mint(seat.token, around);
-                let waiting = !self.queue.is_empty();
-                let by_fence = around.is(Weakened::MessagesJudgedByFence);
-                let since = self.record.map_or(0, |record| if by_fence { fence } else { record.since.1 });
-                around.publish(Packet::HandedOver { token: seat.token, fence, since, waiting, sent: around.now });
+                if let Some(record) = self.record.as_mut().filter(|_| around.free_every != Tick::MAX) {
+                    record.unbroken = unbroken;
+                }
+                around.publish(self.handed_over(seat.token, fence, around));
                 return Some(seat.token);
             }
         }
+    }
+
+    fn handed_over(&self, token: Token, fence: u8, around: &Surroundings<'_>) -> Packet {
+        let waiting = !self.queue.is_empty();
+        let by_fence = around.is(Weakened::MessagesJudgedByFence);
+        let since = self.record.map_or(0, |record| if by_fence { fence } else { record.since.1 });
+        Packet::HandedOver { token, fence, since, waiting, sent: around.now }
+    }
+
+    /// What the script did once: it published, looked how many heard it, and took back what nobody had. The message is under way.
+    fn undone(&self, token: Token, free: bool, around: &mut Surroundings<'_>) {
+        let mut aside = self.clone();
+        let fence = aside.mint(token, around);
+        let message = aside.handed_over(token, fence, around);
+        around.publish(if free { Packet::Free { token, sent: around.now } } else { message });
     }
 }

@@ -4,7 +4,7 @@
 mod scenarios;
 
 use dlock_model::{BACKED, EXCLUSION, FENCES, QUEUE, RETURNED, SETTLES, Scenario, Weakened, YIELDS, find};
-use scenarios::{cancel, crash, shortening, shortening_of_another, slow, terms};
+use scenarios::{cancel, crash, promotion, replica, shortening, shortening_of_another, slow, terms};
 
 fn caught(rule: Weakened, scenario: Scenario, property: &'static str) {
     let report = find(scenario.without(rule), property);
@@ -31,6 +31,8 @@ weakened! {
     a_renewal_without_a_look_at_the_token: RenewWithoutToken, shortening_of_another(3), BACKED;
     a_renewal_that_shortens: RenewalShortens, terms(4), EXCLUSION;
     a_hand_over_to_the_dead: HandedToTheDead, crash(4), SETTLES;
+    a_message_to_who_listens_at_a_replica: PublishedBeforeLooking, replica(3), EXCLUSION;
+    a_message_to_who_listens_at_a_demoted_master: PublishedBeforeLooking, promotion(4), BACKED;
     a_queue_that_is_jumped: QueueJumped, slow(4), QUEUE;
     a_block_that_is_kept: BlockKept, slow(3), RETURNED;
     a_block_that_is_returned_when_another_was_minted: BlockReturnedUnchecked, slow(4), FENCES;

@@ -45,4 +45,7 @@ explored! {
     shortening: 5, 6;
     shortening_of_another: 2, 3;
     foreign: 3, 4;
+    replica: 3, 4;
+    promotion: 3, 4;
+    promotion_of_a_listener: 3, 4;
 }

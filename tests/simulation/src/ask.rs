@@ -217,8 +217,8 @@ pub(crate) fn seat(token: &str, ttl: u64, count: u32, process: usize) -> String 
 
 /// The second number of a record, 0 if there is none.
 fn given_away_at(record: &[u8]) -> u64 {
-    let digits = record.split(|byte| *byte == b' ').nth(1).and_then(|digits| std::str::from_utf8(digits).ok());
-    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
+    let word = record.split(|byte| *byte == b' ').nth(1).and_then(|word| std::str::from_utf8(word).ok());
+    word.and_then(|word| word.split(':').next()?.parse().ok()).unwrap_or(0)
 }
 
 pub(crate) fn who(process: usize) -> String {

@@ -123,6 +123,9 @@ impl Redis {
                 Some(members) => members.map(|members| Reply::Int(members.len() as i64)),
             },
             [b"ZCOUNT", key, low, high] => self.zcount(key, low, high),
+            [b"PUBSUB", b"NUMSUB", channel] => {
+                Ok(Reply::List(vec![Reply::Text(channel.to_vec()), Reply::Int(self.listeners(channel))]))
+            }
             [b"PUBLISH", channel, message] => {
                 self.published.push((channel.to_vec(), message.to_vec()));
                 Ok(Reply::Int(self.listeners(channel)))

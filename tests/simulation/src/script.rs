@@ -16,9 +16,9 @@ macro_rules! script {
     };
 }
 
-const ACQUIRE: &str = script!("mint", "acquire", "hand_over", "wait");
+const ACQUIRE: &str = script!("mint", "acquire", "mend", "hand_over", "wait");
 const RENEW: &str = script!("mint", "renew", "reserve");
-const RELEASE: &str = script!("release", "hand_over", "give");
+const RELEASE: &str = script!("release", "mend", "hand_over", "give");
 
 /// Lua with the scripts loaded.
 #[derive(Debug)]

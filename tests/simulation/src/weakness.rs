@@ -56,16 +56,16 @@ impl Weakness {
                 &[("if redis.call('GET', KEYS[1]) ~= ARGV[1] then", "if false then")]
             }
             (Self::RenewWithoutToken, "renew") => &[("if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end", "")],
-            (Self::LastComesFirst, "acquire" | "release") => &[(
-                "local seat = redis.call('ZRANGE', KEYS[3], 0, 0)",
-                "local seat = redis.call('ZRANGE', KEYS[3], -1, -1)",
-            )],
+            (Self::LastComesFirst, "acquire" | "release") => {
+                &[("local seat = helper('ZRANGE', KEYS[3], 0, 0)", "local seat = helper('ZRANGE', KEYS[3], -1, -1)")]
+            }
             (Self::BlockReturnedBlindly, "release") => {
                 &[("and last == ARGV[5] then", "and tonumber(ARGV[2]) < tonumber(last) then")]
             }
-            (Self::HandOverToTheDead, "acquire" | "release") => {
-                &[("if counts < now / 1000 then", "if false then"), ("told ~= 0 and", ""), ("and told > 0", "")]
-            }
+            (Self::HandOverToTheDead, "acquire" | "release") => &[
+                ("if token and counts >= now / 1000 then", "if token then"),
+                ("heard = not listeners.err and tonumber(listeners[2]) > 0", "heard = true"),
+            ],
             (Self::FenceWithoutTimeFloor, "acquire" | "renew") => {
                 &[(MINT, MINT_WITHOUT_TIME_FLOOR), ("math.max(last + 1, now)", "last + 1")]
             }

@@ -80,11 +80,15 @@ fn text(text: String) -> Shape {
         // A record: last fence, since, token, who.
         Err(_) => Shape::Text(
             text.split(' ')
-                .map(|word| if word.len() > 12 && word.parse::<u64>().is_ok() { "#" } else { word })
+                .map(|word| if word.split(':').any(is_of_the_clock) { "#" } else { word })
                 .collect::<Vec<_>>()
                 .join(" "),
         ),
     }
+}
+
+fn is_of_the_clock(number: &str) -> bool {
+    number.len() > 12 && number.parse::<u64>().is_ok()
 }
 
 fn int(number: i64) -> Shape {
@@ -128,6 +132,8 @@ fn the_subset_answers_as_redis_does() {
     scripts(&mut Pair::new(&server));
     server.raw().command(&["FLUSHALL"]);
     expiry(&mut Pair::new(&server));
+    server.raw().command(&["FLUSHALL"]);
+    spoilt(&mut Pair::new(&server));
 }
 
 fn commands(pair: &mut Pair) {
@@ -139,13 +145,14 @@ fn commands(pair: &mut Pair) {
         ZCOUNT z -inf 3|ZCOUNT none 0 1|ZADD z 1800000000000000 far|ZADD z 5 b|ZRANGE z 0 -1|ZREM z a|\
         ZREM z a|ZREM none a|GET z|SET z 1 GET|SET z 1 NX|ZADD new 1 a|ZREM new a|ZCARD new|ZSCORE new a|\
         ZRANGE new 0 0|ZCOUNT new 0 1|PEXPIRE z 9000|PTTL z|SET z 1|ZREM z far|DEL z|ZADD z 1 a|ZREM z a|\
-        PTTL z|PUBLISH nobody hello";
+        PTTL z|PUBLISH nobody hello|PUBSUB NUMSUB nobody";
     for line in table.split('|') {
         pair.command(&line.split_whitespace().collect::<Vec<_>>());
     }
     pair.listen("somebody");
     pair.listen("somebody");
     pair.command(&["PUBLISH", "somebody", "hello"]);
+    pair.command(&["PUBSUB", "NUMSUB", "somebody"]);
 }
 
 fn conversions(pair: &mut Pair) {
@@ -233,19 +240,44 @@ fn scripts(pair: &mut Pair) {
     }
 }
 
-/// Once in each second of the clock the first in the queue is told only that the lock is free. The two clocks differ,
-/// so the record is made to say in which second the lock was last given away; in the same run of a script, in which no
-/// new second begins.
+/// About once a second the first in the queue is told only that the lock is free. The two clocks differ, so the record is
+/// made to say in which second the lock was free the last time; in the same run of a script, in which no new second begins.
 fn since(second: &str) -> String {
     format!(
         "do \
            local time = redis.call('TIME') \
-           local last, who = string.match(redis.call('GET', KEYS[2]) or '', '^(%d+) %d+ (.*)$') \
+           local record = redis.pcall('GET', KEYS[2]) \
+           local last, who = string.match(type(record) == 'string' and record or '', '^(%d+) %S+ (.*)$') \
            if last then \
-             redis.call('SET', KEYS[2], last .. ' ' .. string.format('%.0f', {second} * 1000000 + 1) .. ' ' .. who) \
+             local since = string.format('%.0f:%.0f', time[1] * 1000000, {second} * 1000000 + 1) \
+             redis.call('SET', KEYS[2], last .. ' ' .. since .. ' ' .. who) \
            end \
          end\n"
     )
+}
+
+/// Helper keys of another type are begun anew.
+fn spoilt(pair: &mut Pair) {
+    let [acquire, release] = ["acquire", "release"].map(Host::text);
+    let ask = |token| [token, "30000", "4", "a host", "99999999", "20000", "1"];
+    let leave = |token| [token, "", "0b-1 30000 4 a host", "99999999"];
+    let mut clock = 1_800_000_000_000_000;
+    let takings = [(acquire, ask(A).to_vec()), (acquire, ask(B).to_vec()), (release, leave(A).to_vec())];
+    for (number, key) in KEYS[1..].iter().enumerate() {
+        for (script, args) in &takings {
+            pair.pass(1, &mut clock);
+            let spoil =
+                if number == 0 { "redis.call('ZADD', KEYS[1], 1, 'x')" } else { "redis.call('SET', KEYS[1], 'x')" };
+            pair.same(&format!("redis.call('DEL', KEYS[1]) {spoil} return 1"), &[key], &[]);
+            pair.same(script, &KEYS, args);
+            pair.same("return redis.call('GET', KEYS[1])", &KEYS, &[]);
+        }
+        pair.same(release, &KEYS, &leave(A));
+        pair.same(release, &KEYS, &leave(B));
+        for key in KEYS {
+            pair.command(&["DEL", key]);
+        }
+    }
 }
 
 fn expiry(pair: &mut Pair) {

@@ -16,7 +16,7 @@ use std::{
 use redis::{AsyncConnectionConfig, Client, RedisError, aio::MultiplexedConnection};
 use tokio::{
     runtime::{Handle, Id},
-    sync::oneshot,
+    sync::{Notify, oneshot},
 };
 
 use super::{
@@ -35,6 +35,7 @@ pub(super) struct Links {
     /// Whether the server does not take scripts by their hash.
     pub(super) by_text: AtomicBool,
     by_runtime: Mutex<HashMap<Id, Arc<Link>>>,
+    signs: Arc<Notify>,
 }
 
 impl Links {
@@ -42,7 +43,7 @@ impl Links {
         // Whoever asks brings a timeout of its own, for connecting and answering together.
         let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         let (known, by_text) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { client, config, place, known, by_text, by_runtime: Mutex::default() }
+        Self { client, config, place, known, by_text, by_runtime: Mutex::default(), signs: Arc::default() }
     }
 
     pub(super) fn place(&self) -> &str {
@@ -92,7 +93,12 @@ impl Links {
         let (life, end) = oneshot::channel::<()>();
         // This task ends with its runtime, or with the link.
         here.spawn(async move { _ = end.await });
-        let link = Arc::new(Link { life, current: Mutex::default(), connecting: tokio::sync::Mutex::default() });
+        let link = Arc::new(Link {
+            life,
+            current: Mutex::default(),
+            connecting: tokio::sync::Mutex::default(),
+            signs: Arc::clone(&self.signs),
+        });
         links.insert(here.id(), Arc::clone(&link));
         Ok(link)
     }
@@ -107,20 +113,28 @@ impl Links {
         if let Some((generation, connection)) = link.current() {
             return Ok(Used { generation, connection, fresh: true });
         }
-        let connection = self
-            .client
-            .get_multiplexed_async_connection_with_config(&self.config)
-            .await
-            .map_err(|error| self.not_connected(error))?;
+        let connection = self.fresh().await?;
         let mut current = lock(&link.current);
         let generation = current.generation + 1;
         *current = Current { generation, connection: Some(connection.clone()) };
         Ok(Used { generation, connection, fresh: true })
     }
+
+    /// A connection that is no link's, to wherever the address leads now.
+    pub(super) async fn fresh(&self) -> Result<MultiplexedConnection, StoreError> {
+        let connection = self.client.get_multiplexed_async_connection_with_config(&self.config).await;
+        connection.map_err(|error| self.not_connected(error))
+    }
+
+    /// Returns when some connection was taken out of service since the last time, which may be a sign of a failover.
+    pub(super) async fn sign(&self) {
+        self.signs.notified().await;
+    }
 }
 
 /// The connection of one tokio runtime.
 pub(super) struct Link {
+    signs: Arc<Notify>,
     life: oneshot::Sender<()>,
     current: Mutex<Current>,
     connecting: tokio::sync::Mutex<()>,
@@ -164,9 +178,16 @@ impl Link {
     /// Takes the connection out of service, unless somebody did so and made a new one.
     pub(super) fn abandon(&self, generation: u64) {
         let mut current = lock(&self.current);
-        if current.generation == generation {
-            current.connection = None;
+        if current.generation == generation && current.connection.take().is_some() {
+            drop(current);
+            self.signs.notify_one();
         }
+    }
+
+    /// Has the next question made on a new connection; those under way stay where they are.
+    pub(super) fn renew(&self) {
+        // What comes out is dropped outside of the lock.
+        let _before = lock(&self.current).connection.take();
     }
 }
 

@@ -13,9 +13,9 @@ macro_rules! script {
     };
 }
 
-pub(super) static ACQUIRE: LazyLock<Script> = script!("mint", "acquire", "hand_over", "wait");
+pub(super) static ACQUIRE: LazyLock<Script> = script!("mint", "acquire", "mend", "hand_over", "wait");
 pub(super) static RENEW: LazyLock<Script> = script!("mint", "renew", "reserve");
-pub(super) static RELEASE: LazyLock<Script> = script!("release", "hand_over", "give");
+pub(super) static RELEASE: LazyLock<Script> = script!("release", "mend", "hand_over", "give");
 pub(super) static INSPECT: LazyLock<Script> = script!("inspect");
 
 pub(super) struct Script {

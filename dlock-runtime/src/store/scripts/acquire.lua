@@ -9,10 +9,12 @@
 -- ARGV[7] 1 if it asked before
 -- Reply {1, first fence, how many wait} granted; {0, ttl in ms, token, record, how many wait} busy
 -- An error means that nothing was locked.
+-- A helper key (KEYS[2] to [4]) of another type never keeps a lock from being taken: it is begun anew.
 -- Asked again with the token that holds, it grants again with the same fences, and the lease starts anew.
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-if redis.call('ZCARD', KEYS[3]) == 0 and redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
+local waiting = redis.pcall('ZCARD', KEYS[3])
+if waiting == 0 and redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
   local fence = mint(ARGV[1], ARGV[4], ARGV[3], ARGV[5], now)
   if type(fence) == 'table' then redis.call('DEL', KEYS[1]) return fence end
   return {1, fence, 0}

@@ -1,38 +1,50 @@
 -- Gives the lock to the first in the queue who is there to hear of it. Who has not asked for a while, or whose process
--- does not listen, loses the seat: if it lives, it asks again and stands at the end.
+-- does not listen at this very server, loses the seat: if it lives, it asks again and stands at the end.
 -- With `free`, the first one is only told that the lock is free, and keeps the seat.
+-- `last` is the last fence of the record. `unbroken` is since when the lock has been handed on without being free, in us;
+-- nil if it was free now.
 -- Returns the token of who was told; nil if nobody is there, or if it is `me` who comes first.
-local function hand_over(me, kept, free)
+--
+-- A message goes to the subscribers of replicas, too, and cannot be called back. So it is the last thing to happen: whether
+-- somebody listens here is known before, and all that can fail comes before.
+local function hand_over(me, kept, free, last, unbroken)
+  last = tonumber(last) or 0
   while true do
-    local seat = redis.call('ZRANGE', KEYS[3], 0, 0)[1]
+    local seat = helper('ZRANGE', KEYS[3], 0, 0)[1]
     if not seat then return nil end
-    local token, ttl, count, who = string.match(seat, '^(%S+) (%d+) (%d+) (.*)$')
-    if token == me then return nil end
+    local token, ttl, count, who = string.match(seat, '^(%x+%-%x+) (%d+) (%d+) (.*)$')
+    if token and token == me then return nil end
     local time = redis.call('TIME')
     local now = time[1] * 1000000 + time[2]
-    local counts = tonumber(redis.call('ZSCORE', KEYS[4], seat) or 0)
-    local channel = 'dlock:' .. string.match(token, '^%x+')
-    local told
-    if counts < now / 1000 then
-      told = 0
-    elseif free then
-      told = redis.pcall('PUBLISH', channel, 'free ' .. token .. ' ' .. KEYS[1])
-    else
-      local last = tonumber(string.match(redis.call('GET', KEYS[2]) or '', '^%d+')) or 0
-      local fence = math.max(last + 1, now)
+    local counts = tonumber(helper('ZSCORE', KEYS[4], seat) or 0)
+    local channel = 'dlock:' .. (token and string.match(token, '^%x+') or '')
+    local heard = false
+    if token and counts >= now / 1000 then
+      local listeners = redis.pcall('PUBSUB', 'NUMSUB', channel)
+      heard = not listeners.err and tonumber(listeners[2]) > 0
+    end
+    if heard and free then
+      if type(redis.pcall('PUBLISH', channel, 'free ' .. token .. ' ' .. KEYS[1])) == 'number' then return token end
+    end
+    redis.call('ZREM', KEYS[3], seat)
+    redis.call('ZREM', KEYS[4], seat)
+    if heard and not free then
+      -- What is beyond all times is no fence of ours (mint.lua).
+      local fence = last < 9e15 and math.max(last + 1, now) or now
+      local since = string.format(unbroken and ' %.0f:%.0f ' or ' %.0f ', now, unbroken or 0)
       -- It holds the lock before it is told, so that it can trust the message.
-      redis.call('SET', KEYS[1], token, 'PX', ttl)
-      told = redis.pcall('PUBLISH', channel,
-        string.format('granted %s %.0f %d %.0f ', token, fence, redis.call('ZCARD', KEYS[3]) - 1, now) .. KEYS[1])
-      if told ~= 0 and type(told) == 'number' then
-        redis.call('SET', KEYS[2], string.format('%.0f %.0f ', fence + count - 1, now) .. token .. ' ' .. who, 'PX', kept)
+      local done = redis.pcall('SET', KEYS[1], token, 'PX', ttl)
+      if not done.err then
+        last = fence + count - 1
+        done = redis.pcall('SET', KEYS[2], string.format('%.0f', last) .. since .. token .. ' ' .. who, 'PX', kept)
       end
+      if not done.err then
+        done = redis.pcall('PUBLISH', channel,
+          string.format('granted %s %.0f %d %.0f ', token, fence, redis.call('ZCARD', KEYS[3]), now) .. KEYS[1])
+        if type(done) == 'number' then return token end
+      end
+      -- Nothing was published, so nobody believes it.
+      redis.call('DEL', KEYS[1])
     end
-    local heard = type(told) == 'number' and told > 0
-    if not (heard and free) then
-      redis.call('ZREM', KEYS[3], seat)
-      redis.call('ZREM', KEYS[4], seat)
-    end
-    if heard then return token end
   end
 end

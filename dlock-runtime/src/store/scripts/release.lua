@@ -7,11 +7,14 @@
 -- With an empty queue and no fence to return it needs nothing but the lock itself.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   if ARGV[3] ~= '' then
-    redis.call('ZREM', KEYS[3], ARGV[3])
-    redis.call('ZREM', KEYS[4], ARGV[3])
+    for place = 3, 4 do
+      local gone = redis.pcall('ZREM', KEYS[place], ARGV[3])
+      -- What is no set has no seat.
+      if type(gone) == 'table' and not string.find(gone.err, 'WRONGTYPE', 1, true) then return gone end
+    end
   end
   return 0
 end
--- Helper keys that somebody spoilt must not keep the lock from being released.
+-- A helper key that somebody spoilt must not keep the lock from being released.
 local waiting = redis.pcall('ZCARD', KEYS[3])
 if waiting == 0 and ARGV[2] == '' then return redis.call('DEL', KEYS[1]) end

@@ -1,46 +1,56 @@
 -- The rest of acquire.lua: the lock is taken, or somebody stands in the queue for it.
+if type(waiting) ~= 'number' then waiting = helper('ZCARD', KEYS[3]) end
 local token = ARGV[1]
 local seat = token .. ' ' .. ARGV[2] .. ' ' .. ARGV[3] .. ' ' .. ARGV[4]
-local record = redis.call('GET', KEYS[2]) or ''
-local last, holder = string.match(record, '^(%d+) %d+ (%S+)')
+local record = redis.pcall('GET', KEYS[2])
+record = type(record) == 'string' and record or ''
+local last, holder = string.match(record, '^(%d+) %S+ (%S+)')
 local owner = redis.call('GET', KEYS[1])
 
-local rests = not owner and tonumber(redis.call('ZSCORE', KEYS[4], 'free') or 0) > now / 1000
-if rests and redis.call('ZRANGE', KEYS[3], 0, 0)[1] ~= seat then
+local rests = not owner and tonumber(helper('ZSCORE', KEYS[4], 'free') or 0) > now / 1000
+if rests and helper('ZRANGE', KEYS[3], 0, 0)[1] ~= seat then
   -- It went free on purpose (give.lua), and who comes first will ask when that is over.
   owner = ''
 elseif not owner then
   -- It is free: whoever came first gets it. A failure before this point locked nothing.
   redis.call('ZREM', KEYS[4], 'free')
-  owner = hand_over(token, ARGV[5])
+  owner = hand_over(token, ARGV[5], false, last)
   if owner then
     record = redis.call('GET', KEYS[2])
     holder = owner
   else
     redis.call('SET', KEYS[1], token, 'PX', ARGV[2])
-    redis.call('ZREM', KEYS[3], seat)
-    redis.call('ZREM', KEYS[4], seat)
     local fence = mint(token, ARGV[4], ARGV[3], ARGV[5], now)
     if type(fence) == 'table' then redis.call('DEL', KEYS[1]) return fence end
+    redis.pcall('ZREM', KEYS[3], seat)
+    redis.pcall('ZREM', KEYS[4], seat)
     return {1, fence, redis.call('ZCARD', KEYS[3])}
   end
 elseif owner == token then
   -- A repeated request never shortens what a renewal has gained since.
   if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-  local waiting = redis.call('ZCARD', KEYS[3])
   if holder == token then return {1, last - ARGV[3] + 1, waiting} end
-  return {1, mint(token, ARGV[4], ARGV[3], ARGV[5], now), waiting}
+  local fence = mint(token, ARGV[4], ARGV[3], ARGV[5], now)
+  return type(fence) == 'table' and fence or {1, fence, waiting}
 end
 
 if ARGV[6] ~= '0' then
-  redis.call('ZADD', KEYS[3], 'NX', string.format('%.0f', now), seat)
-  redis.call('ZADD', KEYS[4], math.floor(now / 1000) + ARGV[6], seat)
-  redis.call('PEXPIRE', KEYS[3], ARGV[6])
-  redis.call('PEXPIRE', KEYS[4], ARGV[6])
+  -- Both sets lapse by themselves; what cannot be made to is not left behind.
+  local function keep(key, ...)
+    helper('ZADD', key, ...)
+    local lapses = redis.pcall('PEXPIRE', key, ARGV[6])
+    if type(lapses) == 'number' then return nil end
+    redis.call('ZREM', key, seat)
+    return lapses
+  end
+  local wrong = keep(KEYS[3], 'NX', string.format('%.0f', now), seat)
+    or keep(KEYS[4], math.floor(now / 1000) + ARGV[6], seat)
+  if wrong then return wrong end
   -- A holder of our kind is told that somebody waits, unless it heard so when it was granted the lock. Messages get
   -- lost, so whoever asks again tells it again.
-  if holder == owner and (ARGV[7] == '1' or redis.call('ZCARD', KEYS[3]) == 1) then
-    redis.pcall('PUBLISH', 'dlock:' .. string.match(owner, '^%x+'), 'wanted ' .. owner .. ' ' .. KEYS[1])
+  local identity = holder == owner and string.match(owner, '^%x+')
+  if identity and (ARGV[7] == '1' or redis.call('ZCARD', KEYS[3]) == 1) then
+    redis.pcall('PUBLISH', 'dlock:' .. identity, 'wanted ' .. owner .. ' ' .. KEYS[1])
   end
 end
 return {0, redis.call('PTTL', KEYS[1]), owner, record, redis.call('ZCARD', KEYS[3])}

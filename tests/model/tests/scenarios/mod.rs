@@ -14,7 +14,7 @@ pub(crate) const fn bounded(ttl: u8) -> Task {
     Task { ttl, renew: false }
 }
 
-const NONE: Mishaps = Mishaps { crashes: 0, cancels: 0, losses: 0, strays: 0, repeats: 0, foreign: 0 };
+const NONE: Mishaps = Mishaps { crashes: 0, cancels: 0, losses: 0, strays: 0, repeats: 0, foreign: 0, promotions: 0 };
 
 /// Two clients, one of which has two tasks; packets and clients are slow, nothing else.
 pub(crate) fn slow(until: u8) -> Scenario {
@@ -69,8 +69,24 @@ pub(crate) fn shortening_of_another(until: u8) -> Scenario {
     Scenario::of(&[&tasks, &[renewing(4)]]).until(until).with(Mishaps { strays: 1, ..NONE })
 }
 
-/// A client of another kind takes the key when it is free, which it is after every release of another tick.
+/// A client of another kind takes the key when it is free, which it is when who was handed it hands it on in a later tick.
 pub(crate) fn foreign(until: u8) -> Scenario {
-    let scenario = Scenario::of(&[&[renewing(2)], &[renewing(2)]]).until(until);
-    Scenario { free_every: 2, ..scenario.with(Mishaps { foreign: 1, ..NONE }) }
+    let scenario = Scenario::of(&[&[renewing(2), renewing(2)], &[renewing(2)]]).until(until);
+    Scenario { free_every: 1, ..scenario.with(Mishaps { foreign: 1, ..NONE }) }
+}
+
+/// A client listens at a replica, until it notices.
+pub(crate) fn replica(until: u8) -> Scenario {
+    let scenario = Scenario::of(&[&[renewing(2), renewing(2)], &[renewing(2)]]).until(until);
+    Scenario { at_replica: 1, ..scenario }
+}
+
+/// The replica becomes the master, with all writes or without the last one, and nobody's subscription moves by itself.
+pub(crate) fn promotion(until: u8) -> Scenario {
+    Scenario::of(&[&[renewing(2)], &[renewing(2)]]).until(until).with(Mishaps { promotions: 1, ..NONE })
+}
+
+/// The same with one who listens at the replica beforehand.
+pub(crate) fn promotion_of_a_listener(until: u8) -> Scenario {
+    Scenario { at_replica: 1, ..promotion(until) }
 }

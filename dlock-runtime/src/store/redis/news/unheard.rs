@@ -1,0 +1,68 @@
+//! Why messages do not arrive, in words that say what is missing.
+
+use std::{error::Error, fmt, sync::Arc};
+
+use crate::{
+    error::Cause,
+    store::{Fate, StoreError},
+};
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Unheard {
+    NotSubscribed,
+    AtReplica,
+    Elsewhere,
+    Dead,
+    NoAnswer,
+}
+
+impl Unheard {
+    /// Says so of an error that is no passing one.
+    pub(super) fn because(self, error: StoreError) -> StoreError {
+        match error.fate {
+            Fate::Refused => StoreError::new(error.fate, Because { what: self, source: Arc::clone(&error.cause) }),
+            _ => error,
+        }
+    }
+}
+
+impl fmt::Display for Unheard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotSubscribed => "this Redis user may not SUBSCRIBE to the channels `dlock:*`",
+            Self::AtReplica => "the address leads to a replica, which takes no locks",
+            Self::Elsewhere => {
+                "the address leads to several servers: messages are published at another than we listen to"
+            }
+            Self::NoAnswer => "the server does not answer to who wants to listen",
+            Self::Dead => "a message to ourselves did not arrive",
+        })
+    }
+}
+
+impl Error for Unheard {}
+
+impl From<Unheard> for StoreError {
+    fn from(unheard: Unheard) -> Self {
+        Self::new(Fate::Unfit, unheard)
+    }
+}
+
+/// What is missing, and how the server said so.
+#[derive(Debug)]
+struct Because {
+    what: Unheard,
+    source: Cause,
+}
+
+impl fmt::Display for Because {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.what.fmt(f)
+    }
+}
+
+impl Error for Because {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.source)
+    }
+}
