@@ -158,7 +158,7 @@ impl Request {
                 Some(Known::NotYet(words)) if cut_short => return Err(words.about(&self.wish.key)),
                 _ => {}
             }
-            if error.fate == Fate::NotYet {
+            if error.fate == Fate::NotYet || error.is_too_slow() {
                 known = Some(Known::NotYet(error.clone()));
             }
             // A connection that is mute may have been forgotten on the way while it was idle. The next one is fresh.
@@ -254,15 +254,16 @@ impl Request {
         match answer {
             Ok(Answer::Granted { fence, waiting }) => {
                 let grant = Grant { asked, ttl: claim.ttl };
-                if Moment::now() < grant.deadline() {
+                let took = Moment::now().since(asked);
+                if asked.after(took) < grant.deadline() {
                     // An answer to this very request is good for its turn.
                     self.fresh = (claim.ttl == self.wish.terms.ttl).then_some(asked);
-                    take(place, &ask, fence, waiting, grant);
+                    take(place, &ask, fence, waiting, grant, took);
                     return Ok(Verdict::Granted);
                 }
                 // The answer took longer than the lease lasts.
                 ask.doubt();
-                Err(StoreError::timed_out(&*self.desk().store, Moment::now().since(asked)))
+                Err(StoreError::too_slow(&*self.desk().store, took, claim.ttl))
             }
             Ok(Answer::Busy { holder, floor }) => {
                 ask.not_yet(asked, floor);
@@ -303,7 +304,7 @@ impl Request {
             if ask.resume().is_some() {
                 ask.doubt();
             }
-            take(place, ask, fence, waiting, grant);
+            take(place, ask, fence, waiting, grant, Duration::ZERO);
         }
         in_time
     }
@@ -335,12 +336,12 @@ impl Request {
     }
 }
 
-/// The request became a lease.
-fn take(place: &mut Place, ask: &Ask, fence: u64, waiting: u64, grant: Grant) {
+/// The request became a lease, by an answer that took so long, or by a message, which takes no time of ours.
+fn take(place: &mut Place, ask: &Ask, fence: u64, waiting: u64, grant: Grant, took: Duration) {
     let fences = Fences::new(fence, ask.claim.fences);
     let doubt = ask.in_doubt().then(|| Arc::clone(&ask.claim));
     let lease = Lease::new(ask.claim.ticket.clone(), ask.label, fences, grant, waiting > 0, doubt);
-    place.take_lease(Arc::new(lease));
+    place.take_lease(Arc::new(lease.answered_after(took)));
 }
 
 /// A question that a task waits for. If that goes away, the question stays with the request, as it may be carried out

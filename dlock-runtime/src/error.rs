@@ -82,6 +82,14 @@ pub enum LostReason {
     /// Its time was over before a renewal succeeded: the store could not be reached, this process was stopped or
     /// starved, or renewal was switched off.
     Expired,
+    /// The same, and no wonder: a round trip to the store took as long as a renewal may take at most.
+    #[non_exhaustive]
+    TooSlow {
+        /// How long it was from the request to the lock, in milliseconds.
+        round_trip_ms: u32,
+        /// For how long the lock was asked for, in milliseconds.
+        ttl_ms: u32,
+    },
     /// The store says that this holder does not have it any more: somebody deleted or overwrote the key, or the
     /// store lost its data.
     Gone,
@@ -96,6 +104,7 @@ impl LostReason {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Expired => "expired",
+            Self::TooSlow { .. } => "too_slow",
             Self::Gone => "gone",
             Self::MaxHold => "max_hold",
             Self::Refused => "refused",
@@ -106,6 +115,12 @@ impl LostReason {
 impl fmt::Display for LostReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::TooSlow { round_trip_ms, ttl_ms } => {
+                return write!(
+                    f,
+                    "its TTL of {ttl_ms} ms is too short for a round trip of {round_trip_ms} ms to the store"
+                );
+            }
             Self::Expired => "its time was over before a renewal succeeded",
             Self::Gone => "the store says that somebody else has it or that it was deleted",
             Self::MaxHold => "it was held for as long as max_hold allows",

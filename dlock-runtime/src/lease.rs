@@ -40,6 +40,8 @@ pub(crate) struct Lease {
     /// When the last yes was asked for.
     renewed: AtomicU64,
     lost: OnceLock<LostReason>,
+    /// How long the request took that got it; zero if it was handed over.
+    round_trip: Span,
     tenure: Mutex<Tenure>,
     /// Where it stands in the keeper's ledger, whose lock guards it.
     due: AtomicU64,
@@ -140,6 +142,7 @@ impl Lease {
             deadline: AtomicU64::new(grant.deadline().to_bits()),
             renewed: AtomicU64::new(grant.asked.to_bits()),
             lost: OnceLock::new(),
+            round_trip: Duration::ZERO.into(),
             tenure: Mutex::new(tenure),
             due: AtomicU64::new(Moment::NEVER.to_bits()),
             closed: AtomicBool::new(false),
@@ -158,6 +161,21 @@ impl Lease {
     /// When the last yes was asked for.
     pub(crate) fn renewed(&self) -> Moment {
         Moment::from_bits(self.renewed.load(Ordering::Acquire))
+    }
+
+    /// The request that got it was answered after `round_trip`.
+    pub(crate) fn answered_after(self, round_trip: Duration) -> Self {
+        Self { round_trip: round_trip.into(), ..self }
+    }
+
+    /// Why a turn of `ttl` that is renewed ran out of time: a renewal has two thirds of that.
+    pub(crate) fn why_expired(&self, ttl: Duration) -> LostReason {
+        let round_trip = self.round_trip.get();
+        if round_trip <= ttl / 3 * 2 {
+            return LostReason::Expired;
+        }
+        let millis = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+        LostReason::TooSlow { round_trip_ms: millis(round_trip), ttl_ms: millis(ttl) }
     }
 
     pub(crate) fn lost_because(&self) -> Option<LostReason> {

@@ -146,7 +146,11 @@ impl Turn {
             return true;
         }
         if self.limit.load(Ordering::Acquire) != Moment::START.to_bits() {
-            let by_lease = self.lease.lost_because().unwrap_or(LostReason::Expired);
+            let expired = || match self.renew {
+                Some(_) => self.lease.why_expired(self.ttl.get()),
+                None => LostReason::Expired,
+            };
+            let by_lease = self.lease.lost_because().unwrap_or_else(expired);
             self.lose(if now >= self.end { LostReason::MaxHold } else { by_lease });
         }
         false

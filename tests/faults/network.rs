@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use dlock_runtime::Runtime;
 use dlock_testkit::{Fault, Proxy, RedisServer, Rule, eventually, with_turns};
 
-use crate::{KEPT, SLACK, SOON, TTL, WAIT, assert_unavailable, each, error, in_time, proxied, warm_up};
+use crate::{KEPT, SLACK, SOON, TTL, WAIT, assert_unavailable, each, error, in_time, proxied, warm_up, words};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_acquire_that_was_carried_out_unheard_is_a_success_with_one_fence() {
@@ -131,4 +131,34 @@ async fn a_network_that_is_cut_for_a_moment_is_bridged_within_wait() {
     assert!(!acquiring.is_finished(), "it keeps trying within its wait");
     proxy.heal();
     acquiring.await.expect("no panic").expect("it is free");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ttl_that_is_shorter_than_a_round_trip_is_told_with_both_times() {
+    let (_server, proxy, runtime, _raw) = proxied().await;
+    let ttl = Duration::from_millis(50);
+    proxy.add(Rule::new(Fault::Delay(ttl * 3)).matching("far"));
+    for wait in [WAIT, Duration::ZERO] {
+        let refused = error(runtime.lock("far").ttl(ttl).wait(wait).acquire().await);
+        assert_unavailable(&refused);
+        let said = words(&refused);
+        assert!(
+            said.contains("the TTL of 50.0ms is shorter than a round trip") && said.contains("which took "),
+            "{said}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_that_is_lost_because_a_round_trip_takes_too_long_says_so_with_both_times() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(&server);
+    let builder = Runtime::builder().turns(with_turns()).redis(proxy.url()).command_timeout(SOON);
+    let runtime = builder.build().await.expect("a runtime");
+    warm_up(&runtime).await;
+    proxy.add(Rule::new(Fault::Delay(KEPT * 4 / 5)).matching("slow"));
+    let guard = runtime.lock("slow").ttl(KEPT).wait(SOON * 4).acquire().await.expect("just in time");
+    let lost = error(guard.run(std::future::pending::<()>()).await);
+    let said = lost.to_string();
+    assert!(said.contains("its TTL of 1000 ms is too short for a round trip of"), "{said}");
 }

@@ -186,6 +186,23 @@ impl Error for Hindrance {
     }
 }
 
+/// A round trip that is longer than the TTL: such a lock cannot be had.
+#[derive(Debug)]
+struct TooSlow {
+    place: Box<str>,
+    took: Duration,
+    ttl: Duration,
+}
+
+impl fmt::Display for TooSlow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, took, ttl } = self;
+        write!(f, "the TTL of {ttl:.1?} is shorter than a round trip to {place}, which took {took:.1?}")
+    }
+}
+
+impl Error for TooSlow {}
+
 /// What became of a request that was not answered properly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -210,6 +227,15 @@ impl StoreError {
     pub(crate) fn timed_out(store: &dyn Store, after: Duration) -> Self {
         let text = format!("no answer from {} within {after:.1?}", store.place());
         Self::new(Fate::Unknown, io::Error::new(io::ErrorKind::TimedOut, text))
+    }
+
+    /// The answer of `store` took longer than what was asked for would last.
+    pub(crate) fn too_slow(store: &dyn Store, took: Duration, ttl: Duration) -> Self {
+        Self::new(Fate::Unknown, TooSlow { place: store.place().into(), took, ttl })
+    }
+
+    pub(crate) fn is_too_slow(&self) -> bool {
+        self.cause.is::<TooSlow>()
     }
 
     /// The same error, if more is known of the request.
