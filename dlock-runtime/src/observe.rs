@@ -11,6 +11,7 @@ mod meters;
 mod outage;
 mod reporter;
 mod scope;
+mod seldom;
 
 use std::{
     sync::{
@@ -28,7 +29,7 @@ pub(crate) use self::{
     reporter::{Reporter, all_told},
     scope::Scope,
 };
-use self::{outage::Outage, reporter::tell};
+use self::{outage::Outage, reporter::tell, seldom::Seldom};
 
 const ATTEMPTS: &str = "dlock_attempts_total";
 const ACQUIRED: &str = "dlock_acquired_total";
@@ -72,13 +73,24 @@ pub(crate) struct Observer {
     /// Where the store is.
     store: Arc<str>,
     outage: Outage,
+    /// What the store refuses to do for one lock, while it works for others.
+    not_acquired: Seldom,
+    not_renewed: Seldom,
+    not_released: Seldom,
 }
 
 impl Observer {
     /// For a runtime whose namespace takes `namespace` bytes.
     pub(crate) fn new(store: &str, namespace: usize, tells_keys: bool, warn_after: Duration) -> Self {
-        let (namespace, outage) = (tells_keys.then_some(namespace), Outage::default());
-        Self { namespace, warn_after, store: store.into(), outage }
+        Self {
+            namespace: tells_keys.then_some(namespace),
+            warn_after,
+            store: store.into(),
+            outage: Outage::default(),
+            not_acquired: Seldom::default(),
+            not_renewed: Seldom::default(),
+            not_released: Seldom::default(),
+        }
     }
 
     /// The key of the lock `name` for an event of `level`, which may be told elsewhere and later. It is taken along only if

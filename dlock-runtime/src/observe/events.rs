@@ -52,10 +52,13 @@ impl Observer {
     }
 
     pub(crate) fn not_acquired(&self, lock: &'static str, name: &Arc<str>, error: &LockError) {
+        let now = Moment::now();
         if error.is_unavailable() {
             self.not_answered();
         }
-        let is_told = error.is_config() || (error.is_unavailable() && self.outage.tells_alone(Moment::now()));
+        // What an outage explains, or the caller knows better, needs no line of its own.
+        let is_news = error.is_config() || (error.is_unavailable() && !self.outage.is_near(now));
+        let left_out = is_news.then(|| self.not_acquired.tells(now)).flatten();
         caught(|| {
             if let LockError::Busy { waited, .. } = error {
                 counter!(BUSY, "lock" => lock).increment(1);
@@ -65,13 +68,14 @@ impl Observer {
             counter!(FAILED, "lock" => lock).increment(1);
             // The text of the error itself may hold the key, and says what the caller reads anyway.
             let cause = || error.source().map(ToString::to_string);
-            if is_told {
-                warn!(lock, key = self.key(Level::WARN, name).text(), cause = cause(), "not acquired");
+            if let Some(left_out) = left_out {
+                warn!(lock, key = self.key(Level::WARN, name).text(), cause = cause(), left_out, "not acquired");
             } else {
                 debug!(lock, key = self.key(Level::DEBUG, name).text(), cause = cause(), "not acquired");
             }
         });
     }
+
     /// A request failed because the store could not be asked.
     pub(crate) fn not_answered(&self) {
         self.outage.requests.fetch_add(1, Ordering::Relaxed);
@@ -123,11 +127,12 @@ impl Observer {
         if error.is_trouble() {
             self.outage.renewals.fetch_add(1, Ordering::Relaxed);
         }
-        let alone = !error.is_trouble() && turn.is_refused_first();
+        let is_news = !error.is_trouble() && turn.is_refused_first();
+        let left_out = is_news.then(|| self.not_renewed.tells(Moment::now())).flatten();
         tell(move || {
             counter!(RENEWALS_FAILED, "lock" => lock).increment(1);
-            if alone {
-                warn!(lock, key = key.text(), fence, %cause, "not renewed");
+            if let Some(left_out) = left_out {
+                warn!(lock, key = key.text(), fence, %cause, left_out, "not renewed");
             } else {
                 debug!(lock, key = key.text(), fence, %cause, "not renewed");
             }
@@ -199,14 +204,16 @@ impl Observer {
     /// The lock stays until its TTL is over.
     pub(crate) fn not_released(&self, lock: &'static str, name: &Arc<str>, error: &StoreError) {
         let (key, cause) = (self.key(Level::ERROR, name), Cause::clone(&error.cause));
-        let alone = !error.is_trouble();
-        if !alone {
+        let mut left_out = None;
+        if error.is_trouble() {
             self.outage.releases.fetch_add(1, Ordering::Relaxed);
+        } else {
+            left_out = self.not_released.tells(Moment::now());
         }
         tell(move || {
             counter!(RELEASES_FAILED, "lock" => lock).increment(1);
-            if alone {
-                error!(lock, key = key.text(), %cause, "not released; its TTL will do it");
+            if let Some(left_out) = left_out {
+                error!(lock, key = key.text(), %cause, left_out, "not released; its TTL will do it");
             } else {
                 debug!(lock, key = key.text(), %cause, "not released; its TTL will do it");
             }

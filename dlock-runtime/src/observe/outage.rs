@@ -41,8 +41,6 @@ struct State {
     told: bool,
     /// Until then, trouble has to last before it is told.
     calm_at: Moment,
-    /// Until then, nobody else is told of who failed though the store answers.
-    alone_at: Moment,
 }
 
 /// The state of the store when a question was asked.
@@ -60,7 +58,7 @@ pub(super) struct Over {
 
 impl Default for Outage {
     fn default() -> Self {
-        let state = State { began: Moment::START, told: false, calm_at: Moment::START, alone_at: Moment::START };
+        let state = State { began: Moment::START, told: false, calm_at: Moment::START };
         Self {
             era: AtomicU64::new(0),
             state: Mutex::new(state),
@@ -77,15 +75,9 @@ impl Outage {
         Era(self.era.load(Ordering::Relaxed))
     }
 
-    /// Whether somebody who could not ask the store is to be told of by a line of its own: if the store is in no trouble, now
-    /// or a moment ago, which would explain it. Once in a while.
-    pub(super) fn tells_alone(&self, now: Moment) -> bool {
-        let mut state = self.state();
-        let tells = !self.era().is_trouble() && now >= state.calm_at && now >= state.alone_at;
-        if tells {
-            state.alone_at = now.after(CALM);
-        }
-        tells
+    /// Whether the store is in trouble, or was a moment ago, which explains that somebody could not ask it.
+    pub(super) fn is_near(&self, now: Moment) -> bool {
+        self.era().is_trouble() || now < self.state().calm_at
     }
 
     /// A question that was asked in `asked` was answered. Returns what is to be told.

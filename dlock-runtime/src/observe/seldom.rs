@@ -1,0 +1,52 @@
+//! Lines that one mistake in the set-up could make a thousand times a second.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use crate::clock::Moment;
+
+/// The pause after a line.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Lets one line pass in a second, and counts the others.
+pub(super) struct Seldom {
+    /// When the next one may pass.
+    next: AtomicU64,
+    left_out: AtomicU64,
+}
+
+impl Default for Seldom {
+    fn default() -> Self {
+        Self { next: AtomicU64::new(Moment::START.to_bits()), left_out: AtomicU64::new(0) }
+    }
+}
+
+impl Seldom {
+    /// Whether a line is to be told at `now`; then, how many were left out before it.
+    pub(super) fn tells(&self, now: Moment) -> Option<u64> {
+        let due = |next| (now >= Moment::from_bits(next)).then(|| now.after(PAUSE).to_bits());
+        if self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, due).is_err() {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(self.left_out.swap(0, Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_passes_in_a_second_and_says_how_many_did_not() {
+        let (seldom, start) = (Seldom::default(), Moment::now());
+        assert_eq!(seldom.tells(start), Some(0));
+        for _ in 0..1000 {
+            assert_eq!(seldom.tells(start), None);
+        }
+        assert_eq!(seldom.tells(start.after(PAUSE)), Some(1000));
+        assert_eq!(seldom.tells(start.after(2 * PAUSE)), Some(0));
+    }
+}
