@@ -5,8 +5,8 @@
 //! The lock goes inside the block, where what the body names of the parameters is already owned and `T` is what the body
 //! gives.
 
-use crate::function::braces;
 use crate::parameters::{self, Parameter};
+use crate::tokens::{braces, is_punct};
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::{ParseStream, Parser};
@@ -90,10 +90,6 @@ fn binding(tokens: &[TokenTree]) -> Option<(Pat, Ident)> {
     }
     let pattern = Parser::parse2(Pat::parse_single, pattern.iter().cloned().collect()).ok()?;
     Some((pattern, packed))
-}
-
-fn is_punct(token: &TokenTree, character: char) -> bool {
-    matches!(token, TokenTree::Punct(punct) if punct.as_char() == character)
 }
 
 /// `async move { .. }` and nothing else.

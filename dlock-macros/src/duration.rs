@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use syn::{Expr, Lit, UnOp};
 
-use crate::limits::LONGEST_TTL;
 use crate::mistake::mistake;
 
-/// Beyond this a time is a slip of the unit.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+/// The longest time that an option takes, and how that is said.
+pub(crate) struct Longest {
+    pub(crate) time: Duration,
+    pub(crate) said: &'static str,
+}
 
 /// Each unit with its length in nanoseconds.
 const UNITS: [(&str, u64); 9] = [
@@ -27,21 +29,23 @@ const UNITS: [(&str, u64); 9] = [
 const SECOND: u64 = 1_000_000_000;
 
 /// The time that a literal says; `None` for an expression, which only the program can evaluate.
-pub(crate) fn literal(option: &str, value: &Expr) -> syn::Result<Option<Duration>> {
+pub(crate) fn literal(option: &str, value: &Expr, longest: &Longest) -> syn::Result<Option<Duration>> {
     match value {
-        Expr::Group(group) => literal(option, &group.expr),
-        Expr::Paren(paren) => literal(option, &paren.expr),
+        Expr::Group(group) => literal(option, &group.expr, longest),
+        Expr::Paren(paren) => literal(option, &paren.expr, longest),
         Expr::Unary(unary) if matches!(unary.op, UnOp::Neg(_)) && is_number(&unary.expr) => {
             Err(mistake(value, format!("`{option}` cannot be negative"), "a number is a count of seconds from zero up"))
         }
         Expr::Lit(expr) => match &expr.lit {
-            Lit::Int(number) if number.suffix().is_empty() => seconds(option, value, number.base10_digits()).map(Some),
+            Lit::Int(number) if number.suffix().is_empty() => {
+                seconds(option, value, number.base10_digits(), longest).map(Some)
+            }
             Lit::Float(number) if number.suffix().is_empty() => {
-                seconds(option, value, number.base10_digits()).map(Some)
+                seconds(option, value, number.base10_digits(), longest).map(Some)
             }
             Lit::Int(number) => Err(suffixed(option, value, number.base10_digits(), number.suffix())),
             Lit::Float(number) => Err(suffixed(option, value, number.base10_digits(), number.suffix())),
-            Lit::Str(text) => with_unit(option, value, &text.value()).map(Some),
+            Lit::Str(text) => with_unit(option, value, &text.value(), longest).map(Some),
             _ => Err(no_time(option, value)),
         },
         _ => Ok(None),
@@ -58,15 +62,16 @@ fn is_number(expr: &Expr) -> bool {
 }
 
 /// `10`, `2.5`
-fn seconds(option: &str, at: &Expr, digits: &str) -> syn::Result<Duration> {
+fn seconds(option: &str, at: &Expr, digits: &str, longest: &Longest) -> syn::Result<Duration> {
     if digits.contains(['e', 'E']) {
         return Err(mistake(at, "a time is written without an exponent", format!("write `{option} = 10` or `2.5`")));
     }
-    exact(option, at, digits, SECOND, "a bare number counts seconds; write `\"1500ms\"` for milliseconds")
+    let nanos = exact(option, at, digits, SECOND)?;
+    longest.bound(option, at, nanos, "a bare number counts seconds; write `\"1500ms\"` for milliseconds")
 }
 
 /// `"1500ms"`, `"1.5 s"`: a number, then its unit.
-fn with_unit(option: &str, at: &Expr, text: &str) -> syn::Result<Duration> {
+fn with_unit(option: &str, at: &Expr, text: &str, longest: &Longest) -> syn::Result<Duration> {
     let text = text.trim();
     if let Some(positive) = text.strip_prefix('-')
         && positive.starts_with(|first: char| first.is_ascii_digit())
@@ -99,8 +104,9 @@ fn with_unit(option: &str, at: &Expr, text: &str) -> syn::Result<Duration> {
         ));
     }
     match UNITS.iter().find(|(name, _)| *name == unit) {
-        Some((_, nanos)) => {
-            exact(option, at, number, *nanos, "write a shorter one; the lock is renewed while the function runs")
+        Some((_, unit)) => {
+            let nanos = exact(option, at, number, *unit)?;
+            longest.bound(option, at, nanos, "write a shorter one; the lock is renewed while the function runs")
         }
         None => Err(mistake(
             at,
@@ -111,7 +117,7 @@ fn with_unit(option: &str, at: &Expr, text: &str) -> syn::Result<Duration> {
 }
 
 /// `number` times `unit` in whole nanoseconds, by decimal digits: through `f64` a time would depend on its rounding.
-fn exact(option: &str, at: &Expr, number: &str, unit: u64, too_long: &str) -> syn::Result<Duration> {
+fn exact(option: &str, at: &Expr, number: &str, unit: u64) -> syn::Result<u128> {
     let digits = number.replace('_', "");
     let (whole, fraction) = digits.split_once('.').unwrap_or((&digits, ""));
     if whole.is_empty() || !(whole.bytes().chain(fraction.bytes())).all(|b| b.is_ascii_digit()) {
@@ -123,17 +129,18 @@ fn exact(option: &str, at: &Expr, number: &str, unit: u64, too_long: &str) -> sy
         place /= 10;
         nanos = nanos.saturating_add(u128::from(digit - b'0') * place);
     }
-    // A lock is renewed at least once in its `ttl`.
-    let (longest, said) = match option {
-        "ttl" | "renew" => (LONGEST_TTL, "365 days"),
-        _ => (LONGEST, "a hundred years"),
-    };
-    if nanos > longest.as_nanos() {
-        return Err(mistake(at, format!("`{option}` is longer than {said}"), too_long));
+    Ok(nanos)
+}
+
+impl Longest {
+    fn bound(&self, option: &str, at: &Expr, nanos: u128, help: &str) -> syn::Result<Duration> {
+        if nanos > self.time.as_nanos() {
+            return Err(mistake(at, format!("`{option}` is longer than {}", self.said), help));
+        }
+        let seconds = u64::try_from(nanos / u128::from(SECOND)).unwrap_or(u64::MAX);
+        let rest = u32::try_from(nanos % u128::from(SECOND)).unwrap_or(0);
+        Ok(Duration::new(seconds, rest))
     }
-    let seconds = u64::try_from(nanos / u128::from(SECOND)).unwrap_or(u64::MAX);
-    let rest = u32::try_from(nanos % u128::from(SECOND)).unwrap_or(0);
-    Ok(Duration::new(seconds, rest))
 }
 
 /// `10s` and `10u64`: the compiler hands us the letters as a suffix of the literal.
@@ -163,7 +170,8 @@ mod tests {
 
     fn read(text: &str) -> Result<Option<Duration>, String> {
         let value: Expr = syn::parse_str(text).expect("an expression");
-        literal("ttl", &value).map_err(|error| error.to_string())
+        let longest = Longest { time: Duration::from_secs(100 * 365 * 24 * 60 * 60), said: "a hundred years" };
+        literal("ttl", &value, &longest).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -1,21 +1,26 @@
 //! The attribute of `dlock-runtime`, which re-exports it: depend on that crate, never on this one.
 //!
-//! The pipeline is the folder. This file is only the door: `args` reads the options (their syntax is in `pairs`, their
-//! values in `values`, `duration` and `template`, with `rules` for what makes a template safe, `look_alike` for what only looks like one, and `limits` for what a lock can
-//! be asked for, which the runtime has as well), `function` reads the item
-//! with its `parameters` and its `output` (`block` knows functions that return a future, `hazards` what the compiler is to
-//! warn of), and only `expand` emits code.
-//! What users read is put together in `mistake` and `suggest`.
+//! The pipeline is the folder, and no file imports one that imports it:
+//! 1. `options` reads what stands in the brackets, by one table (`pairs` knows the syntax, `values` and `duration` the values,
+//!    `template` the keys, by the `grammar` that the runtime has as well).
+//! 2. `function` reads the item, with its `parameters`, its `output`, and as `block` a function that returns a future.
+//! 3. `check` holds the one against the other, with `rules` for what makes a template safe, `look_alike` for what only looks like
+//!    one, and the `limits` of the runtime.
+//! 4. `expand` alone emits code. `hazards` finds what the compiler is to warn of, a `transaction` of the caller among it.
+//!
+//! What users read is put together in `mistake` and `suggest`. This file is only the door.
 
-mod args;
 mod block;
+mod check;
 mod duration;
 mod expand;
 mod function;
+mod grammar;
 mod hazards;
 mod limits;
 mod look_alike;
 mod mistake;
+mod options;
 mod output;
 mod pairs;
 mod parameters;
@@ -24,6 +29,8 @@ mod suggest;
 mod template;
 #[cfg(test)]
 mod tests;
+mod tokens;
+mod transaction;
 mod values;
 
 use proc_macro2::TokenStream;
@@ -38,11 +45,11 @@ pub fn distributed_lock(args: proc_macro::TokenStream, item: proc_macro::TokenSt
 /// back as it was written beside the errors, so that its callers do not fail as well.
 fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut mistakes = mistake::Mistakes::default();
-    let args = args::Args::read(args, &mut mistakes);
+    let options = options::Options::read(args, &mut mistakes);
     let function = mistakes.keep(function::Function::read(item.clone()));
-    args.check_against(function.as_ref(), &mut mistakes);
+    check::options(&options, function.as_ref(), &mut mistakes);
     match (function, mistakes.into_compile_errors()) {
-        (Some(function), None) => expand::expand(&args, &function),
+        (Some(function), None) => expand::expand(&options, &function),
         (_, errors) => {
             let mut tokens = errors.unwrap_or_default();
             tokens.extend(item);

@@ -9,12 +9,17 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Expr, Ident, Token};
 
 use crate::mistake::{Mistakes, mistake};
-use crate::values::no_guard;
 
 /// One option as written.
 pub(crate) struct Pair {
     pub(crate) name: Ident,
-    pub(crate) value: Value,
+    pub(crate) value: Result<Value, Unreadable>,
+}
+
+/// What is no expression.
+pub(crate) struct Unreadable {
+    pub(crate) tokens: TokenStream,
+    pub(crate) error: syn::Error,
 }
 
 /// The value of an option.
@@ -81,11 +86,11 @@ fn pair(input: ParseStream<'_>) -> syn::Result<Pair> {
         return Err(mistake(equals, format!("`{name}` has no value"), FORM));
     }
     let (tokens, expr) = value(input)?;
-    let expr = expr.map_err(|error| match name == "guard" {
-        true => no_guard(&tokens),
-        false => unreadable(&name, &tokens, &error),
-    })?;
-    Ok(Pair { name, value: Value { expr, text: in_one_line(&tokens) } })
+    let value = match expr {
+        Ok(expr) => Ok(Value { expr, text: in_one_line(&tokens) }),
+        Err(error) => Err(Unreadable { error: unreadable(&name, &tokens, &error), tokens }),
+    };
+    Ok(Pair { name, value })
 }
 
 /// What stands where `=` belongs.

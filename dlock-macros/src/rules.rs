@@ -1,17 +1,13 @@
 //! The rules that make a template safe.
 //!
 //! **Invariant:** an accepted template is injective: two different lists of values never give one key. Values are escaped
-//! except for the characters they keep ([`values_keep`]), so it is enough that between any two placeholders stands a
+//! except for the characters they keep ([`is_kept`]), so it is enough that between any two placeholders stands a
 //! character that values never hold. (`%` is not one: escapes begin with it.)
 
+use crate::grammar::{flaw_of_braces, is_kept};
+use crate::limits::{HELPER_ENDINGS, LONGEST_KEY};
 use crate::mistake::{Mistakes, mistake};
 use crate::template::{Part, Placeholder, Template};
-
-/// The runtime accepts no longer key.
-const LONGEST_KEY: usize = 512;
-
-/// Endings under which the runtime keeps what belongs to a key that has its own hash tag.
-const HELPERS: [&str; 3] = [":fence", ":queue", ":seen"];
 
 /// Adds what is wrong with the template by itself.
 pub(crate) fn check(template: &Template, mistakes: &mut Mistakes) {
@@ -37,31 +33,15 @@ fn check_text(outline: &str, wrong: Tell<'_>) {
         wrong("a key cannot hold control characters", "values may hold them, because values are escaped");
     }
     if outline.contains('{')
-        && let Some(ending) = HELPERS.iter().find(|ending| outline.ends_with(**ending))
+        && let Some(ending) = HELPER_ENDINGS.iter().find(|ending| outline.ends_with(**ending))
     {
         let rule = format!("a key with a hash tag cannot end in `{ending}`, where the runtime keeps its own data");
         wrong(&rule, "use another ending");
     }
 }
 
-/// Redis Cluster hashes what stands between the first `{` and the next `}`. A stray brace would move keys between nodes
-/// depending on the values, and nothing between the two would switch the tag off.
 fn check_hash_tag(outline: &str, wrong: Tell<'_>) {
-    const CLOSES_NONE: Option<&str> = Some("this `}` closes no `{`");
-    let rule = match outline.split_once('{') {
-        None if outline.contains('}') => CLOSES_NONE,
-        None => None,
-        Some((before, _)) if before.contains('}') => CLOSES_NONE,
-        Some((_, rest)) => match rest.split_once('}') {
-            None => Some("this hash tag has no closing `}`"),
-            Some(("", _)) => Some("an empty `{}` is no hash tag"),
-            Some((inside, _)) if inside.contains('{') => Some("a hash tag cannot hold another `{`"),
-            Some((_, after)) if after.contains('{') => Some("a key has at most one hash tag"),
-            Some((_, after)) if after.contains('}') => CLOSES_NONE,
-            Some(_) => None,
-        },
-    };
-    if let Some(rule) = rule {
+    if let Some(rule) = flaw_of_braces(outline) {
         wrong(rule, "braces mark the hash tag of Redis Cluster: write one `{..}` with something in it, or none");
     }
 }
@@ -94,12 +74,7 @@ fn check_separators(template: &Template, wrong: Tell<'_>) {
     }
 }
 
-/// What an escaped value may hold as it is. The runtime escapes everything else.
-fn values_keep(character: char) -> bool {
-    character.is_alphanumeric() || "-._~@+".contains(character)
-}
-
 /// A character that no escaped value holds, not even as the start of an escape.
 fn separates(character: char) -> bool {
-    !values_keep(character) && character != '%'
+    !is_kept(character) && character != '%'
 }

@@ -1,18 +1,14 @@
 //! `"stock:<order.sku>"` read into literal parts and placeholders.
 //!
-//! The runtime reads the same template again when it fills it, so both must split it alike: from `<` to the next `>`, and
-//! `<<` and `>>` outside a placeholder stand for one bracket.
+//! The runtime reads the same template again when it fills it, by the same `grammar`.
 
 use proc_macro2::Span;
 use syn::LitStr;
 use syn::ext::IdentExt;
 use syn::parse::Parser;
 
-use crate::function::Function;
-use crate::look_alike::{self, LookAlike};
+use crate::grammar::{self, Flaw};
 use crate::mistake::{Mistakes, mistake};
-use crate::rules;
-use crate::suggest::{list, nearest};
 
 /// A template that has been read. No two texts follow each other in `parts`.
 pub(crate) struct Template {
@@ -49,19 +45,6 @@ impl Template {
         Some(Self { literal: literal.clone(), parts })
     }
 
-    /// Adds what is wrong with it, by itself and beside the parameters of the function, if that could be read.
-    pub(crate) fn check(&self, function: Option<&Function>, mistakes: &mut Mistakes) {
-        if let Some(found) = function.and_then(|function| self.look_alike(function)) {
-            // What is wrong with its braces is no matter then.
-            mistakes.add(self.is_none(&found));
-            return;
-        }
-        rules::check(self, mistakes);
-        if let Some(function) = function {
-            self.check_against(function, mistakes);
-        }
-    }
-
     pub(crate) fn placeholders(&self) -> impl Iterator<Item = &Placeholder> {
         self.parts.iter().filter_map(|part| match part {
             Part::Value(placeholder) => Some(placeholder),
@@ -77,50 +60,6 @@ impl Template {
         };
         self.parts.iter().map(part).collect()
     }
-
-    /// What looks like a placeholder and begins with a parameter. Beside real ones only `{id}` counts.
-    fn look_alike(&self, function: &Function) -> Option<LookAlike> {
-        let alone = self.placeholders().next().is_none();
-        look_alike::find(&self.literal.value(), |written, path| {
-            function.named().any(|parameter| parameter.name() == look_alike::root(path))
-                && (alone
-                    || written.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'))
-                        == Some(look_alike::root(path)))
-        })
-    }
-
-    fn is_none(&self, LookAlike { written, root, cure, is_a_tag }: &LookAlike) -> syn::Error {
-        let text = self.literal.value();
-        let tagged = if *is_a_tag { ", or `{<..>}` for the value as the hash tag" } else { "" };
-        mistake(
-            &self.literal,
-            format!("`{written}` is literal text, although `{root}` is a parameter: every call would share one key"),
-            format!("write `{cure:?}`{tagged}; if it is meant as it stands, `key = LockKey::from({text:?})`"),
-        )
-    }
-
-    /// Every placeholder begins with a parameter.
-    fn check_against(&self, function: &Function, mistakes: &mut Mistakes) {
-        let known: Vec<String> = function.named().map(|p| p.name()).collect();
-        let known = || known.iter().map(String::as_str);
-        let mut told: Vec<&str> = Vec::new();
-        for Placeholder { root, path, .. } in self.placeholders() {
-            if known().any(|name| name == root) || told.contains(&root.as_str()) {
-                continue;
-            }
-            told.push(root);
-            let there = match known().count() {
-                0 => "this function has no parameters".to_owned(),
-                1 => format!("the only parameter is {}", list(known())),
-                _ => format!("the parameters are {}", list(known())),
-            };
-            let help = match nearest(root, known()) {
-                Some(name) => format!("did you mean `<{}>`? {there}", path.replacen(root, name, 1)),
-                None => there,
-            };
-            mistakes.add(mistake(&self.literal, format!("`<{path}>` names no parameter"), help));
-        }
-    }
 }
 
 /// Keywords that `r#` does not turn into names.
@@ -130,31 +69,27 @@ const NEVER_A_FIELD: [&str; 5] = ["self", "Self", "super", "crate", "_"];
 fn split(literal: &LitStr, text: &str) -> syn::Result<Vec<Part>> {
     let mut parts = Vec::new();
     let mut written = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(['<', '>']) {
-        written.push_str(&rest[..at]);
-        let (bracket, after) = rest[at..].split_at(1);
-        if let Some(after) = after.strip_prefix(bracket) {
-            written.push_str(bracket);
-            rest = after;
-        } else if bracket == ">" {
-            return Err(mistake(literal, "this `>` closes no placeholder", "write `>>` for a literal `>`"));
-        } else {
-            let Some((path, after)) = after.split_once('>') else {
+    for part in grammar::parts(text) {
+        match part {
+            Ok(grammar::Part::Text(text)) => written.push_str(text),
+            Ok(grammar::Part::Placeholder(path)) => {
+                if !written.is_empty() {
+                    parts.push(Part::Text(std::mem::take(&mut written)));
+                }
+                parts.push(Part::Value(placeholder(literal, path)?));
+            }
+            Err(Flaw::Unopened) => {
+                return Err(mistake(literal, "this `>` closes no placeholder", "write `>>` for a literal `>`"));
+            }
+            Err(Flaw::Unclosed(after)) => {
                 return Err(mistake(
                     literal,
                     format!("the placeholder `<{after}` is not closed"),
                     "close it with `>`, or write `<<` for a literal `<`",
                 ));
-            };
-            if !written.is_empty() {
-                parts.push(Part::Text(std::mem::take(&mut written)));
             }
-            parts.push(Part::Value(placeholder(literal, path)?));
-            rest = after;
         }
     }
-    written.push_str(rest);
     if !written.is_empty() {
         parts.push(Part::Text(written));
     }

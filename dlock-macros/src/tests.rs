@@ -4,7 +4,9 @@
 
 mod half_typed;
 mod injective;
+mod layers;
 mod mistakes;
+mod reference;
 mod snapshots;
 
 use proc_macro2::{TokenStream, TokenTree};

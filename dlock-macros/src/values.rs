@@ -5,7 +5,8 @@ use std::time::Duration;
 use quote::ToTokens;
 use syn::{Expr, ExprLit, Ident, Lit, LitStr, Path};
 
-use crate::duration;
+use crate::duration::{self, Longest};
+use crate::limits::LONGEST_TTL;
 use crate::mistake::mistake;
 use crate::pairs::Value;
 use crate::suggest::nearest;
@@ -37,36 +38,31 @@ pub(crate) enum Setting {
     Expr,
 }
 
-impl Given {
-    /// Refuses a literal below `least`.
-    pub(crate) fn at_least(self, name: &str, least: Duration) -> syn::Result<Self> {
-        match self.setting {
-            Setting::Time(Duration::ZERO) => Err(mistake(
-                &self.written.expr,
-                format!("`{name}` cannot be zero"),
-                match name {
-                    "ttl" => "it is how long the lock outlives a crash: leave it out for 10 seconds",
-                    "renew" => "write `renew = false` to switch renewal off",
-                    _ => "write `max_hold = \"unbounded\"` to allow any time",
-                },
-            )),
-            Setting::Time(time) if time < least => Err(mistake(
-                &self.written.expr,
-                format!("`{name}` cannot be shorter than {} ms", least.as_millis()),
-                match name {
-                    "ttl" => "a bare number counts seconds; a lock must outlast a few round trips",
-                    _ => "a bare number counts seconds",
-                },
-            )),
-            _ => Ok(self),
-        }
-    }
+/// The times that an option allows.
+pub(crate) struct Times {
+    /// The one word that says there is no bound.
+    pub(crate) word: Option<(&'static str, Setting)>,
+    pub(crate) least: Option<AtLeast>,
+    pub(crate) most: Longest,
 }
 
-/// A time, or the one word that says there is no bound.
-pub(crate) fn time(name: &str, written: Value, endless: Option<(&str, Setting)>) -> syn::Result<Given> {
+/// The shortest time, and what helps who writes less.
+pub(crate) struct AtLeast {
+    pub(crate) time: Duration,
+    pub(crate) if_zero: &'static str,
+    pub(crate) if_less: &'static str,
+}
+
+/// What no lock's TTL is longer than.
+pub(crate) const A_YEAR: Longest = Longest { time: LONGEST_TTL, said: "365 days" };
+/// Beyond this a time is a slip of the unit.
+pub(crate) const A_CENTURY: Longest =
+    Longest { time: Duration::from_secs(100 * 365 * 24 * 60 * 60), said: "a hundred years" };
+
+/// A time, or the word.
+pub(crate) fn time(name: &str, written: Value, times: &Times) -> syn::Result<Given> {
     let value = &written.expr;
-    if let Some((word, endless)) = endless {
+    if let Some((word, endless)) = times.word {
         let quoted = |help: String| mistake(value, format!("`{word}` stands in quotes"), help);
         match bare(value) {
             Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
@@ -85,17 +81,26 @@ pub(crate) fn time(name: &str, written: Value, endless: Option<(&str, Setting)>)
             _ => {}
         }
     }
-    let setting = duration::literal(name, value)?.map_or(Setting::Expr, Setting::Time);
-    Ok(Given { written, setting })
+    let Some(time) = duration::literal(name, value, &times.most)? else {
+        return Ok(Given { written, setting: Setting::Expr });
+    };
+    match &times.least {
+        Some(least) if time.is_zero() => Err(mistake(value, format!("`{name}` cannot be zero"), least.if_zero)),
+        Some(least) if time < least.time => {
+            let rule = format!("`{name}` cannot be shorter than {} ms", least.time.as_millis());
+            Err(mistake(value, rule, least.if_less))
+        }
+        _ => Ok(Given { written, setting: Setting::Time(time) }),
+    }
 }
 
 /// `renew`: on, off, or a time.
-pub(crate) fn interval(name: &str, written: Value) -> syn::Result<Given> {
+pub(crate) fn interval(name: &str, written: Value, times: &Times) -> syn::Result<Given> {
     match switch(&written.expr) {
         Some(on) => Ok(Given { written, setting: Setting::Switch(on) }),
         None => match quoted_switch(name, &written.expr) {
             Some(error) => Err(error),
-            None => time(name, written, None),
+            None => time(name, written, times),
         },
     }
 }

@@ -81,6 +81,7 @@ mod error;
 mod fences;
 mod gate;
 mod give_back;
+mod grammar;
 mod grant;
 mod guard;
 mod held;

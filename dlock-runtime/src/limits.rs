@@ -1,4 +1,4 @@
-//! What a lock can be asked for. The attribute refuses while compiling what the runtime would refuse at the call, so this file
+//! What a lock can be asked for, and how it can be called. The attribute refuses while compiling what the runtime would refuse at the call, so this file
 //! is part of both crates (`dlock-macros/src/limits.rs` is a link to it) and needs nothing of either.
 
 use std::time::Duration;
@@ -26,3 +26,9 @@ pub(crate) fn margin(ttl: Duration) -> Duration {
 pub(crate) fn is_in_time(renewal: Duration, ttl: Duration) -> bool {
     renewal < ttl.saturating_sub(margin(ttl))
 }
+
+/// The longest key in bytes, namespace included.
+pub(crate) const LONGEST_KEY: usize = 512;
+
+/// Endings under which the runtime keeps what belongs to a key that has its own hash tag: fences, queue, and who was seen.
+pub(crate) const HELPER_ENDINGS: [&str; 3] = [":fence", ":queue", ":seen"];

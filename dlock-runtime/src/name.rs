@@ -2,17 +2,19 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use crate::{error::LockError, key::LockKey};
-
-/// The longest key that is accepted, in bytes, namespace included.
-const MAX_BYTES: usize = 512;
+use crate::{
+    error::LockError,
+    grammar::flaw_of_braces,
+    key::LockKey,
+    limits::{HELPER_ENDINGS, LONGEST_KEY},
+};
 
 /// The longest namespace: it leaves room for the keys.
 const MAX_NAMESPACE_BYTES: usize = 256;
 
-const FENCE_SUFFIX: &str = ":fence";
-const QUEUE_SUFFIX: &str = ":queue";
-const SEEN_SUFFIX: &str = ":seen";
+const FENCE_SUFFIX: &str = HELPER_ENDINGS[0];
+const QUEUE_SUFFIX: &str = HELPER_ENDINGS[1];
+const SEEN_SUFFIX: &str = HELPER_ENDINGS[2];
 
 /// What a runtime puts before its keys.
 #[derive(Clone, Debug, Default)]
@@ -26,7 +28,7 @@ impl Namespace {
             format!("the namespace has {} bytes, and at most {MAX_NAMESPACE_BYTES} are allowed", prefix.len())
         } else if prefix.chars().any(char::is_control) {
             "the namespace holds a control character".to_owned()
-        } else if !braces_form_one_tag(prefix) {
+        } else if flaw_of_braces(prefix).is_some() {
             "the braces of the namespace do not form exactly one hash tag `{...}` with something in it".to_owned()
         } else {
             return Ok(());
@@ -88,8 +90,8 @@ fn flaw(key: &LockKey, name: &str) -> Option<Cow<'static, str>> {
     if key.text().is_empty() {
         return Some("it is empty".into());
     }
-    if name.len() > MAX_BYTES {
-        return Some(format!("it has {} bytes, and at most {MAX_BYTES} are allowed", name.len()).into());
+    if name.len() > LONGEST_KEY {
+        return Some(format!("it has {} bytes, and at most {LONGEST_KEY} are allowed", name.len()).into());
     }
     // Most keys are plain: one look at each byte will do.
     if name.bytes().all(|byte| matches!(byte, b' '..=b'z' | b'|' | b'~')) {
@@ -98,24 +100,15 @@ fn flaw(key: &LockKey, name: &str) -> Option<Cow<'static, str>> {
     if name.chars().any(char::is_control) {
         return Some("it holds a control character; pass such values through a placeholder, which encodes them".into());
     }
-    if !braces_form_one_tag(name) {
+    if flaw_of_braces(name).is_some() {
         return Some("its braces do not form exactly one hash tag `{...}` with something in it".into());
     }
-    if name.contains('{') && [FENCE_SUFFIX, QUEUE_SUFFIX, SEEN_SUFFIX].iter().any(|suffix| name.ends_with(suffix)) {
+    if name.contains('{') && HELPER_ENDINGS.iter().any(|suffix| name.ends_with(suffix)) {
         return Some(
             "it has the form of a helper key: a hash tag, and `:fence`, `:queue` or `:seen` at its end".into(),
         );
     }
     None
-}
-
-fn braces_form_one_tag(name: &str) -> bool {
-    let mut braces = name.match_indices(['{', '}']);
-    match (braces.next(), braces.next(), braces.next()) {
-        (None, ..) => true,
-        (Some((open, "{")), Some((close, "}")), None) => close > open + 1,
-        _ => false,
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 
 use std::fmt::{self, Display, Write};
 
+use crate::grammar::{self, Flaw, Part, is_kept};
+
 /// What an empty value looks like. It cannot come from encoding, which puts two hex digits behind every `%`.
 const EMPTY: &str = "%empty";
 
@@ -14,27 +16,20 @@ const EMPTY: &str = "%empty";
 /// What is wrong with the template, or with a value.
 pub(crate) fn fill<V: Display + ?Sized>(text: &mut String, template: &str, values: &[&V]) -> Result<(), &'static str> {
     let mut values = values.iter();
-    let mut rest = template;
-    while let Some(at) = rest.find(['<', '>']) {
-        let (literal, bracket) = rest.split_at(at);
-        text.push_str(literal);
-        if let Some(after) = bracket.strip_prefix("<<") {
-            text.push('<');
-            rest = after;
-        } else if let Some(after) = bracket.strip_prefix(">>") {
-            text.push('>');
-            rest = after;
-        } else if bracket.starts_with('>') {
-            return Err("its template has a `>` that closes nothing; write `>>` for a literal one");
-        } else {
-            let (_, after) =
-                bracket.split_once('>').ok_or("its template has a `<` without a `>`; write `<<` for a literal one")?;
-            let value = values.next().ok_or("its template has more placeholders than there are values")?;
-            encode(text, value)?;
-            rest = after;
+    for part in grammar::parts(template) {
+        match part {
+            Ok(Part::Text(literal)) => text.push_str(literal),
+            Ok(Part::Placeholder(_)) => {
+                encode(text, *values.next().ok_or("its template has more placeholders than there are values")?)?;
+            }
+            Err(Flaw::Unopened) => {
+                return Err("its template has a `>` that closes nothing; write `>>` for a literal one");
+            }
+            Err(Flaw::Unclosed(_)) => {
+                return Err("its template has a `<` without a `>`; write `<<` for a literal one");
+            }
         }
     }
-    text.push_str(rest);
     match values.next() {
         None => Ok(()),
         Some(_) => Err("its template has fewer placeholders than there are values"),
@@ -65,7 +60,7 @@ struct Encoder<'a>(&'a mut String);
 impl fmt::Write for Encoder<'_> {
     fn write_str(&mut self, part: &str) -> fmt::Result {
         for character in part.chars() {
-            if is_unreserved(character) {
+            if is_kept(character) {
                 self.0.push(character);
             } else {
                 for byte in character.encode_utf8(&mut [0; 4]).bytes() {
@@ -74,13 +69,6 @@ impl fmt::Write for Encoder<'_> {
             }
         }
         Ok(())
-    }
-}
-
-fn is_unreserved(character: char) -> bool {
-    match character {
-        'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '.' | '_' | '~' | '@' | '+' => true,
-        _ => !character.is_ascii() && character.is_alphabetic(),
     }
 }
 

@@ -4,8 +4,8 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{Attribute, Expr, Lit, Meta, Visibility};
 
-use super::Expansion;
-use crate::args::Key;
+use super::expansion::Expansion;
+use crate::options::Key;
 use crate::values::{Given, Setting, bare};
 
 /// Where the line goes, and what goes there.

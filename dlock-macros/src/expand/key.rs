@@ -3,8 +3,8 @@
 use proc_macro2::{Literal, Punct, Spacing, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 
-use super::Expansion;
-use crate::args::Key;
+use super::expansion::Expansion;
+use crate::options::Key;
 use crate::pairs::Value;
 use crate::parameters::Parameter;
 use crate::template::{self, Field, Placeholder, Template};

@@ -6,7 +6,7 @@ use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::ext::IdentExt;
 
-use super::Expansion;
+use super::expansion::Expansion;
 use crate::values::{Given, OnLost, Setting};
 
 impl Expansion<'_> {

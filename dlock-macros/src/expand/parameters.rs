@@ -5,10 +5,10 @@ use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 use syn::{Expr, FnArg, Pat, PatType, Signature};
 
-use super::Expansion;
-use crate::args::{Args, Key};
-use crate::function::{borrows, names};
+use super::expansion::Expansion;
+use crate::options::{Key, Options};
 use crate::parameters::Parameter;
+use crate::tokens::{borrows, names};
 
 impl Expansion<'_> {
     /// The block takes the parameters that it names, and of a struct only the fields that it names: the others would be
@@ -93,7 +93,7 @@ impl Expansion<'_> {
 
     /// The expressions that are evaluated before the body.
     fn expressions(&self) -> impl Iterator<Item = &Expr> {
-        let Args { key, ttl, wait, renew, max_hold, when, runtime, .. } = self.args;
+        let Options { key, ttl, wait, renew, max_hold, when, runtime, .. } = self.args;
         let times = [ttl, wait, renew, max_hold].into_iter().flatten().map(|given| &given.written.expr);
         let key = match key {
             Some(Key::Expr(key)) => Some(&key.expr),

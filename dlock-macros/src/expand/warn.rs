@@ -4,7 +4,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::quote_spanned;
 
-use super::Expansion;
+use super::expansion::Expansion;
 use crate::hazards::{self, Hazard};
 
 impl Expansion<'_> {

@@ -1,5 +1,6 @@
 //! The rule about separators, by trying: which templates give different values one key?
 
+use crate::check;
 use crate::mistake::Mistakes;
 use crate::template::{Part, Template};
 
@@ -46,7 +47,7 @@ fn values() -> Vec<String> {
 fn read(text: &str) -> (Template, bool) {
     let mut mistakes = Mistakes::default();
     let template = Template::read(&LitStr::new(text, Span::call_site()), &mut mistakes).expect("it can be read");
-    template.check(None, &mut mistakes);
+    check::template(&template, None, &mut mistakes);
     (template, mistakes.into_compile_errors().is_none())
 }
 

@@ -2,6 +2,7 @@
 
 use syn::LitStr;
 
+use super::check;
 use super::mistake::Mistakes;
 use super::template::{Part, Template};
 use crate::{Copy, Piece, Read};
@@ -14,7 +15,7 @@ fn template(literal: &LitStr) -> Option<Read> {
     let mut mistakes = Mistakes::default();
     let read = Template::read(literal, &mut mistakes);
     if let Some(template) = &read {
-        template.check(None, &mut mistakes);
+        check::template(template, None, &mut mistakes);
     }
     let accepted = mistakes.into_compile_errors().is_none();
     let piece = |part| match part {

@@ -16,10 +16,15 @@ mod error;
 mod evil;
 mod fragments;
 mod generate;
+#[path = "../../../dlock-runtime/src/grammar.rs"]
+mod grammar;
 pub mod guided;
 #[expect(dead_code, unreachable_pub, reason = "they are private here, and not all used")]
 #[path = "../../../dlock-runtime/src/key.rs"]
 mod key;
+#[expect(dead_code, reason = "times are no matter here")]
+#[path = "../../../dlock-runtime/src/limits.rs"]
+mod limits;
 mod mutate;
 #[expect(dead_code, reason = "not all of them are used here")]
 #[path = "../../../dlock-runtime/src/name.rs"]

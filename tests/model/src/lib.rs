@@ -25,7 +25,7 @@ mod fences;
 mod grant;
 #[path = "../../../dlock-runtime/src/inquiry.rs"]
 mod inquiry;
-#[expect(dead_code, reason = "only the margin is used here")]
+#[expect(dead_code, reason = "not all of them are used here")]
 #[path = "../../../dlock-runtime/src/limits.rs"]
 mod limits;
 

@@ -1,4 +1,4 @@
-//! The only place that emits code: this file, with [`doc`], [`key`], [`options`], [`parameters`] and [`warn`] below it.
+//! The only place that emits code: this folder, from which nothing but [`expand`] is called.
 //! What it emits is read with `cargo expand`, so it is short and shows the three verbs: acquire, renew while the body runs,
 //! release.
 //!
@@ -6,18 +6,19 @@
 //! absolute path, locals have [`Span::mixed_site`], there is no `use` and no `#[allow]`.
 
 mod doc;
+mod expansion;
 mod key;
 mod options;
 mod parameters;
 mod warn;
 
-use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use crate::args::Args;
+use self::expansion::{Expansion, braces_like, placed};
 use crate::function::{Form, Function};
-use crate::output::Output;
+use crate::options::Options;
 use crate::pairs::Value;
 
 // Input:
@@ -39,7 +40,7 @@ use crate::pairs::Value;
 //         }).await;
 //         return __lock.release(__output, __fail).await;
 //     }
-pub(crate) fn expand(args: &Args, function: &Function) -> TokenStream {
+pub(crate) fn expand(args: &Options, function: &Function) -> TokenStream {
     let Function { attributes, visibility, default, inner_attributes, body, form, .. } = function;
     let expansion = Expansion::new(args, function);
     let statements = expansion.statements();
@@ -62,26 +63,7 @@ pub(crate) fn expand(args: &Args, function: &Function) -> TokenStream {
     quote!(#(#before)* #doc #(#after)* #visibility #default #signature #block)
 }
 
-struct Expansion<'a> {
-    args: &'a Args,
-    function: &'a Function,
-    output: Output,
-    /// `::dlock_runtime::__rt`
-    rt: TokenStream,
-    /// Of every token that no user wrote.
-    site: Span,
-}
-
-impl<'a> Expansion<'a> {
-    fn new(args: &'a Args, function: &'a Function) -> Self {
-        let site = Span::mixed_site();
-        let rt = match &args.krate {
-            Some(path) => quote_spanned!(site=> #path::__rt),
-            None => quote_spanned!(site=> ::dlock_runtime::__rt),
-        };
-        Self { args, function, output: Output::of(function), rt, site }
-    }
-
+impl Expansion<'_> {
     fn statements(&self) -> TokenStream {
         let Self { args, site, .. } = *self;
         let warnings = self.warnings();
@@ -201,20 +183,4 @@ impl<'a> Expansion<'a> {
         let Self { rt, site, .. } = self;
         quote_spanned!(*site=> <fn() -> ! as #rt::Function>::Output)
     }
-}
-
-/// The path with its names as they are, as if it stood there.
-fn placed(path: &TokenStream, place: Span) -> TokenStream {
-    let token = |mut token: TokenTree| {
-        token.set_span(token.span().located_at(place));
-        token
-    };
-    path.clone().into_iter().map(token).collect()
-}
-
-/// Braces that the compiler takes for the user's own, as when it says that the last expression is missing.
-fn braces_like(body: &Group, inner: TokenStream) -> Group {
-    let mut group = Group::new(Delimiter::Brace, inner);
-    group.set_span(body.span());
-    group
 }

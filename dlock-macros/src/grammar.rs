@@ -1,0 +1,1 @@
+../../dlock-runtime/src/grammar.rs
