@@ -16,7 +16,7 @@ use crate::{
     desk::Desk,
     error::{LockError, LostReason},
     fences::Fences,
-    gate::{Entrance, Left, Place},
+    gate::{Entrance, Known, Left, Over, Pass, Place},
     grant::Grant,
     guard::Guard,
     holder::Holder,
@@ -25,7 +25,8 @@ use crate::{
     renewal,
     store::{Answer, Claim, Fate, More, Renewal, Renewed, StoreError},
     turn::{Turn, Wish},
-    wait::Patience,
+    verdict::Verdict,
+    wait::{LONGEST, Patience},
 };
 
 /// However short the wait, an answer that is under way gets this long to arrive.
@@ -71,25 +72,53 @@ pub(crate) async fn acquire(wish: Wish) -> Result<Guard, LockError> {
     Ok(guard)
 }
 
-/// Stands in line until its turn comes. Whoever is out of time there goes and asks the store once, to tell a lock that
-/// is busy from a store that does not answer.
+/// Stands in line until its turn comes. Whoever is out of time there is told what is known about the lock; where nothing is,
+/// one asks for all.
 async fn enter(wish: &Wish) -> Result<(Place, Moment), LockError> {
-    let Wish { name, key, since, .. } = wish;
+    let Wish { name, since, .. } = wish;
     let gates = &wish.engine.keeper.desk().gates;
     let until = match wish.terms.wait {
         Wait::For(Duration::ZERO) => {
-            return Ok((gates.enter_first(name).unwrap_or_else(|| gates.aside(name)), *since));
+            return match gates.enter_first(name) {
+                Some(place) => Ok((place, *since)),
+                // It is this very process that holds the lock: there is nothing to ask.
+                None => match gates.held_here(name, *since) {
+                    Some(lease) => Err(wish.busy(Some(wish.engine.holder_of(&lease)))),
+                    None => Ok((gates.aside(name), *since)),
+                },
+            };
         }
         Wait::For(bound) => since.after(bound),
         Wait::Forever => Moment::NEVER,
     };
     match gates.enter(name, until) {
         Entrance::Head(place) => Ok((place, *since)),
-        Entrance::Queue(mut turnstile) => {
-            let place = turnstile.pass().await.unwrap_or_else(|| gates.aside(name));
-            Ok((place, Moment::now()))
+        Entrance::Queue(mut turnstile) => match turnstile.pass().await {
+            Pass::Place(place) => Ok((place, Moment::now())),
+            Pass::Over(Over::Ask) => Ok((gates.aside(name), Moment::now())),
+            Pass::Over(over) => Err(wish.is_over(over)),
+            Pass::Closed => Err(LockError::ShutDown),
+        },
+        Entrance::Full => Err(wish.busy(None)),
+    }
+}
+
+impl Wish {
+    fn busy(&self, holder: Option<Holder>) -> LockError {
+        LockError::Busy { key: self.key.clone(), waited: Moment::now().since(self.since), holder }
+    }
+
+    /// Its time in line is over.
+    fn is_over(&self, over: Over) -> LockError {
+        match over {
+            Over::HeldHere(lease) => self.busy(Some(self.engine.holder_of(&lease))),
+            Over::Known(Verdict::Busy(holder)) => self.busy(Some(holder)),
+            Over::Known(Verdict::Failed(error)) => error.about(&self.key),
+            Over::Ask | Over::Unknown => {
+                let waited = Moment::now().since(self.since);
+                StoreError::timed_out(&*self.engine.keeper.desk().store, waited).about(&self.key)
+            }
         }
-        Entrance::Full => Err(LockError::Busy { key: key.clone(), waited: Moment::now().since(*since), holder: None }),
     }
 }
 
@@ -109,44 +138,48 @@ struct Request {
     fresh: Option<Moment>,
 }
 
-/// A definite answer, short of the lock.
-enum Verdict {
+/// A definite answer.
+enum Outcome {
     Granted,
     Busy(Holder),
-}
-
-/// What a caller whose time is over is told, if the store answered the last time.
-enum Known {
-    Busy(Holder),
-    NotYet(StoreError),
 }
 
 impl Request {
     async fn run(mut self, mut place: Place, patience: &mut Patience) -> Result<Guard, LockError> {
         let mut asked_again = false;
-        let mut known: Option<Known> = None;
+        let mut known: Option<Verdict> = None;
+        let mut heard = Self::heard(&place);
         loop {
             self.wish.engine.ensure_open()?;
             (place, self.wish) = match Turn::begin(place, self.wish, self.fresh, Moment::now()) {
                 Ok(turn) => return Ok(Guard::of(turn)),
                 Err(back) => back,
             };
+            if let Some((holder, at)) = heard.take() {
+                if !self.wait(&mut place, patience, Some(&holder), at).await || Self::is_relieved(&place, patience) {
+                    return Err(self.busy(patience, holder));
+                }
+                known = Some(Verdict::Busy(holder));
+                continue;
+            }
             let limit = self.limit(patience);
             let outcome = match place.lease().cloned() {
                 Some(lease) => self.prepare(&mut place, &lease, limit).await.map(|()| None),
                 None => match self.ask(&mut place, patience, limit).await {
-                    Ok(Verdict::Granted) => Ok(None),
-                    Ok(Verdict::Busy(holder)) => Ok(Some(holder)),
+                    Ok(Outcome::Granted) => Ok(None),
+                    Ok(Outcome::Busy(holder)) => Ok(Some(holder)),
                     Err(error) => Err(error),
                 },
             };
             let error = match outcome {
                 Ok(None) => continue,
                 Ok(Some(holder)) => {
-                    if !self.wait(&mut place, patience, Some(&holder)).await {
+                    self.learn(&place, Verdict::Busy(holder.clone()));
+                    let waited = self.wait(&mut place, patience, Some(&holder), Moment::now()).await;
+                    if !waited || Self::is_relieved(&place, patience) {
                         return Err(self.busy(patience, holder));
                     }
-                    known = Some(Known::Busy(holder));
+                    known = Some(Verdict::Busy(holder));
                     continue;
                 }
                 Err(error) => error,
@@ -154,12 +187,12 @@ impl Request {
             // It was not the store that failed if the caller's own time was too short for its answer.
             let cut_short = error.is_timeout() && limit < self.desk().command_timeout;
             match known.take() {
-                Some(Known::Busy(holder)) if cut_short => return Err(self.busy(patience, holder)),
-                Some(Known::NotYet(words)) if cut_short => return Err(words.about(&self.wish.key)),
+                Some(Verdict::Busy(holder)) if cut_short => return Err(self.busy(patience, holder)),
+                Some(Verdict::Failed(words)) if cut_short => return Err(words.about(&self.wish.key)),
                 _ => {}
             }
             if error.fate == Fate::NotYet || error.is_too_slow() {
-                known = Some(Known::NotYet(error.clone()));
+                known = Some(Verdict::Failed(error.clone()));
             }
             // A connection that is mute may have been forgotten on the way while it was idle. The next one is fresh.
             if error.is_timeout() && self.wish.terms.wait == Wait::For(Duration::ZERO) && !asked_again {
@@ -167,7 +200,11 @@ impl Request {
                 continue;
             }
             let passes = matches!(error.fate, Fate::NotYet | Fate::Unknown);
-            if !passes || !self.wait(&mut place, patience, None).await {
+            if passes {
+                self.learn(&place, Verdict::Failed(error.clone()));
+            }
+            let goes_on = passes && self.wait(&mut place, patience, None, Moment::now()).await;
+            if !goes_on || Self::is_relieved(&place, patience) {
                 return Err(error.about(&self.wish.key));
             }
         }
@@ -221,7 +258,7 @@ impl Request {
     }
 
     /// Asks once, unless a message makes that needless.
-    async fn ask(&mut self, place: &mut Place, patience: &Patience, limit: Duration) -> Result<Verdict, StoreError> {
+    async fn ask(&mut self, place: &mut Place, patience: &Patience, limit: Duration) -> Result<Outcome, StoreError> {
         self.fresh = None;
         let waits = self.wish.terms.wait != Wait::For(Duration::ZERO) && !patience.is_none();
         let ask = match place.ask() {
@@ -241,7 +278,7 @@ impl Request {
             tokio::time::sleep(REST).await;
         }
         if Self::is_handed(place, &ask) {
-            return Ok(Verdict::Granted);
+            return Ok(Outcome::Granted);
         }
         let (desk, claim) = (self.desk(), &ask.claim);
         let question = ask.resume().unwrap_or_else(|| {
@@ -259,7 +296,7 @@ impl Request {
                     // An answer to this very request is good for its turn.
                     self.fresh = (claim.ttl == self.wish.terms.ttl).then_some(asked);
                     take(place, &ask, fence, waiting, grant, took);
-                    return Ok(Verdict::Granted);
+                    return Ok(Outcome::Granted);
                 }
                 // The answer took longer than the lease lasts.
                 ask.doubt();
@@ -268,7 +305,7 @@ impl Request {
             Ok(Answer::Busy { holder, floor }) => {
                 ask.not_yet(asked, floor);
                 // The message of a hand-over may have been here before the answer.
-                Ok(if Self::is_handed(place, &ask) { Verdict::Granted } else { Verdict::Busy(holder) })
+                Ok(if Self::is_handed(place, &ask) { Outcome::Granted } else { Outcome::Busy(holder) })
             }
             Err(error) => {
                 if error.fate == Fate::Unknown && claim.sent.load(Ordering::Acquire) {
@@ -309,12 +346,38 @@ impl Request {
         in_time
     }
 
-    /// Waits until it is worth asking again; false if there is no time left for that.
-    async fn wait(&mut self, place: &mut Place, patience: &mut Patience, holder: Option<&Holder>) -> bool {
+    /// What was answered just now to a request that another began. Who goes on with it need not ask at once, or each of
+    /// many who run out of time one after another would.
+    fn heard(place: &Place) -> Option<(Holder, Moment)> {
+        place.ask().filter(|ask| ask.claim.waits && ask.is_answered())?;
+        let known = place.known()?;
+        if let Verdict::Busy(holder) = known.verdict { Some((holder, known.at)) } else { None }
+    }
+
+    /// Whether its time is over and others go on with the request. A last question is for those behind whom nobody asks.
+    fn is_relieved(place: &Place, patience: &Patience) -> bool {
+        patience.is_none() && place.is_followed() && place.ask().is_some_and(|ask| ask.is_quiet())
+    }
+
+    /// Tells those in line what the store said. It is asked again within the longest pause and the time for an answer.
+    fn learn(&self, place: &Place, verdict: Verdict) {
+        let now = Moment::now();
+        place.learn(Known { verdict, at: now, until: now.after(2 * LONGEST).after(self.desk().command_timeout) });
+    }
+
+    /// Waits until it is worth asking again; false if there is no time left for that. The last answer came at `since`.
+    async fn wait(
+        &mut self,
+        place: &mut Place,
+        patience: &mut Patience,
+        holder: Option<&Holder>,
+        since: Moment,
+    ) -> bool {
         let Some(ask) = place.ask().cloned() else { return patience.pause(None).await };
         // Whoever hands locks over tells us; others must be asked.
         let is_told = holder.is_some_and(|holder| !holder.is_foreign()) && ask.claim.waits && self.desk().hears();
-        patience.listen(holder.and_then(Holder::remaining), is_told, ask.heard()).await
+        let age = Moment::now().since(since);
+        patience.listen(holder.and_then(Holder::remaining), is_told, age, ask.heard()).await
     }
 
     /// How long the next answer may take.

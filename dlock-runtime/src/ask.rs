@@ -112,6 +112,17 @@ impl Ask {
         self.state().queued || (self.claim.waits && self.claim.doubled.load(Ordering::Acquire))
     }
 
+    /// Whether it has its place in the store's queue and there is nothing to do but to listen.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.was_queued() && !self.in_doubt() && self.is_quiet()
+    }
+
+    /// Whether nothing was heard of it that nobody has looked at yet.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let state = self.state();
+        !(state.free || state.grant.is_some() || state.pending.is_some())
+    }
+
     /// A message says that the lock is free.
     pub(crate) fn free(&self) {
         self.state().free = true;

@@ -6,11 +6,15 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::SystemTime,
 };
 
 use crate::{
+    clock::Moment,
     error::LockError,
+    holder::{Holder, Record},
     keeper::Keeper,
+    lease::Lease,
     name::Namespace,
     options::Defaults,
     ticket::{Identity, Ticket, Token},
@@ -39,6 +43,18 @@ impl Engine {
     pub(crate) fn who(&self, purpose: &str, label: &str) -> String {
         let space = if purpose.is_empty() { "" } else { " " };
         [&self.place, " ", purpose, space, label].concat()
+    }
+
+    /// Who holds a lock that this process has, as the store would tell it.
+    pub(crate) fn holder_of(&self, lease: &Lease) -> Holder {
+        let (now, turn) = (Moment::now(), lease.turn());
+        let (purpose, label, fence, began) = match &turn {
+            Some(turn) => (turn.purpose, turn.key.label(), turn.fence, turn.began),
+            None => ("", lease.label, 0, lease.taken),
+        };
+        let since = SystemTime::now().checked_sub(now.since(began)).unwrap_or(SystemTime::UNIX_EPOCH);
+        let record = Record { fence, since, who: self.who(purpose, label) };
+        Holder::new(Some(record), Some(lease.deadline().since(now)), 0)
     }
 
     pub(crate) fn is_shut_down(&self) -> bool {

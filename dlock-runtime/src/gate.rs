@@ -8,22 +8,27 @@
 //! given up by being passed on or dropped, also by a future that was cancelled, and goes to the next task that is still
 //! there; what nobody wants is left to whoever must give it back to the store.
 
+mod line;
 mod place;
+mod queue;
 
 use std::{
-    collections::{HashMap, VecDeque, hash_map::Entry},
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap, VecDeque, hash_map::Entry},
     time::Duration,
 };
 
 use tokio::sync::oneshot;
 
-pub(crate) use self::place::Place;
+use self::line::{Line, SentAway};
+pub(crate) use self::{line::Known, place::Place};
 use crate::{
     ask::Ask,
     clock::Moment,
     lease::{Lease, Share},
     sync::{Arc, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError, RandomState},
     ticket::Ticket,
+    verdict::Verdict,
 };
 
 /// So that tasks which want different locks seldom meet.
@@ -32,6 +37,9 @@ const SHARDS: usize = 16;
 /// How many leases are remembered of which a late message may tell. It would make the keeper release what a guard is about
 /// to release, who would take that for a loss.
 const TAKEN: usize = 256;
+
+/// How much longer those wait whose time is over while nothing is known, for the answer to the one of them who asks.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// The lines of one runtime, by the names of the locks.
 pub(crate) struct Gates {
@@ -52,6 +60,8 @@ pub(crate) struct Gates {
 #[derive(Default)]
 struct Shard {
     lines: HashMap<Arc<str>, Line, RandomState>,
+    /// When the patrol must come to which line. Some are of lines that have ended, or had an earlier one since.
+    alarms: BinaryHeap<Reverse<(Moment, Arc<str>)>>,
     /// No lease is parked any more.
     closing: bool,
 }
@@ -72,25 +82,6 @@ impl Default for Rules {
     }
 }
 
-#[derive(Default)]
-struct Line {
-    /// Those behind the head. Some may have gone.
-    queue: VecDeque<Waiter>,
-    /// What the head asks the store, to be found by messages.
-    ask: Option<Arc<Ask>>,
-    /// What the process has. Closed leases are not told of.
-    lease: Option<Arc<Lease>>,
-    /// Until when the lease is kept that nobody uses; then there is no head.
-    parked: Option<Moment>,
-}
-
-/// A task in line.
-struct Waiter {
-    turn: oneshot::Sender<Place>,
-    /// When it runs out of time.
-    until: Moment,
-}
-
 /// What came of entering a line.
 pub(crate) enum Entrance<'a> {
     Head(Place),
@@ -103,7 +94,30 @@ pub(crate) enum Entrance<'a> {
 /// A task's wait for its place.
 pub(crate) struct Turnstile<'a> {
     gates: &'a Gates,
-    turn: oneshot::Receiver<Place>,
+    turn: oneshot::Receiver<Pass>,
+}
+
+/// How a task's wait ended.
+pub(crate) enum Pass {
+    /// Its turn has come.
+    Place(Place),
+    /// Its time is over.
+    Over(Over),
+    /// Nobody waits any more: this runtime was shut down.
+    Closed,
+}
+
+/// What is known about the lock when a task's time is over.
+#[derive(Clone)]
+pub(crate) enum Over {
+    /// A turn of this process is under way on this lease.
+    HeldHere(Arc<Lease>),
+    /// The store said so not long ago.
+    Known(Verdict),
+    /// Nothing. It shall ask, and say what the answer was: others wait for that.
+    Ask,
+    /// Nothing, and there was no answer in time.
+    Unknown,
 }
 
 /// What is left to the store.
@@ -137,12 +151,13 @@ impl Gates {
     /// Enters the line for the lock `name`, to stand there at most `until` then.
     pub(crate) fn enter<'a>(self: &'a Arc<Self>, name: &Arc<str>, until: Moment) -> Entrance<'a> {
         // Dropped after the lock is: what wakes and what is dropped by that is not ours.
-        let mut left = Vec::new();
+        let mut sent_away = SentAway::default();
         let mut shard = self.shard(name);
         if shard.closing {
             return Entrance::Head(Place::aside(self, name));
         }
-        match shard.lines.entry(Arc::clone(name)) {
+        let shard_now = &mut *shard;
+        match shard_now.lines.entry(Arc::clone(name)) {
             Entry::Vacant(free) => {
                 free.insert(Line::default());
                 Entrance::Head(Place::new(self, name, None))
@@ -152,15 +167,24 @@ impl Gates {
                 if line.parked.take().is_some() {
                     return Entrance::Head(Place::new(self, name, line.lease.clone()));
                 }
-                if line.waiting() >= self.rules.waiters_per_key {
-                    line.send_away(|waiter| waiter.turn.is_closed(), &mut left);
+                if line.waiting() >= self.rules.waiters_per_key
+                    && let Some(crowd) = &mut line.crowd
+                {
+                    crowd.queue.sweep(&mut sent_away.gone);
                 }
                 if line.waiting() >= self.rules.waiters_per_key || !self.count_in() {
                     return Entrance::Full;
                 }
-                let turn = line.join(until, &mut left);
+                let turn = line.join(until, &mut sent_away);
+                let calls = line.raise_alarm(until);
+                if calls {
+                    shard_now.raise_alarm(name, until);
+                }
                 drop(shard);
-                self.call_patrol(until);
+                sent_away.tell();
+                if calls {
+                    self.call_patrol(until);
+                }
                 Entrance::Queue(Turnstile { gates: self, turn })
             }
         }
@@ -187,7 +211,24 @@ impl Gates {
     /// How many tasks stand in line behind the head.
     pub(crate) fn waiting(&self, name: &str) -> usize {
         let shard = self.shard(name);
-        shard.lines.get(name).map_or(0, |line| line.queue.iter().filter(|waiter| !waiter.turn.is_closed()).count())
+        let crowd = shard.lines.get(name).and_then(|line| line.crowd.as_ref());
+        crowd.map_or(0, |crowd| crowd.queue.present().count())
+    }
+
+    /// The lease on which a turn of this process is under way.
+    pub(crate) fn held_here(&self, name: &str, now: Moment) -> Option<Arc<Lease>> {
+        let shard = self.shard(name);
+        let lease = shard.lines.get(name)?.lease.as_ref().filter(|lease| lease.is_in_use(now));
+        lease.cloned()
+    }
+
+    /// The store has answered somebody, who did not get the lock.
+    pub(crate) fn learn(&self, name: &str, known: Known) {
+        let mut sent_away = SentAway::default();
+        if let Some(line) = self.shard(name).lines.get_mut(name) {
+            line.learn(known, &mut sent_away);
+        }
+        sent_away.tell();
     }
 
     /// A message says that the lock was handed to `ticket` at `since`, by the store's clock. False if that is none of ours, any more.
@@ -268,11 +309,12 @@ impl Gates {
         for shard in &self.shards {
             let mut shard = lock(shard);
             shard.closing = true;
-            let sent_away = shard.lines.values_mut().map(|line| std::mem::take(&mut line.queue)).collect::<Vec<_>>();
+            let mut sent_away = SentAway::default();
+            shard.lines.values_mut().for_each(|line| line.close(&mut sent_away));
             let idle = shard.lines.extract_if(|_, line| line.parked.is_some());
             parked.extend(idle.filter_map(|(_, line)| line.lease));
             drop(shard);
-            drop(sent_away);
+            sent_away.tell();
         }
         self.stir();
         parked
@@ -289,14 +331,9 @@ impl Gates {
         self.patrol_at.store(Moment::NEVER.to_bits(), Ordering::SeqCst);
         let mut next = Moment::NEVER;
         for shard in &self.shards {
-            let mut sent_away = Vec::new();
-            let mut shard = lock(shard);
-            for line in shard.lines.values_mut() {
-                line.send_away(|waiter| waiter.until <= now || waiter.turn.is_closed(), &mut sent_away);
-                next = line.queue.iter().map(|waiter| waiter.until).fold(next, Moment::min);
-            }
-            drop(shard);
-            drop(sent_away);
+            let mut sent_away = SentAway::default();
+            next = lock(shard).patrol(now, &mut sent_away).min(next);
+            sent_away.tell();
         }
         self.patrol_at.fetch_min(next.to_bits(), Ordering::SeqCst);
     }
@@ -317,10 +354,55 @@ impl Gates {
     }
 
     fn shard(&self, name: &str) -> MutexGuard<'_, Shard> {
-        // Names differ at their ends; the map hashes in earnest.
-        let tail = name.bytes().rev().take(8).fold(0_usize, |mix, byte| mix.wrapping_mul(31).wrapping_add(byte.into()));
-        lock(&self.shards[tail % SHARDS])
+        lock(&self.shards[shard_of(name)])
     }
+}
+
+impl Shard {
+    /// The patrol must come to the line `name` at `until`, and not only later.
+    fn raise_alarm(&mut self, name: &Arc<str>, until: Moment) {
+        if self.alarms.len() <= 2 * self.lines.len() + 64 {
+            self.alarms.push(Reverse((until, Arc::clone(name))));
+            return;
+        }
+        let alarms = self.lines.iter().filter_map(|(name, line)| {
+            let alarm = line.crowd.as_ref()?.alarm;
+            (alarm < Moment::NEVER).then(|| Reverse((alarm, Arc::clone(name))))
+        });
+        self.alarms = alarms.collect();
+    }
+
+    /// Sends away who is out of time. Returns when the next one is.
+    fn patrol(&mut self, now: Moment, sent_away: &mut SentAway) -> Moment {
+        while let Some(Reverse((at, _))) = self.alarms.peek() {
+            if *at > now {
+                return *at;
+            }
+            let Some(Reverse((at, name))) = self.alarms.pop() else { break };
+            let Some(line) = self.lines.get_mut(&name) else { continue };
+            if line.crowd.as_ref().is_none_or(|crowd| crowd.alarm != at) {
+                continue;
+            }
+            let next = line.send_late_away(now, now.after(GRACE), sent_away);
+            if let Some(crowd) = &mut line.crowd {
+                crowd.alarm = next;
+            }
+            if next < Moment::NEVER {
+                self.alarms.push(Reverse((next, name)));
+            }
+        }
+        Moment::NEVER
+    }
+}
+
+/// Mixes the whole name: names may differ anywhere. The map hashes in earnest.
+fn shard_of(name: &str) -> usize {
+    let mix = |mix: u64, part: u64| (mix.rotate_left(5) ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let (words, rest) = name.as_bytes().as_chunks::<8>();
+    let mixed = words.iter().fold(name.len() as u64, |mixed, word| mix(mixed, u64::from_le_bytes(*word)));
+    let mixed = rest.iter().fold(mixed, |mixed, &byte| mix(mixed, byte.into()));
+    // The upper bits depend on all of it.
+    (mixed >> 32) as usize % SHARDS
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -328,43 +410,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Line {
-    fn join(&mut self, until: Moment, left: &mut Vec<Waiter>) -> oneshot::Receiver<Place> {
-        // Those who left stay in the queue until it has doubled, so that leaving costs nothing.
-        if self.queue.len() >= 32 && self.queue.len().is_power_of_two() {
-            self.send_away(|waiter| waiter.turn.is_closed(), left);
-        }
-        let (turn, wait) = oneshot::channel();
-        self.queue.push_back(Waiter { turn, until });
-        wait
-    }
-
-    /// Takes out those who are to go, or have gone.
-    fn send_away(&mut self, who: impl Fn(&Waiter) -> bool, to: &mut Vec<Waiter>) {
-        if self.queue.iter().any(&who) {
-            let (go, stay) = self.queue.drain(..).partition::<VecDeque<_>, _>(who);
-            to.extend(go);
-            self.queue = stay;
-        }
-    }
-
-    /// How many wait: without a lease, the head does too.
-    fn waiting(&self) -> usize {
-        self.queue.len() + usize::from(self.lease.is_none())
-    }
-
-    fn has(&self, lease: &Arc<Lease>) -> bool {
-        self.lease.as_ref().is_some_and(|known| Arc::ptr_eq(known, lease))
-    }
-}
-
 impl Turnstile<'_> {
-    /// Waits for the place; `None` if there is no time left for that, or no use.
+    /// Waits for the place, or until its time is over.
     ///
     /// # Cancel safety
     /// Dropping the turnstile leaves the line.
-    pub(crate) async fn pass(&mut self) -> Option<Place> {
-        (&mut self.turn).await.ok()
+    pub(crate) async fn pass(&mut self) -> Pass {
+        (&mut self.turn).await.unwrap_or(Pass::Closed)
     }
 }
 

@@ -147,9 +147,9 @@ impl Desk {
                 self.detach(async move {
                     see_through(&desk, &ask).await;
                     if let Some(leftover) = Leftover::of(&Left::Ask(ask)) {
-                        leftover.settle(desk).await;
+                        // It is settled with the first definite answer, and not only when all doubt is over.
+                        leftover.settle_owed(desk, owed).await;
                     }
-                    drop(owed);
                 });
             }
         }

@@ -272,6 +272,11 @@ impl Lease {
         self.tenure().turn.clone()
     }
 
+    /// Whether a turn is under way that it still covers.
+    pub(crate) fn is_in_use(&self, now: Moment) -> bool {
+        now < self.deadline() && self.tenure().turn.is_some()
+    }
+
     /// How many turns there were.
     pub(crate) fn turns(&self) -> u32 {
         self.tenure().turns

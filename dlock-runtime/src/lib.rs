@@ -107,6 +107,7 @@ mod template;
 mod ticket;
 mod turn;
 mod unconfirmed;
+mod verdict;
 mod wait;
 
 #[doc = include_str!("distributed_lock.md")]

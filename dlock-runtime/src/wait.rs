@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 use crate::options::Wait;
 
 const SHORTEST: Duration = Duration::from_millis(2);
-const LONGEST: Duration = Duration::from_millis(250);
+pub(crate) const LONGEST: Duration = Duration::from_millis(250);
 
 /// One request's time for waiting. It runs on tokio's clock, so that tests can pause it.
 pub(crate) struct Patience {
@@ -54,11 +54,13 @@ impl Patience {
     }
 
     /// Waits until it is worth asking again; false if there is no time left for that. `remaining` is how long the
-    /// holder's lease lasts yet, if somebody holds the lock; `is_told` whether that is to come by `news`.
+    /// holder's lease lasts yet, if somebody holds the lock; `is_told` whether that is to come by `news`. That was known
+    /// `age` ago.
     pub(crate) async fn listen(
         &mut self,
         remaining: Option<Duration>,
         is_told: bool,
+        age: Duration,
         news: impl Future<Output = ()>,
     ) -> bool {
         if self.is_none() {
@@ -72,7 +74,7 @@ impl Patience {
             Some(left) if left < LONGEST => left + SHORTEST.mul_f64(jitter),
             _ => LONGEST.mul_f64(0.8 + jitter / 5.0),
         };
-        let nap = nap.max(Duration::from_millis(1)).min(LONGEST).min(self.left());
+        let nap = nap.saturating_sub(age).max(Duration::from_millis(1)).min(LONGEST).min(self.left());
         match timeout(nap, news).await {
             Ok(()) => self.pause = SHORTEST,
             Err(_) => self.pause = (self.pause * 3 / 2).min(LONGEST),
@@ -82,7 +84,7 @@ impl Patience {
 
     /// Waits until it is worth asking again, where nothing is heard.
     pub(crate) async fn pause(&mut self, remaining: Option<Duration>) -> bool {
-        self.listen(remaining, false, pending()).await
+        self.listen(remaining, false, Duration::ZERO, pending()).await
     }
 }
 

@@ -7,31 +7,35 @@ mod weakness;
 
 use std::{env, error::Error, fmt::Write, fs, path::Path};
 
-use weakness::{ALL, FEW_SHARDS, Weakness};
+use weakness::{ALL, FEW_SHARDS, File, Weakness};
 
 const GATE: &str = "../../dlock-runtime/src/gate.rs";
 const PLACE: &str = "../../dlock-runtime/src/gate/place.rs";
+const LINE: &str = "../../dlock-runtime/src/gate/line.rs";
+const QUEUE: &str = "../../dlock-runtime/src/gate/queue.rs";
 const PROBE: &str = "src/probe.rs";
 const PROBE_OF_A_PLACE: &str = "src/probe_place.rs";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    for input in [GATE, PLACE, PROBE, PROBE_OF_A_PLACE, "src/weakness.rs"] {
+    for input in [GATE, PLACE, LINE, QUEUE, PROBE, PROBE_OF_A_PLACE, "src/weakness.rs"] {
         println!("cargo::rerun-if-changed={input}");
     }
-    let [gate, place, probe, probe_of_a_place] = [GATE, PLACE, PROBE, PROBE_OF_A_PLACE]
-        .map(|path| fs::read_to_string(path).map_err(|error| format!("{path}: {error}")));
-    let (gate, place, probe, probe_of_a_place) = (gate?, place?, probe?, probe_of_a_place?);
+    let read = |path| fs::read_to_string(path).map_err(|error| format!("{path}: {error}"));
     // Its own tests stay where they are.
-    let gate = gate.replace("#[cfg(test)]\nmod tests;\n", "");
+    let gate = read(GATE)?.replace("#[cfg(test)]\nmod tests;\n", "") + "\n" + &read(PROBE)?;
+    let as_it_is =
+        Texts { gate, place: read(PLACE)? + "\n" + &read(PROBE_OF_A_PLACE)?, line: read(LINE)?, queue: read(QUEUE)? };
     let (here, out) = (env::var("CARGO_MANIFEST_DIR")?, env::var("OUT_DIR")?);
     let mut copies = String::new();
-    let mut copy = |name: &str, gate: &str, place: &str| -> Result<(), Box<dyn Error>> {
+    let mut copy = |name: &str, texts: &Texts| -> Result<(), Box<dyn Error>> {
         let folder = Path::new(&out).join(name);
         fs::create_dir_all(&folder)?;
         let path = folder.join("gate.rs");
-        fs::write(&path, format!("{gate}\n{probe}"))?;
+        fs::write(&path, &texts.gate)?;
         // Where a module that is named by its path looks for its own modules.
-        fs::write(folder.join("place.rs"), format!("{place}\n{probe_of_a_place}"))?;
+        fs::write(folder.join("place.rs"), &texts.place)?;
+        fs::write(folder.join("line.rs"), &texts.line)?;
+        fs::write(folder.join("queue.rs"), &texts.queue)?;
         let scenarios = Path::new(&here).join("src/scenarios/mod.rs");
         writeln!(copies, "pub(crate) mod {name} {{")?;
         writeln!(copies, "    #[path = {path:?}] pub(crate) mod gate;")?;
@@ -39,17 +43,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         writeln!(copies, "}}")?;
         Ok(())
     };
-    copy("as_it_is", &gate, &place)?;
+    copy("as_it_is", &as_it_is)?;
     // Where there are fewer steps, fewer orders tell more.
-    let gate = patched(&gate, &FEW_SHARDS)?;
-    copy("few_shards", &gate, &place)?;
+    let few_shards = as_it_is.patched(&FEW_SHARDS)?;
+    copy("few_shards", &few_shards)?;
     for weakness in ALL {
-        let (gate, place) = if weakness.in_place {
-            (gate.clone(), patched(&place, weakness)?)
-        } else {
-            (patched(&gate, weakness)?, place.clone())
-        };
-        copy(weakness.name, &gate, &place)?;
+        copy(weakness.name, &few_shards.patched(weakness)?)?;
     }
     writeln!(copies, "pub(crate) const WEAKENED: &[&[crate::Scenario]] = &[")?;
     for Weakness { name, .. } in ALL {
@@ -60,11 +59,34 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What was to be weakened must be there, and once.
-fn patched(text: &str, weakness: &Weakness) -> Result<String, String> {
-    let Weakness { name, text: strong, instead, .. } = weakness;
-    match text.matches(strong).count() {
-        1 => Ok(text.replacen(strong, instead, 1)),
-        count => Err(format!("the text of the weakness `{name}` stands in the gate {count} times, and not once")),
+/// The files of the gate.
+#[derive(Clone)]
+struct Texts {
+    gate: String,
+    place: String,
+    line: String,
+    queue: String,
+}
+
+impl Texts {
+    /// What was to be weakened must be there, and once.
+    fn patched(&self, weakness: &Weakness) -> Result<Self, String> {
+        let Weakness { name, file, text: strong, instead, .. } = weakness;
+        let mut patched = self.clone();
+        let text = match file {
+            File::Gate => &mut patched.gate,
+            File::Place => &mut patched.place,
+            File::Line => &mut patched.line,
+            File::Queue => &mut patched.queue,
+        };
+        match text.matches(strong).count() {
+            1 => *text = text.replacen(strong, instead, 1),
+            count => {
+                return Err(format!(
+                    "the text of the weakness `{name}` stands in the gate {count} times, and not once"
+                ));
+            }
+        }
+        Ok(patched)
     }
 }

@@ -2,9 +2,10 @@
 
 use tokio::sync::oneshot;
 
-use super::{Gates, Left, Line};
+use super::{Gates, Known, Left, Line, Pass, SentAway};
 use crate::{
     ask::Ask,
+    caught::caught,
     clock::Moment,
     lease::{Lease, Yield},
     sync::Arc,
@@ -43,9 +44,25 @@ impl Place {
 
     /// Whether other turns are to be expected after the first.
     pub(crate) fn has_followers(&self) -> bool {
-        self.in_line
-            && self.gates.rules.share.turns
-            && self.gates.shard(&self.name).lines.get(&self.name).is_some_and(|line| !line.queue.is_empty())
+        self.gates.rules.share.turns && self.is_followed()
+    }
+
+    /// Whether somebody is behind it in line.
+    pub(crate) fn is_followed(&self) -> bool {
+        self.in_line && self.gates.shard(&self.name).lines.get(&self.name).is_some_and(Line::has_followers)
+    }
+
+    /// What the store said last about the lock, not long ago.
+    pub(crate) fn known(&self) -> Option<Known> {
+        if !self.in_line {
+            return None;
+        }
+        self.gates.shard(&self.name).lines.get(&self.name)?.known(Moment::now()).cloned()
+    }
+
+    /// The store has answered, and others need not ask.
+    pub(crate) fn learn(&self, known: Known) {
+        self.gates.learn(&self.name, known);
     }
 
     /// Asks the store from now on.
@@ -63,6 +80,7 @@ impl Place {
         self.with_line(|line| {
             line.ask = None;
             line.lease = Some(Arc::clone(&lease));
+            line.forget();
         });
         if ask.is_some_and(|ask| ask.is_wanted()) {
             lease.want(Moment::now());
@@ -81,10 +99,12 @@ impl Place {
     pub(crate) fn pass(mut self, now: Moment) -> Option<Left> {
         let leaving = self.let_go(now);
         while let Some(next) = self.next(now) {
-            match next.send(self) {
-                Ok(()) => return leaving.map(Left::Lease),
+            // Whose waker panics has the place all the same.
+            match caught(|| next.send(Pass::Place(self))) {
+                None | Some(Ok(())) => return leaving.map(Left::Lease),
                 // It left in this moment, and gives the place back.
-                Err(place) => self = place,
+                Some(Err(Pass::Place(place))) => self = place,
+                Some(Err(_)) => unreachable!("what comes back is what was sent"),
             }
         }
         self.in_line = false;
@@ -103,15 +123,22 @@ impl Place {
     }
 
     /// The next task in line. If there is none the line ends, or the lease is parked in it.
-    fn next(&mut self, now: Moment) -> Option<oneshot::Sender<Self>> {
+    fn next(&mut self, now: Moment) -> Option<oneshot::Sender<Pass>> {
         if !self.in_line {
             return None;
         }
+        let mut sent_away = SentAway::default();
+        let next = self.next_or_end(now, &mut sent_away);
+        sent_away.tell();
+        next
+    }
+
+    fn next_or_end(&mut self, now: Moment, sent_away: &mut SentAway) -> Option<oneshot::Sender<Pass>> {
         let mut shard = self.gates.shard(&self.name);
         let closing = shard.closing;
         let line = shard.lines.get_mut(&self.name)?;
-        if let Some(next) = line.queue.pop_front() {
-            return Some(next.turn);
+        if let Some(next) = line.next(self.lease.is_some(), now, sent_away) {
+            return Some(next);
         }
         let linger = self.gates.rules.linger;
         if self.lease.as_ref().is_some_and(|lease| !linger.is_zero() && !closing && !lease.is_wanted()) {

@@ -6,6 +6,7 @@ use super::*;
 use crate::{
     fences::Fences,
     grant::Grant,
+    holder::Holder,
     options::{Defaults, Wishes},
     store::Claim,
     ticket::{Identity, Token},
@@ -86,6 +87,18 @@ impl Scene {
         left.drain(..).map(|left| number(&left)).collect()
     }
 
+    fn with_crowd<T>(&self, look: impl FnOnce(&mut line::Crowd) -> T) -> T {
+        let mut shard = self.gates.shard(&self.name);
+        look(shard.lines.get_mut(&self.name).and_then(|line| line.crowd.as_mut()).expect("somebody is in line"))
+    }
+
+    /// The store says that somebody else holds the lock.
+    fn learn_busy(&self, head: &Place) {
+        let verdict = Verdict::Busy(Holder::new(None, None, 7));
+        let at = Moment::now();
+        head.learn(Known { verdict, at, until: at.after(60 * SECOND) });
+    }
+
     fn is_deserted(&self) -> bool {
         self.gates.shards.iter().all(|shard| lock(shard).lines.is_empty())
             && self.gates.waiters.load(Ordering::SeqCst) == 0
@@ -104,9 +117,15 @@ fn number(left: &Left) -> u64 {
     }
 }
 
-/// The place, if it is there by now.
-async fn now(turnstile: &mut Turnstile<'_>) -> Option<Option<Place>> {
+/// How the wait ended, if it has by now.
+async fn ended(turnstile: &mut Turnstile<'_>) -> Option<Pass> {
     tokio::time::timeout(Duration::ZERO, turnstile.pass()).await.ok()
+}
+
+/// The place, if it is there by now, or nothing if there is none to come.
+async fn now(turnstile: &mut Turnstile<'_>) -> Option<Option<Place>> {
+    let place = |pass| if let Pass::Place(place) = pass { Some(place) } else { None };
+    ended(turnstile).await.map(place)
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,7 +137,7 @@ async fn first_come_first_served() {
         let (gates, name, order) = (Arc::clone(&scene.gates), Arc::clone(&scene.name), Arc::clone(&order));
         tokio::spawn(async move {
             let Entrance::Queue(mut turnstile) = gates.enter(&name, Moment::NEVER) else { panic!("the head stays") };
-            let _place = turnstile.pass().await.expect("its turn comes");
+            let Pass::Place(_place) = turnstile.pass().await else { panic!("its turn comes") };
             lock(&order).push(number);
         })
     });
@@ -152,14 +171,14 @@ async fn who_left_is_forgotten_before_the_line_has_doubled() {
     for _ in 0..10_000 {
         drop(scene.queue(Moment::NEVER));
     }
-    assert!(lock(&scene.gates.shards[usize::from(b'k') % SHARDS]).lines[&scene.name].queue.len() <= 64);
+    assert!(scene.with_crowd(|crowd| crowd.queue.len()) <= 64);
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_is_out_of_time_leaves() {
     let scene = scene(Rules::default());
-    let _head = scene.head();
-    let start = Moment::now();
+    let (head, start) = (scene.head(), Moment::now());
+    scene.learn_busy(&head);
     let mut waiters = [1, 3, 2].map(|seconds| scene.queue(start.after(seconds * SECOND)));
     assert_eq!(scene.gates.patrol_at(), start.after(SECOND));
     scene.gates.patrol(start.after(2 * SECOND));
@@ -168,6 +187,189 @@ async fn who_is_out_of_time_leaves() {
     assert!(now(second).await.is_none(), "it has a second yet");
     assert!(now(third).await.is_some_and(|place| place.is_none()), "out of time");
     assert_eq!(scene.gates.patrol_at(), start.after(3 * SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_out_of_time_is_told_what_the_head_knows_and_nobody_asks() {
+    let scene = scene(Rules::default());
+    let (head, start) = (scene.head(), Moment::now());
+    let mut waiters = (0..100).map(|_| scene.queue(start.after(SECOND))).collect::<Vec<_>>();
+    scene.learn_busy(&head);
+    scene.gates.patrol(start.after(SECOND));
+    for waiter in &mut waiters {
+        let told = ended(waiter).await;
+        assert!(matches!(told, Some(Pass::Over(Over::Known(Verdict::Busy(holder)))) if holder.waiters() == 7));
+    }
+    assert_eq!(scene.gates.patrol_at(), Moment::NEVER);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_out_of_time_is_told_that_this_process_has_the_lock() {
+    let scene = scene(Rules::default());
+    let ((place, lease), start) = (scene.head_with_lease(1), Moment::now());
+    let mut waiters = [1, 2].map(|seconds| scene.queue(start.after(seconds * SECOND)));
+    let terms = crate::options::Wishes::default().on(&crate::options::Defaults::default()).expect("valid");
+    let runtime = crate::Runtime::builder().embedded().build().await.expect("it takes no store");
+    let wish = crate::turn::Wish {
+        engine: crate::engine::Owing::by(Arc::clone(&runtime.0)),
+        key: "k".into(),
+        name: Arc::clone(&scene.name),
+        terms,
+        purpose: "",
+        since: start,
+    };
+    let turn = crate::turn::Turn::begin(place, wish, Some(start), start).unwrap_or_else(|_| panic!("there is a lease"));
+    assert!(scene.gates.held_here(&scene.name, start).is_some());
+    scene.gates.patrol(start.after(SECOND));
+    let told = ended(&mut waiters[0]).await;
+    assert!(matches!(told, Some(Pass::Over(Over::HeldHere(held))) if Arc::ptr_eq(&held, &lease)));
+    // Between two turns the lock is nobody's.
+    drop(turn.end(start));
+    assert!(scene.gates.held_here(&scene.name, start).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nothing_is_known_one_of_those_out_of_time_asks_for_all() {
+    let scene = scene(Rules::default());
+    let (head, start) = (scene.head(), Moment::now());
+    let mut waiters = (0..100).map(|_| scene.queue(start.after(SECOND))).collect::<Vec<_>>();
+    scene.gates.patrol(start.after(SECOND));
+    let mut scouts = 0;
+    let mut others = Vec::new();
+    for mut waiter in waiters.drain(..) {
+        match ended(&mut waiter).await {
+            Some(Pass::Over(Over::Ask)) => scouts += 1,
+            None => others.push(waiter),
+            Some(_) => panic!("nothing is known"),
+        }
+    }
+    assert_eq!((scouts, others.len()), (1, 99));
+    assert_eq!(scene.gates.patrol_at(), start.after(SECOND + GRACE));
+    // Others whose time is over meanwhile wait for the same answer.
+    let mut late = scene.queue(start.after(SECOND + GRACE / 2));
+    scene.gates.patrol(start.after(SECOND + GRACE / 2));
+    assert!(ended(&mut late).await.is_none());
+    scene.learn_busy(&head);
+    others.push(late);
+    for waiter in &mut others {
+        assert!(matches!(ended(waiter).await, Some(Pass::Over(Over::Known(_)))));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_answer_in_time_there_is_none() {
+    let scene = scene(Rules::default());
+    let (_head, start) = (scene.head(), Moment::now());
+    let mut waiters = [(); 3].map(|()| scene.queue(start.after(SECOND)));
+    scene.gates.patrol(start.after(SECOND));
+    scene.gates.patrol(start.after(SECOND + GRACE));
+    assert!(matches!(ended(&mut waiters[0]).await, Some(Pass::Over(Over::Ask))));
+    assert!(matches!(ended(&mut waiters[1]).await, Some(Pass::Over(Over::Unknown))));
+    assert!(matches!(ended(&mut waiters[2]).await, Some(Pass::Over(Over::Unknown))));
+    assert_eq!(scene.gates.patrol_at(), Moment::NEVER);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_without_a_lease_goes_past_those_who_are_out_of_time() {
+    let scene = scene(Rules::default());
+    let (head, start) = (scene.head(), Moment::now());
+    let mut late = [(); 50].map(|()| scene.queue(start.after(SECOND)));
+    let mut in_time = scene.queue(start.after(9 * SECOND));
+    scene.learn_busy(&head);
+    assert!(head.pass(start.after(2 * SECOND)).is_none());
+    assert!(now(&mut in_time).await.flatten().is_some());
+    for waiter in &mut late {
+        assert!(matches!(ended(waiter).await, Some(Pass::Over(Over::Known(_)))));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waker_that_panics_takes_neither_the_place_nor_the_patrol_along() {
+    struct Panics;
+    impl std::task::Wake for Panics {
+        fn wake(self: std::sync::Arc<Self>) {
+            panic!("a waker that panics");
+        }
+    }
+    let scene = scene(Rules::default());
+    let (head, start) = (scene.head(), Moment::now());
+    let waker = std::task::Waker::from(std::sync::Arc::new(Panics));
+    let panicking = |turnstile: &mut Turnstile<'_>| {
+        let mut pass = Box::pin(turnstile.pass());
+        assert!(pass.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+    };
+    let mut waiters = [1, 1, 9, 9].map(|seconds| scene.queue(start.after(seconds * SECOND)));
+    panicking(&mut waiters[0]);
+    panicking(&mut waiters[2]);
+    scene.learn_busy(&head);
+    scene.gates.patrol(start.after(SECOND));
+    assert!(matches!(ended(&mut waiters[1]).await, Some(Pass::Over(_))), "the next one is told");
+    assert!(head.pass(start.after(SECOND)).is_none());
+    let [_, _, third, fourth] = &mut waiters;
+    let place = now(third).await.flatten().expect("it has the place all the same");
+    drop(place);
+    assert!(now(fourth).await.flatten().is_some());
+}
+
+/// Runs out of time with as many waiters, one after another, while others are served. How much was looked at.
+fn work_of(waiters: u32) -> usize {
+    let scene = scene(Rules { waiters_per_key: 1_000_000, waiters: 1_000_000, ..Rules::default() });
+    let (head, start) = (scene.head(), Moment::now());
+    let at = |number: u32| start.after(SECOND + number * Duration::from_micros(10));
+    // In an order in which neither the first nor the last in line is the next one to go.
+    let line = (0..waiters).map(|number| scene.queue(at(number.wrapping_mul(7919) % waiters))).collect::<Vec<_>>();
+    scene.learn_busy(&head);
+    let before = scene.with_crowd(|crowd| crowd.queue.work);
+    for number in 0..waiters {
+        scene.gates.patrol(at(number));
+    }
+    let work = scene.with_crowd(|crowd| crowd.queue.work) - before;
+    assert_eq!(scene.gates.waiting(&scene.name), 0);
+    drop(line);
+    work
+}
+
+#[test]
+fn sending_away_those_out_of_time_costs_each_the_same_however_many_wait() {
+    let (few, many) = (work_of(1_000), work_of(10_000));
+    assert!(few <= 4_000 && many <= 40_000, "{few} and {many}");
+}
+
+/// As many tasks join and are served, with a few in line at any time. How much was looked at, and the most that was kept.
+#[test]
+fn deadlines_of_those_who_were_served_do_not_pile_up() {
+    let scene = scene(Rules::default());
+    let (mut place, start) = (scene.head(), Moment::now());
+    let mut line = VecDeque::new();
+    for number in 0..10_000_u64 {
+        line.push_back(scene.queue(start.after(SECOND + Duration::from_millis(number))));
+        if line.len() > 4 {
+            let mut next = line.pop_front().expect("there are some");
+            assert!(place.pass(start).is_none());
+            place =
+                match tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(next.pass()) {
+                    Pass::Place(place) => place,
+                    Pass::Over(_) | Pass::Closed => panic!("its turn has come"),
+                };
+        }
+    }
+    assert!(scene.with_crowd(|crowd| crowd.queue.work) <= 60_000);
+    assert!(lock(&scene.gates.shards[shard_of(&scene.name)]).alarms.len() <= 70);
+}
+
+#[test]
+fn names_that_differ_anywhere_are_spread_over_the_shards() {
+    let forms: [fn(u32) -> String; 4] = [
+        |number| format!("user:{number}:settings"),
+        |number| format!("{number}"),
+        |number| format!("shop:{{tenant-{number}}}:a-long-name-that-is-the-same-for-each-of-them"),
+        |number| format!("x:{:08}", number * 16),
+    ];
+    for form in forms {
+        let mut shards = [0; SHARDS];
+        (0..1600).for_each(|number| shards[shard_of(&form(number))] += 1);
+        assert!(shards.iter().all(|&count| (50..=200).contains(&count)), "{}: {shards:?}", form(0));
+    }
 }
 
 #[tokio::test(start_paused = true)]

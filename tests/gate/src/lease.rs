@@ -20,6 +20,7 @@ pub(crate) struct Lease {
 #[derive(Default)]
 struct State {
     turns: u32,
+    in_use: bool,
     wanted: bool,
 }
 
@@ -58,14 +59,22 @@ impl Lease {
     /// A task has its turn.
     pub(crate) fn take_turn(&self) {
         self.fate.must_last();
-        self.state().turns += 1;
+        let mut state = self.state();
+        state.turns += 1;
+        state.in_use = true;
+        drop(state);
         shuttle::thread::yield_now();
+        self.state().in_use = false;
         self.fate.must_last();
     }
 
     #[expect(clippy::unused_self, reason = "time stands still")]
     pub(crate) fn deadline(&self) -> Moment {
         Moment::NEVER
+    }
+
+    pub(crate) fn is_in_use(&self, _now: Moment) -> bool {
+        self.state().in_use
     }
 
     pub(crate) fn want(&self, _now: Moment) {

@@ -16,7 +16,8 @@ impl Gates {
             for line in lock(shard).lines.values() {
                 probe.lines += 1;
                 probe.parked += usize::from(line.parked.is_some());
-                let first = line.queue.iter().filter(|waiter| !waiter.turn.is_closed()).map(|waiter| waiter.until).min();
+                let present = line.crowd.iter().flat_map(|crowd| crowd.queue.present());
+                let first = present.map(|waiter| waiter.until).min();
                 probe.first = probe.first.into_iter().chain(first).min();
             }
         }

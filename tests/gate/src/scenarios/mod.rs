@@ -25,6 +25,7 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario::new("close_sends_everybody_away", || closing::with_a_head(3), || closing::with_a_head(1)),
     Scenario::new("a_patrol_comes_in_time", patrol::in_time, patrol::in_time),
     Scenario::new("whoever_is_out_of_time_is_sent_away", || patrol::keeper(3), || patrol::keeper(1)),
+    Scenario::new("those_out_of_time_are_told_what_is_learned", || patrol::told(3), || patrol::told(2)),
     Scenario::new("no_more_than_so_many_wait", || crowd::in_bounds(4), || crowd::in_bounds(2)),
     Scenario::new("anything", || anything::anything(4), || {}),
 ];

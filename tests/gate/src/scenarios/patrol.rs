@@ -5,8 +5,8 @@ use std::{task::Poll, time::Duration};
 use shuttle::{future::block_on, thread};
 
 use super::{
-    super::gate::{Entrance, Rules, Turnstile},
-    world::World,
+    super::gate::{Entrance, Over, Pass, Rules, Turnstile},
+    world::{End, World, answer},
 };
 use crate::{
     clock::Moment,
@@ -22,7 +22,7 @@ fn at(second: u64) -> Moment {
 /// Whether there is nothing to wait for any more.
 fn is_sent_away(turnstile: &mut Turnstile<'_>) -> bool {
     let mut pass = Box::pin(turnstile.pass());
-    block_on(std::future::poll_fn(|cx| Poll::Ready(matches!(pass.as_mut().poll(cx), Poll::Ready(None)))))
+    block_on(std::future::poll_fn(|cx| Poll::Ready(matches!(pass.as_mut().poll(cx), Poll::Ready(Pass::Over(_))))))
 }
 
 /// Tasks join during a patrol. The next one does not come too late for any of them, and sends away those whose time is over
@@ -30,6 +30,7 @@ fn is_sent_away(turnstile: &mut Turnstile<'_>) -> bool {
 pub(super) fn in_time() {
     let (world, name) = (World::new(Rules::default()), Arc::from("k"));
     let Entrance::Head(head) = world.gates.enter(&name, Moment::NEVER) else { panic!("nobody was there") };
+    head.learn(answer());
     let mut joined = thread::scope(|scope| {
         let (world, name) = (&world, &name);
         let joining = [10, 20].map(|second| {
@@ -83,7 +84,7 @@ pub(super) fn keeper(tasks: u64) {
             let (world, name) = (&world, &name);
             scope.spawn(move || {
                 let Entrance::Queue(mut turnstile) = world.gates.enter(name, at(second)) else { panic!("one is there") };
-                assert!(block_on(turnstile.pass()).is_none(), "the head stays");
+                assert!(matches!(block_on(turnstile.pass()), Pass::Over(_)), "the head stays");
             })
         });
         for task in tasks.collect::<Vec<_>>() {
@@ -93,5 +94,43 @@ pub(super) fn keeper(tasks: u64) {
         ring(&called);
     });
     world.book.leave(head.pass(NOW));
+    world.close();
+}
+
+/// Tasks run out of time while nothing is known, or something becomes known just then. At most one of them is to ask, and all
+/// others are told what it or the head learns, or go on.
+pub(super) fn told(tasks: usize) {
+    let (world, name) = (World::new(Rules::default()), Arc::from("k"));
+    let Entrance::Head(head) = world.gates.enter(&name, Moment::NEVER) else { panic!("nobody was there") };
+    let line = (0..tasks).map(|_| match world.gates.enter(&name, at(1)) {
+        Entrance::Queue(turnstile) => turnstile,
+        Entrance::Head(_) | Entrance::Full => panic!("one is there, and few"),
+    });
+    let line = line.collect::<Vec<_>>();
+    let asked = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let (world, name, asked) = (&world, &name, &asked);
+        for mut turnstile in line {
+            scope.spawn(move || match block_on(turnstile.pass()) {
+                Pass::Place(place) => world.turn(name, place, End::Pass),
+                Pass::Over(Over::Ask) => {
+                    assert_eq!(asked.fetch_add(1, Ordering::SeqCst), 0, "two of them ask");
+                    world.gates.learn(name, answer());
+                }
+                Pass::Over(Over::Known(_) | Over::HeldHere(_)) => {}
+                Pass::Over(Over::Unknown) | Pass::Closed => panic!("there was an answer"),
+            });
+        }
+        scope.spawn(|| world.gates.patrol(at(1)));
+        scope.spawn(move || {
+            let left = if tasks % 2 > 0 {
+                head.learn(answer());
+                head.pass(at(1))
+            } else {
+                head.pass(at(1))
+            };
+            world.book.leave(left);
+        });
+    });
     world.close();
 }

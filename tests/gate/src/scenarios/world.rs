@@ -13,9 +13,10 @@ use crate::{
     lease::Lease,
     sync::Arc,
     ticket::Ticket,
+    verdict::Verdict,
 };
 
-use super::super::gate::{Entrance, Gates, Left, Place, Rules, Turnstile};
+use super::super::gate::{Entrance, Gates, Known, Left, Pass, Place, Rules, Turnstile};
 
 /// One gate and all that happens at it.
 pub(super) struct World {
@@ -118,7 +119,7 @@ impl World {
 
 /// Waits for the place as long as the task stays.
 pub(super) fn wait(turnstile: &mut Turnstile<'_>, looks: Option<usize>) -> Option<Place> {
-    let Some(mut looks) = looks else { return block_on(turnstile.pass()) };
+    let Some(mut looks) = looks else { return place(block_on(turnstile.pass())) };
     let mut pass = Box::pin(turnstile.pass());
     block_on(std::future::poll_fn(|cx| {
         if looks == 0 {
@@ -126,8 +127,17 @@ pub(super) fn wait(turnstile: &mut Turnstile<'_>, looks: Option<usize>) -> Optio
         }
         looks -= 1;
         cx.waker().wake_by_ref();
-        pass.as_mut().poll(cx)
+        pass.as_mut().poll(cx).map(place)
     }))
+}
+
+fn place(pass: Pass) -> Option<Place> {
+    if let Pass::Place(place) = pass { Some(place) } else { None }
+}
+
+/// An answer of the store that is not forgotten.
+pub(super) fn answer() -> Known {
+    Known { verdict: Verdict, at: Moment::START, until: Moment::NEVER }
 }
 
 /// What there was, and who was where. Writing in it is no step.
