@@ -55,7 +55,7 @@ async fn a_lock_that_was_lost_is_never_told_to_be_released() {
     assert!(guard.release().await.expect_err("deleted").is_lost());
     assert_eq!(end("ends:deleted"), (0, 1));
     // Before it, by time and by the store.
-    let guard = runtime.lock("ends:expired").ttl(100 * MS).renew(false).acquire().await.expect("free");
+    let guard = runtime.lock("ends:expired").ttl(SECOND / 2).renew(false).acquire().await.expect("free");
     assert!(guard.run(pending::<()>()).await.expect_err("not renewed").is_lost());
     assert!(guard.release().await.expect_err("expired").is_lost());
     assert_eq!(end("ends:expired"), (0, 1));
@@ -109,8 +109,8 @@ async fn long_holds_are_told_once(store: &str, builder: Builder) {
     let began = Instant::now();
     let mut made_long = 0;
     while began.elapsed() < LONG * 3 {
-        let guard = runtime.lock(format!("long:{store}:short")).acquire().await.expect("free");
         let since = Instant::now();
+        let guard = runtime.lock(format!("long:{store}:short")).acquire().await.expect("free");
         tokio::time::sleep(MS).await;
         guard.release().await.expect("ours");
         made_long += usize::from(since.elapsed() >= LONG);
@@ -120,11 +120,13 @@ async fn long_holds_are_told_once(store: &str, builder: Builder) {
     // A lease that nobody uses is not held by anybody; the next turn on it is.
     let parking = builder.clone().warn_after(LONG).linger(SOON).build().await.expect("a runtime");
     let request = || parking.lock(format!("long:{store}:parked")).ttl(SOON);
+    let since = Instant::now();
     drop(request().acquire().await.expect("free"));
+    let made_long = usize::from(since.elapsed() >= LONG);
     tokio::time::sleep(LONG * 3).await;
-    assert_eq!(long("parked"), 0, "it is parked");
+    assert!(long("parked") <= made_long, "it is parked");
     let guard = request().acquire().await.expect("it is here");
-    eventually_async("it is told", SOON, async || long("parked") > 0).await;
+    eventually_async("it is told", SOON, async || long("parked") > made_long).await;
     drop(guard);
     assert!(parking.shutdown(SOON).await);
 
