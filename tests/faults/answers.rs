@@ -157,6 +157,25 @@ async fn a_full_server_refuses_new_locks_at_once_and_keeps_and_releases_old_ones
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_server_hands_a_lock_over_to_who_waits() {
+    let server = RedisServer::start_with(&["--maxmemory-policy", "noeviction"]);
+    let runtime = on(server.url()).await;
+    let (mut raw, mut listener) = (server.raw(), server.raw());
+    let guard = runtime.lock("full").ttl(SOON * 10).acquire().await.expect("it is free");
+    // A waiter of another process, who is not disturbed by a server that is full.
+    let seat = "0a-1 30000 1 somebody";
+    raw.command(&["ZADD", "{faults:full}:queue", "1", seat]);
+    raw.command(&["ZADD", "{faults:full}:seen", "inf", seat]);
+    listener.command(&["SUBSCRIBE", "dlock:0a"]);
+    assert!(raw.command(&["CONFIG", "SET", "maxmemory", "1"]).is_ok());
+    assert!(raw.command(&["SET", "filler", "x"]).is_error("OOM"), "it is full");
+    guard.release().await.expect("releasing needs no memory");
+    assert_eq!(raw.command(&["GET", "faults:full"]).text(), Some("0a-1"), "it is who waited that has it");
+    let Ok(Value::List(message)) = listener.receive() else { panic!("no message") };
+    assert!(message[2].text().is_some_and(|text| text.starts_with("granted 0a-1 ")), "{message:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deleted_key_is_a_loss_told_at_the_next_renewal() {
     let server = RedisServer::start();
     let runtime = on(server.url()).await;

@@ -1,6 +1,6 @@
 -- The rest of release.lua: fences go back, and the lock goes on.
--- It is given back before anything that can fail, and nobody sees that it is free before the script ends.
-redis.call('DEL', KEYS[1])
+-- Whatever fails on the way: who is not told of a hand-over does not get the lock, and it is free.
+local told
 pcall(function()
   local record = redis.pcall('GET', KEYS[2])
   record = type(record) == 'string' and record or ''
@@ -8,8 +8,9 @@ pcall(function()
   -- Only the very block that the caller knows of: a late copy of its request may have reserved another since, or somebody else.
   if holder == ARGV[1] and ARGV[2] ~= '' and last == ARGV[5] then
     last = ARGV[2]
-    redis.call('SET', KEYS[2], last .. string.match(record, ' .*$'), 'PX', ARGV[4])
+    redis.pcall('SET', KEYS[2], last .. string.match(record, ' .*$'), 'PX', ARGV[4])
   end
+  if type(waiting) ~= 'number' then waiting = helper('ZCARD', KEYS[3]) end
   if waiting == 0 then return end
 
   -- About once a second a lock that is handed on and on goes free, so that clients that do not queue are not shut out for
@@ -23,6 +24,7 @@ pcall(function()
     helper('ZADD', KEYS[4], time[1] * 1000 + math.floor(time[2] / 1000) + 2, 'free')
     redis.call('PEXPIRE', KEYS[4], 1000)
   end
-  hand_over(ARGV[1], ARGV[4], free, last, handed or holder == ARGV[1] and tonumber(since) or now)
+  told = hand_over(ARGV[1], ARGV[4], free, last, handed or holder == ARGV[1] and tonumber(since) or now) and not free
 end)
+if not told then redis.call('DEL', KEYS[1]) end
 return 1

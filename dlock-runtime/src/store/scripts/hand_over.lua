@@ -2,7 +2,7 @@
 -- does not listen at this very server, loses the seat: if it lives, it asks again and stands at the end.
 -- With `free`, the first one is only told that the lock is free, and keeps the seat.
 -- `last` is the last fence of the record. `unbroken` is since when the lock has been handed on without being free, in us;
--- nil if it was free now.
+-- nil if it was free now. Callers see to it that the queue is a queue.
 -- Returns the token of who was told; nil if nobody is there, or if it is `me` who comes first.
 --
 -- A message goes to the subscribers of replicas, too, and cannot be called back. So it is the last thing to happen: whether
@@ -10,7 +10,7 @@
 local function hand_over(me, kept, free, last, unbroken)
   last = tonumber(last) or 0
   while true do
-    local seat = helper('ZRANGE', KEYS[3], 0, 0)[1]
+    local seat = redis.call('ZRANGE', KEYS[3], 0, 0)[1]
     if not seat then return nil end
     local token, ttl, count, who = string.match(seat, '^(%x+%-%x+) (%d+) (%d+) (.*)$')
     if token and token == me then return nil end

@@ -8,7 +8,7 @@ local last, holder = string.match(record, '^(%d+) %S+ (%S+)')
 local owner = redis.call('GET', KEYS[1])
 
 local rests = not owner and tonumber(helper('ZSCORE', KEYS[4], 'free') or 0) > now / 1000
-if rests and helper('ZRANGE', KEYS[3], 0, 0)[1] ~= seat then
+if rests and redis.call('ZRANGE', KEYS[3], 0, 0)[1] ~= seat then
   -- It went free on purpose (give.lua), and who comes first will ask when that is over.
   owner = ''
 elseif not owner then
@@ -35,17 +35,17 @@ elseif owner == token then
 end
 
 if ARGV[6] ~= '0' then
-  -- Both sets lapse by themselves; what cannot be made to is not left behind.
-  local function keep(key, ...)
-    helper('ZADD', key, ...)
-    local lapses = redis.pcall('PEXPIRE', key, ARGV[6])
-    if type(lapses) == 'number' then return nil end
-    redis.call('ZREM', key, seat)
-    return lapses
+  redis.call('ZADD', KEYS[3], 'NX', string.format('%.0f', now), seat)
+  helper('ZADD', KEYS[4], math.floor(now / 1000) + ARGV[6], seat)
+  -- Both lapse by themselves, and what cannot be made to is not left behind.
+  for place = 3, 4 do
+    local lapses = redis.pcall('PEXPIRE', KEYS[place], ARGV[6])
+    if type(lapses) ~= 'number' then
+      redis.call('ZREM', KEYS[3], seat)
+      redis.call('ZREM', KEYS[4], seat)
+      return lapses
+    end
   end
-  local wrong = keep(KEYS[3], 'NX', string.format('%.0f', now), seat)
-    or keep(KEYS[4], math.floor(now / 1000) + ARGV[6], seat)
-  if wrong then return wrong end
   -- A holder of our kind is told that somebody waits, unless it heard so when it was granted the lock. Messages get
   -- lost, so whoever asks again tells it again.
   local identity = holder == owner and string.match(owner, '^%x+')
