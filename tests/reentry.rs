@@ -7,7 +7,7 @@ use dlock_testkit::{Fault, Proxy, RedisServer, Rule, eventually_async, with_turn
 
 const TTL: Duration = Duration::from_secs(3);
 /// What "at once" means on a busy machine; far less than a command may take.
-const AT_ONCE: Duration = Duration::from_millis(400);
+const AT_ONCE: Duration = Duration::from_millis(800);
 
 async fn on(url: String) -> Runtime {
     let builder = Runtime::builder().turns(with_turns()).redis(url).namespace("reentry").ttl(TTL);
@@ -42,26 +42,40 @@ async fn a_thousand_joins_cost_no_command() {
     }
 }
 
-#[tokio::test]
-async fn a_join_succeeds_at_once_under_a_valid_lease_though_redis_is_mute() {
-    for renew in [true, false] {
-        let server = RedisServer::start();
-        let proxy = Proxy::start(&server);
-        let runtime = on(proxy.url()).await;
-        let guard = runtime.lock("k").renew(renew).acquire().await.expect("free");
-        proxy.add(Rule::new(Fault::Swallow));
-        let began = Instant::now();
-        drop(join(&runtime, &guard).await.expect("it is held"));
-        assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
-        // With little left, too.
-        while guard.is_held() && guard.remaining() > TTL / 4 {
+/// Joins while Redis is mute. False if this machine stood still for so long that nothing can be said.
+async fn joins_though_redis_is_mute(renew: bool) -> bool {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(&server);
+    let runtime = on(proxy.url()).await;
+    let guard = runtime.lock("k").renew(renew).acquire().await.expect("free");
+    proxy.add(Rule::new(Fault::Swallow));
+    for much_left in [true, false] {
+        while !much_left && guard.remaining() > TTL * 4 / 10 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let (began, left) = (Instant::now(), guard.remaining());
-        drop(join(&runtime, &guard).await.expect("it is held"));
-        assert!(began.elapsed() < if renew { AT_ONCE.min(left) } else { left }, "{:?}", began.elapsed());
-        eventually_async("the lease ends", TTL * 2, async || !guard.is_held()).await;
-        assert!(join(&runtime, &guard).await.expect_err("lost").is_lost());
+        let joined = join(&runtime, &guard).await.map(drop);
+        let took = began.elapsed();
+        if took >= left {
+            return false;
+        }
+        joined.expect("it is held");
+        // Only where little is left, and nobody renews it in the background, is there something to wait for.
+        assert!(took < if much_left || renew { AT_ONCE } else { left }, "{took:?}");
+    }
+    eventually_async("the lease ends", TTL * 2, async || !guard.is_held()).await;
+    assert!(join(&runtime, &guard).await.expect_err("lost").is_lost());
+    true
+}
+
+#[tokio::test]
+async fn a_join_succeeds_at_once_under_a_valid_lease_though_redis_is_mute() {
+    for renew in [true, false] {
+        let mut said = false;
+        for _ in 0..5 {
+            said = said || joins_though_redis_is_mute(renew).await;
+        }
+        assert!(said, "this machine is too slow");
     }
 }
 

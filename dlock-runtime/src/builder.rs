@@ -9,6 +9,7 @@ use std::{
 };
 
 use crate::{
+    caught::caught,
     engine::Engine,
     error::LockError,
     gate::Rules,
@@ -182,7 +183,7 @@ impl Builder {
         } else {
             reach::now(&keeper, probe, self.defaults.wait).await?;
         }
-        observe::describe();
+        caught(observe::describe);
         Ok(Runtime(Arc::new(Engine {
             keeper,
             namespace,

@@ -134,3 +134,6 @@ async fn keep(desk: Arc<Desk>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,10 +26,10 @@ use tracing::{Level, level_filters::LevelFilter};
 
 pub(crate) use self::{
     outage::Era,
-    reporter::{Reporter, all_told},
+    reporter::{Reporter, all_told, tell},
     scope::Scope,
 };
-use self::{outage::Outage, reporter::tell, seldom::Seldom};
+use self::{outage::Outage, seldom::Seldom};
 
 const ATTEMPTS: &str = "dlock_attempts_total";
 const ACQUIRED: &str = "dlock_acquired_total";

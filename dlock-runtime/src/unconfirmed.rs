@@ -11,6 +11,7 @@ use std::{
 };
 
 use crate::{
+    caught::caught,
     clock::Moment,
     desk::{AtWork, Desk, Owed},
     give_back::Leftover,
@@ -81,9 +82,10 @@ impl Desk {
         };
         let mut waiting = Vec::new();
         for mut sent in all {
-            match poll(&mut sent.reply) {
-                Poll::Ready(answer) if sent.leftover.is_settled_by(self, &answer) => {}
-                Poll::Pending if now < sent.at.after(PATIENCE) => waiting.push(sent),
+            // One that panics is asked for again, as one without an answer, and the others are looked after.
+            match caught(|| poll(&mut sent.reply)) {
+                Some(Poll::Ready(answer)) if sent.leftover.is_settled_by(self, &answer) => {}
+                Some(Poll::Pending) if now < sent.at.after(PATIENCE) => waiting.push(sent),
                 _ => self.detach(sent.leftover.settle_owed(Arc::clone(self), sent.owed)),
             }
         }

@@ -73,7 +73,7 @@ impl Reporter {
 }
 
 /// Tells something: here, or by the reporter if this is a keeper's thread.
-pub(super) fn tell(event: impl FnOnce() + Send + 'static) {
+pub(crate) fn tell(event: impl FnOnce() + Send + 'static) {
     let mut event = Some(event);
     // A thread that is about to end has no reporter any more.
     _ = REPORTER.try_with(|reporter| {

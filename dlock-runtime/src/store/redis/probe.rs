@@ -21,7 +21,10 @@ use super::{
     link::Links,
     script::{self, By},
 };
-use crate::ticket::{Ticket, Token};
+use crate::{
+    observe,
+    ticket::{Ticket, Token},
+};
 
 /// Nothing of the probe lasts longer, should it be cut short.
 const LASTS: Duration = Duration::from_secs(5);
@@ -42,10 +45,12 @@ pub(super) async fn check(links: &Arc<Links>, probe: Ticket, patience: Duration)
         StoreError::new(fate, Hindrance { reason: reason.into(), source: links.told(error).cause })
     })?;
     match info {
-        Err(error) => tracing::warn!(
-            cause = %error.cause,
-            "this Redis does not answer INFO, so nobody can tell whether it may evict lock keys"
-        ),
+        Err(error) => observe::tell(move || {
+            tracing::warn!(
+                cause = %error.cause,
+                "this Redis does not answer INFO, so nobody can tell whether it may evict lock keys"
+            );
+        }),
         Ok(_) => server.warn(),
     }
     Ok(())
@@ -92,13 +97,18 @@ impl Server {
     /// Says what endangers locks.
     fn warn(&self) {
         if !self.policy.is_empty() && self.policy != "noeviction" {
-            tracing::warn!(
-                policy = self.policy,
-                "this Redis may evict lock keys when its memory is full; use maxmemory-policy noeviction"
-            );
+            let policy = self.policy.clone();
+            observe::tell(move || {
+                tracing::warn!(
+                    policy,
+                    "this Redis may evict lock keys when its memory is full; use maxmemory-policy noeviction"
+                );
+            });
         }
         if self.role == "slave" {
-            tracing::warn!("this Redis is a replica, and loses its locks whenever it copies its master");
+            observe::tell(|| {
+                tracing::warn!("this Redis is a replica, and loses its locks whenever it copies its master");
+            });
         }
     }
 }
