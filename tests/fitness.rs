@@ -19,7 +19,7 @@ fn user(server: &RedisServer, rules: &[&str]) -> String {
 }
 
 async fn refused(url: impl Into<String>) -> String {
-    let error = on(url).build().await.expect_err("it cannot work");
+    let Err(error) = on(url).build().await else { return "nothing is wrong".to_owned() };
     assert!(matches!(error, LockError::Config { .. }), "{error:?}");
     let source = error.source().map(ToString::to_string).unwrap_or_default();
     assert!(!format!("{error:?} {source}").contains("sesame"), "{error:?}");
@@ -80,10 +80,10 @@ async fn a_node_of_a_cluster_is_named_and_one_that_has_all_keys_will_do() {
     let other = RedisServer::start_with(&["--cluster-enabled", "yes"]);
     assert!(add_slots(&other, 8001..16_384));
     assert!(raw.command(&["CLUSTER", "MEET", "127.0.0.1", &other.port().to_string()]).is_ok());
-    eventually("they know each other", SOON * 2, || {
-        let info = server.raw().command(&["CLUSTER", "INFO"]);
-        info.text().is_some_and(|info| info.contains("cluster_state:ok"))
-    });
+    let up = |server: &RedisServer| {
+        server.raw().command(&["CLUSTER", "INFO"]).text().is_some_and(|info| info.contains("cluster_state:ok"))
+    };
+    eventually("they know each other", SOON * 2, || up(&server) && up(&other));
     for url in [server.url(), other.url(), user(&server, &["-info"])] {
         let said = refused(url).await;
         assert!(said.contains("node of a cluster"), "{said}");
@@ -91,8 +91,7 @@ async fn a_node_of_a_cluster_is_named_and_one_that_has_all_keys_will_do() {
 
     let alone = RedisServer::start_with(&["--cluster-enabled", "yes"]);
     assert!(add_slots(&alone, 0..16_384));
-    let up = || alone.raw().command(&["CLUSTER", "INFO"]).text().is_some_and(|info| info.contains("cluster_state:ok"));
-    eventually("it is up", SOON * 2, up);
+    eventually("it is up", SOON * 2, || up(&alone));
     let runtime = on(alone.url()).build().await.expect("it has all keys");
     runtime.lock("k").acquire().await.expect("free").release().await.expect("ours");
 }
@@ -151,4 +150,26 @@ async fn a_server_that_loads_its_data_is_waited_for() {
     let proxy = Proxy::start(&server);
     proxy.add(Rule::new(Fault::Refuse("LOADING Redis is loading the dataset in memory".to_owned())).times(6));
     on(proxy.url()).wait(SOON).build().await.expect("it is loaded by then");
+}
+
+/// The rows of the table of proxies in SAFETY.md that can be played here: what they do with what they do not know.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_without_messages_and_info_locks_all_the_same() {
+    // twemproxy closes the connection, Envoy says so in words of its own.
+    for fault in [Fault::CutBefore, Fault::Refuse("ERR unsupported command".to_owned())] {
+        let server = RedisServer::start();
+        let proxy = Proxy::start(&server);
+        for command in ["INFO", "SUBSCRIBE", "PUBLISH", "PUBSUB", "ROLE"] {
+            proxy.add(Rule::new(fault.clone()).command(command));
+        }
+        let [first, second] = [on(proxy.url()).build().await, on(proxy.url()).build().await];
+        let [first, second] = [first, second].map(|runtime| runtime.unwrap_or_else(|err| panic!("{fault:?}: {err:?}")));
+        let guard = first.lock("k").ttl(SOON).acquire().await.unwrap_or_else(|err| panic!("{fault:?}: {err:?}"));
+        let waiting = tokio::spawn(second.lock("k").wait(SOON).acquire());
+        guard.renew().await.unwrap_or_else(|err| panic!("{fault:?}: {err:?}"));
+        assert!(first.lock("k").try_acquire().await.expect("an answer").is_none());
+        guard.release().await.unwrap_or_else(|err| panic!("{fault:?}: {err:?}"));
+        let guard = waiting.await.expect("no panic").unwrap_or_else(|err| panic!("{fault:?}: {err:?}"));
+        guard.release().await.unwrap_or_else(|err| panic!("{fault:?}: {err:?}"));
+    }
 }

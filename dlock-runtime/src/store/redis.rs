@@ -68,6 +68,9 @@ impl Redis {
         // connections that are idle, so that they are not: all of them, that of the listener too.
         let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
         let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true).set_keepalive(keepalive));
+        // Who has least rights may not tell its name, and each attempt would be in the server's log of refusals.
+        let settings = info.redis_settings().clone().set_skip_set_lib_name();
+        let info = info.set_redis_settings(settings);
         let mut place = info.addr().to_string();
         if info.redis_settings().db() != 0 {
             place = format!("{place}, database {}", info.redis_settings().db());

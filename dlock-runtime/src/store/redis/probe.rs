@@ -38,12 +38,28 @@ pub(super) async fn check(links: &Arc<Links>, probe: Ticket, patience: Duration)
     // Alone, because there are proxies that close the connection when they are asked for it.
     let info = ask::ask(links, patience, Info).await;
     let server = Server::of(info.as_deref().unwrap_or_default());
-    ask::ask(links, patience, Probe { ticket: probe, server: server.clone() }).await?.map_err(|(reason, error)| {
-        // A virtual address may lead to the new master soon.
-        let passes = fate::classify(&error) == Class::NotTheMaster;
-        let fate = if passes { Fate::NotYet } else { Fate::Refused };
-        StoreError::new(fate, Hindrance { reason: reason.into(), source: links.told(error).cause })
-    })?;
+    ask::ask(links, patience, Probe { ticket: probe.clone(), server: server.clone() }).await?.map_err(
+        |(reason, error)| {
+            // A virtual address may lead to the new master soon.
+            let passes = fate::classify(&error) == Class::NotTheMaster;
+            let fate = if passes { Fate::NotYet } else { Fate::Refused };
+            StoreError::new(fate, Hindrance { reason: reason.into(), source: links.told(error).cause })
+        },
+    )?;
+    let channel = format!("dlock:{}", probe.token.identity);
+    let silence = match ask::ask(links, patience, Messages { channel }).await {
+        Ok(missing) if missing.is_empty() => None,
+        Ok(missing) => Some(missing.join(", ")),
+        // There are proxies that close the connection when they are asked for it. An outage is told of elsewhere.
+        Err(error) => Some(format!("pub/sub ({})", error.cause)),
+    };
+    if let Some(missing) = silence {
+        tracing::warn!(
+            missing,
+            "messages of the store do not arrive without what is missing here; locks are polled for, and come late and in \
+             no order"
+        );
+    }
     match info {
         Err(error) => observe::tell(move || {
             tracing::warn!(
@@ -123,6 +139,41 @@ impl Question for Info {
     }
 }
 
+/// What the scripts and the listener need to tell each other something.
+struct Messages {
+    channel: String,
+}
+
+impl Question for Messages {
+    /// What is missing, in words.
+    type Answer = Vec<String>;
+
+    async fn put(&mut self, _: &Links, mut connection: MultiplexedConnection, _: bool) -> RedisResult<Vec<String>> {
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("PUBLISH").arg(&self.channel).arg("probe");
+        pipeline.cmd("PUBSUB").arg("NUMSUB").arg(&self.channel);
+        pipeline.cmd("ROLE");
+        let answers: Vec<RedisResult<Value>> = pipeline.ignore_errors().query_async(&mut connection).await?;
+        let errors = ["PUBLISH", "PUBSUB NUMSUB", "ROLE"].into_iter().zip(answers);
+        let errors = errors.filter_map(|(command, answer)| Some((command, answer.err()?)));
+        // The channels that it may not touch are named by the listener, whose `SUBSCRIBE` is refused for the same reason.
+        let errors = errors.filter(|(_, error)| !error.detail().is_some_and(|said| said.contains("access")));
+        Ok(errors.map(|(command, error)| without(command, &error)).collect())
+    }
+}
+
+/// Says that a command was refused, and why.
+fn without(command: &str, error: &RedisError) -> String {
+    let said = error.detail().unwrap_or_default();
+    match fate::classify(error) {
+        Class::SetUp if said.contains("unknown") => {
+            format!("this server, or a proxy before it, does not know {command}")
+        }
+        Class::SetUp => format!("this Redis user may not run {command}"),
+        _ => format!("{command} is refused ({error})"),
+    }
+}
+
 struct Probe {
     ticket: Ticket,
     server: Server,
@@ -180,14 +231,21 @@ impl Probe {
         let renewal = Renewal { ticket: self.ticket.clone(), ttl: LASTS, shorten: true, more };
         let leaving = |ticket: &Ticket, seat| Leaving { ticket: ticket.clone(), fences: None, seat };
 
+        let keys = Keys::of(name);
         let mut pipeline = redis::pipe();
         pipeline.add_command(commands::acquire(&first, By::Text, LASTS));
         pipeline.add_command(commands::renew(&renewal, By::Text, LASTS));
         pipeline.add_command(commands::acquire(&second, By::Text, LASTS));
         pipeline.add_command(commands::inspect(name, By::Text));
+        // Who looks at a lock goes without what it may not count.
+        let [.., seen] = keys.all();
+        pipeline.cmd("ZCOUNT").arg(seen).arg("-inf").arg("+inf");
+        // A hand-over hides what it fails by. Who comes first and finds the lock free goes the same way and hides nothing.
+        pipeline.cmd("DEL").arg(&**name);
+        pipeline.add_command(commands::acquire(&second, By::Text, LASTS));
         pipeline.add_command(commands::release(&leaving(&self.ticket, None), By::Text, LASTS));
         pipeline.add_command(commands::release(&leaving(&waiter, Some(Arc::clone(&second))), By::Text, LASTS));
-        pipeline.cmd("DEL").arg(Keys::of(name).all().as_slice());
+        pipeline.cmd("DEL").arg(keys.all().as_slice());
         pipeline.add_command(commands::inspect(name, By::Hash));
         if self.server.may_be_a_node() {
             for place in 0..SPREAD {

@@ -1,0 +1,141 @@
+//! The block of SAFETY.md that gives a Redis user its rights is enough for the whole life of locks, and nothing in it is
+//! too much: what is taken out of it is missed.
+
+use std::{
+    collections::BTreeSet,
+    fmt::Write,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use dlock_runtime::{LockError, Runtime};
+use dlock_testkit::{Raw, RedisServer, Value, eventually};
+use tracing::{
+    Event, Level, Metadata, Subscriber,
+    field::{Field, Visit},
+    span,
+};
+
+const SOON: Duration = Duration::from_secs(20);
+
+static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// The words of the block: name of the user, password, and the rules.
+fn block() -> Vec<String> {
+    let safety = include_str!("../SAFETY.md");
+    let start = safety.find("ACL SETUSER shop").expect("SAFETY.md has the block");
+    let block = safety[start..].split("```").next().expect("it ends");
+    block.split_whitespace().map(str::to_owned).collect()
+}
+
+fn rules() -> Vec<String> {
+    let words = block();
+    assert_eq!(words[..5], ["ACL", "SETUSER", "shop", "on", ">password"], "{words:?}");
+    words[5..].to_vec()
+}
+
+/// Makes the user, with these rules and no others, and forgets what was refused before.
+fn give(raw: &mut Raw, rules: &[String]) {
+    let words = ["ACL", "SETUSER", "shop", "reset", "on", ">password"].into_iter();
+    let words = words.chain(rules.iter().map(String::as_str)).collect::<Vec<_>>();
+    assert!(raw.command(&words).is_ok(), "{words:?}");
+    assert!(raw.command(&["ACL", "LOG", "RESET"]).is_ok());
+}
+
+/// What the server refused.
+fn refused(raw: &mut Raw) -> BTreeSet<String> {
+    let Value::List(entries) = raw.command(&["ACL", "LOG"]) else { panic!("ACL LOG gives a list") };
+    let entry = |entry: Value| match entry {
+        Value::List(fields) => {
+            let words = fields.iter().filter_map(Value::text).collect::<Vec<_>>();
+            let field = |name| words.iter().position(|word| *word == name).and_then(|at| words.get(at + 1));
+            format!("{:?} {:?}", field("reason"), field("object"))
+        }
+        other => format!("{other:?}"),
+    };
+    entries.into_iter().map(entry).collect()
+}
+
+async fn runtime(server: &RedisServer) -> Result<Runtime, LockError> {
+    let url = server.url().replace("redis://", "redis://shop:password@");
+    Runtime::builder().redis(url).namespace("shop").wait(SOON).build().await
+}
+
+/// Two processes and one lock: acquire, contention, hand-over, renewal, release, a look, and a waiter that gives up.
+async fn life(server: &RedisServer, key: &str) -> Result<(), LockError> {
+    let [first, second] = [runtime(server).await?, runtime(server).await?];
+    let guard = first.lock(key).ttl(SOON).acquire().await?;
+    guard.renew().await?;
+    let waiting = tokio::spawn(second.lock(key).ttl(SOON).acquire());
+    let waits = async || Ok::<_, LockError>(first.inspect(key).await?.is_some_and(|holder| holder.waiters() == 1));
+    let start = Instant::now();
+    while !waits().await? && start.elapsed() < SOON {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(first.lock(key).wait(Duration::from_millis(100)).acquire().await.is_err_and(|error| error.is_busy()));
+    guard.release().await?;
+    let guard = waiting.await.expect("no panic")?;
+    assert!(first.is_locked(key).await?);
+    guard.release().await?;
+    // One whose turn is never seen by anybody else, and one that the keeper renews and releases.
+    drop(second.lock(key).ttl(Duration::from_millis(200)).acquire().await?);
+    first.shutdown(SOON).await;
+    second.shutdown(SOON).await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_rights_of_safety_md_are_enough_and_each_is_needed() {
+    tracing::subscriber::set_global_default(Warnings).expect("there is no other");
+    let server = RedisServer::start();
+    let mut raw = server.raw();
+    let rules = rules();
+    give(&mut raw, &rules);
+    life(&server, "whole").await.expect("these are enough");
+    assert_eq!(refused(&mut raw), BTreeSet::new());
+    assert_eq!(*WARNINGS.lock().expect("no panic"), Vec::<String>::new());
+
+    for missing in rules.iter().filter(|rule| rule.starts_with(['~', '&', '+'])) {
+        let fewer = rules.iter().filter(|rule| *rule != missing).cloned().collect::<Vec<_>>();
+        give(&mut raw, &fewer);
+        let lived = tokio::time::timeout(SOON * 2, life(&server, missing.trim_start_matches(['~', '&', '+']))).await;
+        let lived = lived.expect("it ends");
+        assert!(!refused(&mut raw).is_empty(), "{missing} is not needed: {lived:?}");
+        // Those that are no errors are said in a warning, but for a form of EVAL that another one does for.
+        if lived.is_ok() && missing != "+evalsha" {
+            eventually("a warning", SOON, || !WARNINGS.lock().expect("no panic").is_empty());
+        }
+        WARNINGS.lock().expect("no panic").clear();
+    }
+}
+
+struct Warnings;
+
+impl Subscriber for Warnings {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::WARN && metadata.target().starts_with("dlock")
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line(String::new());
+        event.record(&mut line);
+        WARNINGS.lock().expect("no panic").push(line.0);
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        _ = write!(self.0, "{}={value:?} ", field.name());
+    }
+}
