@@ -98,7 +98,8 @@ impl Guard {
             return Ok(());
         }
         let desk = turn.engine.keeper.desk();
-        let patience = desk.command_timeout.min(turn.deadline().since(now) / 2);
+        // It is asked twice at most, and half of what is left stays for what is done under it.
+        let patience = desk.command_timeout.min(turn.deadline().since(now) / 4);
         let turn = Arc::clone(turn);
         if turn.is_renewed() {
             if turn.can_gain() && turn.hurry() {
