@@ -56,7 +56,7 @@
 //! An outage of the store is one warning when it begins, with the cause, and one when it ends, with how long it lasted and how
 //! many requests, renewals and releases failed. It is over with the first answer; a store that fails again within 10 s is
 //! told of again only if it does so for a second. Each failure by itself is an event of the level `DEBUG`, and in the
-//! metrics.
+//! metrics. What the store refuses to do for single locks is told at most once a second.
 //!
 //! Events and spans carry the template (`lock`) and the key without its namespace (`key`); for keys that are personal data,
 //! [`Builder::log_keys`] leaves it out. Metrics never carry keys.
