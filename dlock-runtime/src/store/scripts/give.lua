@@ -1,7 +1,8 @@
 -- The rest of release.lua: fences go back, and the lock goes on.
--- Whatever fails on the way: who is not told of a hand-over does not get the lock, and it is free.
+-- Whatever fails on the way (a user without the right to a command): who is not told of a hand-over does not get the lock, and
+-- it is free.
 local told
-pcall(function()
+local well, trouble = pcall(function()
   local record = redis.pcall('GET', KEYS[2])
   record = type(record) == 'string' and record or ''
   local last, since, unbroken, holder = string.match(record, '^(%d+) (%d+):?(%d*) (%S+) ')
@@ -27,4 +28,5 @@ pcall(function()
   told = hand_over(ARGV[1], ARGV[4], free, last, handed or holder == ARGV[1] and tonumber(since) or now) and not free
 end)
 if not told then redis.call('DEL', KEYS[1]) end
+if not well then return {err = 'ERR ' .. tostring(type(trouble) == 'table' and trouble.err or trouble)} end
 return 1

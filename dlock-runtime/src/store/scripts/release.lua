@@ -9,8 +9,10 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   if ARGV[3] ~= '' then
     for place = 3, 4 do
       local gone = redis.pcall('ZREM', KEYS[place], ARGV[3])
-      -- What is no set has no seat.
-      if type(gone) == 'table' and not string.find(gone.err, 'WRONGTYPE', 1, true) then return gone end
+      -- What is no set has no seat. Any other error comes again.
+      if type(gone) == 'table' and not string.find(gone.err, 'WRONGTYPE', 1, true) then
+        redis.call('ZREM', KEYS[place], ARGV[3])
+      end
     end
   end
   return 0

@@ -43,7 +43,7 @@ if ARGV[6] ~= '0' then
     if type(lapses) ~= 'number' then
       redis.call('ZREM', KEYS[3], seat)
       redis.call('ZREM', KEYS[4], seat)
-      return lapses
+      return redis.call('PEXPIRE', KEYS[place], ARGV[6])
     end
   end
   -- A holder of our kind is told that somebody waits, unless it heard so when it was granted the lock. Messages get
