@@ -1,1 +1,1 @@
-../../dlock-runtime/src/grammar.rs
+../../dlock-runtime/src/key/grammar.rs

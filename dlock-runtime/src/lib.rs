@@ -64,62 +64,31 @@
 //! # Features
 //! `tls` for `rediss://` URLs, with rustls and the certificates of the operating system.
 
+/// What generated code calls.
 #[doc(hidden)]
-#[path = "rt.rs"]
+#[path = "macro_support/mod.rs"]
 pub mod __rt;
 mod acquire;
-mod ask;
-mod body;
-mod builder;
-mod call;
-mod caught;
-mod clock;
-mod context;
-mod desk;
-mod engine;
-mod error;
-mod fences;
-mod gate;
-mod give_back;
-mod grammar;
-mod grant;
-mod guard;
-mod held;
-mod holder;
-mod inquiry;
+mod api;
 mod keeper;
 mod key;
-mod lease;
-mod ledger;
 mod limits;
-mod lock;
-mod name;
-mod news;
+mod local;
 mod observe;
-mod options;
-mod reach;
-mod renewal;
-mod runtime;
-mod span;
+mod protocol;
 mod store;
 mod sync;
-mod template;
-mod ticket;
-mod turn;
-mod unconfirmed;
-mod verdict;
-mod wait;
+mod types;
 
 #[doc = include_str!("distributed_lock.md")]
 pub use dlock_macros::distributed_lock;
 
 pub use self::{
-    builder::Builder,
-    error::{LockError, LostReason},
-    guard::Guard,
-    holder::Holder,
+    api::{Builder, Guard, LockRequest, Runtime},
     key::LockKey,
-    lock::LockRequest,
-    options::{MaxHold, OnLost, Renew, Wait},
-    runtime::Runtime,
+    types::{
+        error::{LockError, LostReason},
+        holder::Holder,
+        options::{MaxHold, OnLost, Renew, Wait},
+    },
 };

@@ -9,10 +9,10 @@ use std::{env, error::Error, fmt::Write, fs, path::Path};
 
 use weakness::{ALL, FEW_SHARDS, File, Weakness};
 
-const GATE: &str = "../../dlock-runtime/src/gate.rs";
-const PLACE: &str = "../../dlock-runtime/src/gate/place.rs";
-const LINE: &str = "../../dlock-runtime/src/gate/line.rs";
-const QUEUE: &str = "../../dlock-runtime/src/gate/queue.rs";
+const GATE: &str = "../../dlock-runtime/src/local/queue/mod.rs";
+const PLACE: &str = "../../dlock-runtime/src/local/queue/baton.rs";
+const LINE: &str = "../../dlock-runtime/src/local/queue/line.rs";
+const QUEUE: &str = "../../dlock-runtime/src/local/queue/waiters.rs";
 const PROBE: &str = "src/probe.rs";
 const PROBE_OF_A_PLACE: &str = "src/probe_place.rs";
 
@@ -33,9 +33,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         let path = folder.join("gate.rs");
         fs::write(&path, &texts.gate)?;
         // Where a module that is named by its path looks for its own modules.
-        fs::write(folder.join("place.rs"), &texts.place)?;
+        fs::write(folder.join("baton.rs"), &texts.place)?;
         fs::write(folder.join("line.rs"), &texts.line)?;
-        fs::write(folder.join("queue.rs"), &texts.queue)?;
+        fs::write(folder.join("waiters.rs"), &texts.queue)?;
         let scenarios = Path::new(&here).join("src/scenarios/mod.rs");
         writeln!(copies, "pub(crate) mod {name} {{")?;
         writeln!(copies, "    #[path = {path:?}] pub(crate) mod gate;")?;

@@ -18,11 +18,13 @@ use super::{
     tell,
 };
 use crate::{
-    caught::caught,
-    clock::Moment,
-    error::{Cause, LockError, LostReason},
+    local::turn::Turn,
+    observe::caught::caught,
     store::StoreError,
-    turn::Turn,
+    types::{
+        clock::Moment,
+        error::{Cause, LockError, LostReason},
+    },
 };
 
 impl Observer {

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use crate::clock::Moment;
+use crate::types::clock::Moment;
 
 /// After the end of an outage, the next one has to last.
 const CALM: Duration = Duration::from_secs(10);

@@ -14,7 +14,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use crate::caught::caught;
+use crate::observe::caught::caught;
 
 /// What waits to be told takes memory. More than this is left out, and counted.
 const MOST: usize = 100_000;

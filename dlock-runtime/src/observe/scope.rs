@@ -8,7 +8,7 @@ use std::{
 
 use tracing::{Span, span::Entered};
 
-use crate::caught::caught;
+use crate::observe::caught::caught;
 
 /// A span.
 pub(crate) struct Scope(Span);

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use crate::clock::Moment;
+use crate::types::clock::Moment;
 
 /// The pause after a line.
 const PAUSE: Duration = Duration::from_secs(1);

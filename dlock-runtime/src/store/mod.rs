@@ -13,11 +13,15 @@ use std::{
 
 pub(crate) use self::{embedded::Embedded, redis::Redis};
 use crate::{
-    error::{Cause, LockError},
-    fences::Fences,
-    holder::Holder,
     key::LockKey,
-    ticket::{Identity, Ticket},
+    protocol::{
+        fences::Fences,
+        token::{Identity, Ticket},
+    },
+    types::{
+        error::{Cause, LockError},
+        holder::Holder,
+    },
 };
 
 /// A waiter that has not asked again for this long has gone. Far more than the longest pause between two questions.

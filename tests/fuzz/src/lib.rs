@@ -16,25 +16,18 @@ mod error;
 mod evil;
 mod fragments;
 mod generate;
-#[path = "../../../dlock-runtime/src/grammar.rs"]
-mod grammar;
 pub mod guided;
-#[expect(dead_code, unreachable_pub, reason = "they are private here, and not all used")]
-#[path = "../../../dlock-runtime/src/key.rs"]
+#[expect(dead_code, unreachable_pub, unused_imports, reason = "they are private here, and not all used")]
+#[path = "../../../dlock-runtime/src/key/mod.rs"]
 mod key;
 #[expect(dead_code, reason = "times are no matter here")]
 #[path = "../../../dlock-runtime/src/limits.rs"]
 mod limits;
 mod mutate;
-#[expect(dead_code, reason = "not all of them are used here")]
-#[path = "../../../dlock-runtime/src/name.rs"]
-mod name;
 pub mod options;
 mod output;
 mod random;
 mod reading;
-#[path = "../../../dlock-runtime/src/template.rs"]
-mod template;
 pub mod templates;
 pub mod weakness;
 
@@ -44,6 +37,11 @@ pub mod weakness;
 )]
 mod copies {
     include!(concat!(env!("OUT_DIR"), "/copies.rs"));
+}
+
+/// Where keys look for their error.
+mod types {
+    pub(crate) use crate::error;
 }
 
 use proc_macro2::TokenStream;

@@ -12,10 +12,10 @@ use syn::LitStr;
 
 use crate::evil::lists;
 use crate::key::LockKey;
-use crate::name::Namespace;
+use crate::key::Namespace;
+use crate::key::template::fill;
 use crate::output::{arguments_of, errors, must_refuse_well};
 use crate::reading::readings;
-use crate::template::fill;
 use crate::{Copy, Piece, Verdict};
 
 /// Short, because it is read anew for each input.

@@ -20,6 +20,20 @@ mod ticket;
 mod verdict;
 pub mod weakness;
 
+// Where the copied text looks for what stands in here.
+mod types {
+    pub(crate) use crate::clock;
+}
+mod protocol {
+    pub(crate) use crate::ticket as token;
+}
+mod observe {
+    pub(crate) use crate::caught;
+}
+mod local {
+    pub(crate) use crate::{ask as pending, lease, verdict};
+}
+
 #[expect(
     clippy::all,
     dead_code,

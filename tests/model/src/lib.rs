@@ -19,15 +19,20 @@
 //! way. The local gate is a list of tasks: its queue, `linger`, `max_hold`, `yield_after` by time, and the break after a second
 //! are times at which a step may be taken anyway. A client that crashes hears nothing from then on.
 
-#[path = "../../../dlock-runtime/src/fences.rs"]
+#[path = "../../../dlock-runtime/src/protocol/fences.rs"]
 mod fences;
-#[path = "../../../dlock-runtime/src/grant.rs"]
+#[path = "../../../dlock-runtime/src/protocol/grant.rs"]
 mod grant;
-#[path = "../../../dlock-runtime/src/inquiry.rs"]
+#[path = "../../../dlock-runtime/src/protocol/hand_over.rs"]
 mod inquiry;
 #[expect(dead_code, reason = "not all of them are used here")]
 #[path = "../../../dlock-runtime/src/limits.rs"]
 mod limits;
+
+/// Where the rules look for the clock.
+mod types {
+    pub(crate) use crate::clock;
+}
 
 mod client;
 mod clock;

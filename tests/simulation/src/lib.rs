@@ -39,15 +39,20 @@ mod trace;
 mod weakness;
 mod world;
 
-#[path = "../../../dlock-runtime/src/fences.rs"]
+#[path = "../../../dlock-runtime/src/protocol/fences.rs"]
 mod fences;
-#[path = "../../../dlock-runtime/src/grant.rs"]
+#[path = "../../../dlock-runtime/src/protocol/grant.rs"]
 mod grant;
-#[path = "../../../dlock-runtime/src/inquiry.rs"]
+#[path = "../../../dlock-runtime/src/protocol/hand_over.rs"]
 mod inquiry;
 #[expect(dead_code, reason = "not all of them are used here")]
 #[path = "../../../dlock-runtime/src/limits.rs"]
 mod limits;
+
+/// Where the rules look for the clock.
+mod types {
+    pub(crate) use crate::clock;
+}
 
 pub use self::{
     figures::Figures,

@@ -12,7 +12,7 @@ use crate::{
 /// Puts a script together from its chapters, as the store does.
 macro_rules! script {
     ($($chapter:literal),+) => {
-        concat!($(include_str!(concat!("../../../dlock-runtime/src/store/scripts/", $chapter, ".lua"))),+)
+        concat!($(include_str!(concat!("../../../dlock-runtime/src/store/redis/scripts/", $chapter, ".lua"))),+)
     };
 }
 

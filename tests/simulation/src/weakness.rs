@@ -37,7 +37,7 @@ pub enum Weakness {
     AcquireWithoutNx,
 }
 
-const MINT: &str = include_str!("../../../dlock-runtime/src/store/scripts/mint.lua");
+const MINT: &str = include_str!("../../../dlock-runtime/src/store/redis/scripts/mint.lua");
 
 /// What `mint` would be if it counted on from the record alone.
 const MINT_WITHOUT_TIME_FLOOR: &str = "

@@ -8,10 +8,12 @@ use std::{
 
 use super::Told;
 use crate::{
-    clock::Moment,
-    holder::{Holder, Record},
+    protocol::token::{Identity, Ticket, Token},
     store::{Answer, Claim, Ears, Leaving, More, News, Renewal, Renewed, SEAT_COUNTS},
-    ticket::{Identity, Ticket, Token},
+    types::{
+        clock::Moment,
+        holder::{Holder, Record},
+    },
 };
 
 #[derive(Default)]

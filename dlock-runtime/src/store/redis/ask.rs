@@ -14,7 +14,7 @@ use super::{
     link::{Link, Links},
     script::{self, By},
 };
-use crate::clock::Moment;
+use crate::types::clock::Moment;
 
 /// What is asked.
 pub(super) trait Question: Send + 'static {

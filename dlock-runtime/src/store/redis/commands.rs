@@ -15,7 +15,7 @@ use super::{
         By,
     },
 };
-use crate::name::{fence_name, queue_name, seen_name};
+use crate::key::{fence_name, queue_name, seen_name};
 
 /// How long a fence record outlives its last use. The time floor of the fence makes any length safe; days leave
 /// an operator something to find.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use redis::{FromRedisValue, RedisResult, Value, from_redis_value};
 
 use crate::{
-    holder::{Holder, Record},
     store::{Answer, Renewed},
+    types::holder::{Holder, Record},
 };
 
 /// Reads the reply of `acquire.lua`.

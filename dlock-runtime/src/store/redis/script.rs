@@ -9,7 +9,7 @@ use super::fate::{self, Class};
 /// Puts a script together from its chapters. What is asked for most often comes first, so that it pays for no more.
 macro_rules! script {
     ($($chapter:literal),+) => {
-        LazyLock::new(|| Script::new(concat!($(include_str!(concat!("../scripts/", $chapter, ".lua"))),+)))
+        LazyLock::new(|| Script::new(concat!($(include_str!(concat!("scripts/", $chapter, ".lua"))),+)))
     };
 }
 

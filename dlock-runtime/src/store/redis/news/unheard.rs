@@ -3,8 +3,8 @@
 use std::{error::Error, fmt, sync::Arc};
 
 use crate::{
-    error::Cause,
     store::{Fate, StoreError},
+    types::error::Cause,
 };
 
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,114 @@
+//! The first question to the store of a new runtime: whether it can be reached, and whether it is fit to keep locks.
+
+use std::{
+    error::Error,
+    fmt,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use crate::{
+    acquire::backoff::Patience,
+    keeper::{executor, state::Desk, thread::Keeper},
+    protocol::token::Ticket,
+    store::{Fate, StoreError},
+    types::{
+        error::{Cause, LockError},
+        options::{DEFAULT_WAIT, Wait},
+    },
+};
+
+/// How many exchanges it takes to connect and to look whether the store is fit.
+const EXCHANGES: u32 = 4;
+
+/// The pauses between attempts in the background.
+const SHORTEST: Duration = Duration::from_millis(20);
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// Waits until the store answers, at most as long as a request would.
+///
+/// # Errors
+/// [`LockError::Unavailable`] if it does not, [`LockError::Config`] if it will not let us keep locks.
+pub(crate) async fn now(keeper: &Keeper, probe: Ticket, wait: Wait) -> Result<(), LockError> {
+    let at_most = match wait {
+        Wait::For(bound) => bound.min(DEFAULT_WAIT),
+        Wait::Forever => DEFAULT_WAIT,
+    };
+    let desk = Arc::clone(keeper.desk());
+    executor::run(keeper, move || async move {
+        let mut patience = Patience::new(Wait::For(at_most), Duration::ZERO);
+        loop {
+            match ask(&desk, &probe).await {
+                Ok(()) => {
+                    // Who waits before that is not told when its turn comes.
+                    desk.tried_to_hear().await;
+                    return Ok(());
+                }
+                Err(error) => {
+                    let passes = matches!(error.fate, Fate::NotYet | Fate::Unknown);
+                    if !passes || !patience.pause(None).await {
+                        return Err(not_built(error));
+                    }
+                }
+            }
+        }
+    })
+    .await?
+}
+
+/// Does the same in the background, as often as it takes, for as long as the keeper lives. Nobody waits for that, so what it
+/// finds wrong goes to the log.
+pub(crate) fn in_the_background(keeper: &Keeper, probe: Ticket) {
+    let desk = Arc::downgrade(keeper.desk());
+    keeper.desk().thread().spawn(ask_on(desk, probe));
+}
+
+async fn ask_on(desk: Weak<Desk>, probe: Ticket) {
+    let mut pause = SHORTEST;
+    let mut told = false;
+    while let Some(desk) = desk.upgrade() {
+        match ask(&desk, &probe).await {
+            Ok(()) => return,
+            // That it cannot be reached is told as any other outage.
+            Err(error) if error.is_trouble() || told => {}
+            Err(error) => {
+                told = true;
+                desk.observer.refuses(&error);
+            }
+        }
+        drop(desk);
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST);
+    }
+}
+
+async fn ask(desk: &Desk, probe: &Ticket) -> Result<(), StoreError> {
+    let check = desk.store.check(probe.clone(), desk.command_timeout);
+    desk.listen_to(desk.command_timeout.saturating_mul(EXCHANGES), true, check).await
+}
+
+fn not_built(error: StoreError) -> LockError {
+    match error.in_general() {
+        LockError::Unavailable { key, source } => LockError::Unavailable { key, source: Arc::new(NotReached(source)) },
+        error => error,
+    }
+}
+
+/// There is no runtime because its store did not answer, and what can be done about that.
+#[derive(Debug)]
+struct NotReached(Cause);
+
+impl fmt::Display for NotReached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "no lock runtime was built or installed, because its store does not answer; try again later, or call \
+             `connect_lazily()` on the builder, which builds one without asking",
+        )
+    }
+}
+
+impl Error for NotReached {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}

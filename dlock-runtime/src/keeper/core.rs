@@ -1,0 +1,95 @@
+//! What the parts of a runtime share: the keeper, the namespace, the defaults, and who it is.
+
+use std::{
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::SystemTime,
+};
+
+use crate::{
+    keeper::thread::Keeper,
+    key::Namespace,
+    local::lease::Lease,
+    protocol::token::{Identity, Ticket, Token},
+    types::{
+        clock::Moment,
+        error::LockError,
+        holder::{Holder, Record},
+        options::Defaults,
+    },
+};
+
+/// One runtime, without its public face.
+pub(crate) struct Engine {
+    pub(crate) keeper: Keeper,
+    pub(crate) namespace: Namespace,
+    pub(crate) defaults: Defaults,
+    pub(crate) identity: Identity,
+    /// Host and process id.
+    pub(crate) place: String,
+    pub(crate) tokens: AtomicU64,
+    pub(crate) shut_down: AtomicBool,
+}
+
+impl Engine {
+    /// A ticket for the lock `name` that nobody else has or will have.
+    pub(crate) fn next_ticket(&self, name: &Arc<str>) -> Ticket {
+        let number = self.tokens.fetch_add(1, Ordering::Relaxed);
+        Ticket { name: Arc::clone(name), token: Token { identity: self.identity, number } }
+    }
+
+    /// Who asks for a lock, for an operator: host, process, and the function or the template.
+    pub(crate) fn who(&self, purpose: &str, label: &str) -> String {
+        let space = if purpose.is_empty() { "" } else { " " };
+        [&self.place, " ", purpose, space, label].concat()
+    }
+
+    /// Who holds a lock that this process has, as the store would tell it.
+    pub(crate) fn holder_of(&self, lease: &Lease) -> Holder {
+        let (now, turn) = (Moment::now(), lease.turn());
+        let (purpose, label, fence, began) = match &turn {
+            Some(turn) => (turn.purpose, turn.key.label(), turn.fence, turn.began),
+            None => ("", lease.label, 0, lease.taken),
+        };
+        let since = SystemTime::now().checked_sub(now.since(began)).unwrap_or(SystemTime::UNIX_EPOCH);
+        let record = Record { fence, since, who: self.who(purpose, label) };
+        Holder::new(Some(record), Some(lease.deadline().since(now)), 0)
+    }
+
+    pub(crate) fn is_shut_down(&self) -> bool {
+        self.shut_down.load(Ordering::SeqCst)
+    }
+
+    /// # Errors
+    /// [`LockError::ShutDown`] after a shutdown.
+    pub(crate) fn ensure_open(&self) -> Result<(), LockError> {
+        if self.is_shut_down() { Err(LockError::ShutDown) } else { Ok(()) }
+    }
+}
+
+/// A runtime, and the note that it owes the store a release as long as this lasts: a shutdown waits for that.
+pub(crate) struct Owing(Arc<Engine>);
+
+impl Owing {
+    pub(crate) fn by(engine: Arc<Engine>) -> Self {
+        engine.keeper.desk().count_debt();
+        Self(engine)
+    }
+}
+
+impl Deref for Owing {
+    type Target = Arc<Engine>;
+
+    fn deref(&self) -> &Arc<Engine> {
+        &self.0
+    }
+}
+
+impl Drop for Owing {
+    fn drop(&mut self) {
+        self.0.keeper.desk().count_payment();
+    }
+}

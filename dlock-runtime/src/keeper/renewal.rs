@@ -1,0 +1,210 @@
+//! What the keeper does for leases that are due: it ends what is over, and renews the rest in few pipelines, each lease
+//! with its own answer.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    keeper::{schedule::TOGETHER, state::Desk},
+    local::{lease::Lease, queue::Left, turn::Turn},
+    observe::caught::caught,
+    protocol::grant::Grant,
+    store::{self, Fate, Renewal, Renewed, StoreError},
+    types::{
+        clock::Moment,
+        error::{LockError, LostReason},
+    },
+};
+
+/// How many renewals go into one pipeline: enough to save round trips, few enough not to hold up others.
+const BATCH: usize = 500;
+
+/// A lease that is used by nobody, or not yet, is looked at again after this time.
+const IDLE: Duration = Duration::from_millis(100);
+
+/// A renewal to ask for.
+pub(crate) struct Work {
+    turn: Arc<Turn>,
+    /// Whether it makes the lease shorter.
+    shorten: bool,
+}
+
+/// Takes what is due out of the ledger. What is over ends here; what is to be renewed comes back in batches.
+pub(crate) fn due(desk: &Arc<Desk>) -> Vec<Vec<Work>> {
+    let now = Moment::now();
+    let mut batches: Vec<Vec<_>> = Vec::new();
+    for lease in desk.ledger.take_due(now) {
+        // Whatever panics at one lease, the others are renewed.
+        let work = caught(|| look_after(desk, &lease, now));
+        if work.is_none() {
+            desk.ledger.enter(&lease, now.after(IDLE));
+        }
+        let Some(work) = work.flatten() else { continue };
+        match batches.last_mut() {
+            Some(batch) if batch.len() < BATCH => batch.push(work),
+            _ => batches.push(vec![work]),
+        }
+    }
+    batches
+}
+
+/// Looks after a lease that is due: ends it if it is over, or says how it is to be renewed.
+fn look_after(desk: &Arc<Desk>, lease: &Arc<Lease>, now: Moment) -> Option<Work> {
+    let Some(turn) = lease.turn() else {
+        idle(desk, lease, now);
+        return None;
+    };
+    if !turn.is_held_at(now) {
+        if let Some(left) = turn.end(now).and_then(|place| place.pass(now)) {
+            desk.give_back(left);
+        }
+        return None;
+    }
+    turn.look_how_long(now);
+    // It was entered for an earlier turn, or to be ended in time.
+    let shorten = turn.is_short_of_its_lease(now);
+    if turn.work_due(now) > now.after(TOGETHER) || !(shorten || turn.can_gain()) {
+        desk.ledger.enter(lease, turn.due(now));
+        return None;
+    }
+    Some(Work { turn, shorten })
+}
+
+/// Looks after a lease that no turn is on at the moment: it is parked, or about to be used again.
+fn idle(desk: &Arc<Desk>, lease: &Arc<Lease>, now: Moment) {
+    let parked = desk.gates.parked_until(lease);
+    let ends = parked.unwrap_or(Moment::NEVER).min(lease.deadline());
+    if now < ends {
+        desk.ledger.enter(lease, ends.min(now.after(IDLE)));
+    } else if let Some(lease) = desk.gates.unpark(lease) {
+        desk.give_back(Left::Lease(lease));
+    }
+}
+
+/// Renews a batch, when its turn comes, and enters into the ledger again what is still held.
+pub(crate) async fn renew(desk: &Arc<Desk>, mut batch: Vec<Work>) {
+    let mut unfinished = Unfinished { desk, leases: batch.iter().map(|work| Arc::clone(&work.turn.lease)).collect() };
+    let _lane = desk.lanes.acquire().await;
+    let asked = Moment::now();
+    // What is over meanwhile, or whose last shortening may be under way yet, is looked at later.
+    batch.retain(|Work { turn, shorten }| {
+        let grant = Grant { asked, ttl: turn.renewal_ttl(asked) };
+        let goes =
+            turn.is_held_at(asked) && (!shorten || turn.lease.begin_to_shorten(turn, grant, desk.command_timeout));
+        if !goes {
+            desk.ledger.enter(&turn.lease, turn.deadline().min(asked.after(IDLE)));
+        }
+        goes
+    });
+    let renewals = batch.iter().map(|Work { turn, shorten }| Renewal {
+        ticket: turn.lease.ticket.clone(),
+        ttl: turn.renewal_ttl(asked),
+        shorten: *shorten,
+        more: None,
+    });
+    let renewals = renewals.collect::<Vec<_>>();
+    let grants = renewals.iter().map(|renewal| Grant { asked, ttl: renewal.ttl }).collect::<Vec<_>>();
+
+    // A lost answer must leave time for another try before the deadline.
+    let shortest = grants.iter().map(|grant| grant.ttl).min().unwrap_or(desk.command_timeout);
+    let patience = desk.command_timeout.min((shortest / 3).max(Duration::from_millis(20)));
+    let answers = ask(desk, renewals, patience).await.unwrap_or_else(|error| vec![Err(error); batch.len()]);
+
+    for ((Work { turn, shorten }, grant), answer) in batch.iter().zip(grants).zip(answers) {
+        let lease = &turn.lease;
+        if *shorten && !answer.as_ref().is_err_and(|error| error.fate == Fate::Unknown) {
+            lease.is_shortened();
+        }
+        let unheard = answer.is_err();
+        apply(turn, grant, answer);
+        let now = Moment::now();
+        // What was not answered properly is asked for again soon, and ever sooner towards the end; after a yes, in due
+        // time. By then it may be another's turn.
+        let due = lease.turn().map_or(now, |turn| turn.due(now));
+        let pause = (grant.ttl / 12).min(turn.deadline().since(now) / 4);
+        let pause = pause.clamp(Duration::from_millis(5), Duration::from_millis(500));
+        let due = if unheard { now.after(pause).min(turn.deadline()) } else { due };
+        desk.ledger.enter(lease, due);
+    }
+    unfinished.leases.clear();
+}
+
+/// The leases of a batch that was taken out of the ledger. If its renewal panics, they go back there.
+struct Unfinished<'a> {
+    desk: &'a Desk,
+    leases: Vec<Arc<Lease>>,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        let soon = Moment::now().after(IDLE);
+        for lease in self.leases.drain(..) {
+            self.desk.ledger.enter(&lease, soon.min(lease.deadline()));
+        }
+    }
+}
+
+/// Asks the store to renew.
+///
+/// # Errors
+/// If there is no answer for any of them within `patience`.
+pub(crate) async fn ask(
+    desk: &Desk,
+    renewals: Vec<Renewal>,
+    patience: Duration,
+) -> Result<Vec<Result<Renewed, StoreError>>, StoreError> {
+    let era = desk.observer.era();
+    let answers = store::within(&*desk.store, patience, desk.store.renew(renewals, patience)).await;
+    // Those of one batch are seldom of different kinds.
+    let trouble = match &answers {
+        Ok(answers) if answers.iter().any(Result::is_ok) => None,
+        Ok(answers) => answers.iter().find_map(|answer| answer.as_ref().err()),
+        Err(error) => Some(error),
+    };
+    desk.observer.heard(era, trouble, patience >= desk.command_timeout);
+    answers
+}
+
+/// Renews the lease of one turn ahead of time.
+///
+/// # Errors
+/// If the turn is lost, or if there is no answer within `patience`: then it may be held yet.
+pub(crate) async fn renew_now(turn: &Turn, patience: Duration) -> Result<(), LockError> {
+    turn.ensure_held()?;
+    let desk = turn.engine.keeper.desk();
+    let asked = Moment::now();
+    let ttl = turn.renewal_ttl(asked);
+    let renewal = Renewal { ticket: turn.lease.ticket.clone(), ttl, shorten: false, more: None };
+    let answers = match ask(desk, vec![renewal.clone()], patience).await {
+        // A connection that is mute may have been forgotten on the way while it was idle. The next one is fresh.
+        Err(error) if error.is_timeout() => ask(desk, vec![renewal], patience).await,
+        answers => answers,
+    };
+    let mut answers = answers
+        .inspect_err(|error| turn.observer().not_renewed(turn, error))
+        .map_err(|error| error.about(&turn.key))?;
+    let Some(answer) = answers.pop() else { return turn.ensure_held() };
+    let failure = answer.as_ref().err().cloned();
+    apply(turn, Grant { asked, ttl }, answer);
+    // If it is lost, others of this process need not wait for its end.
+    desk.ledger.enter(&turn.lease, turn.due(Moment::now()));
+    turn.ensure_held()?;
+    failure.map_or(Ok(()), |error| Err(error.about(&turn.key)))
+}
+
+/// What an answer means for the turn and its lease.
+pub(crate) fn apply(turn: &Turn, grant: Grant, answer: Result<Renewed, StoreError>) {
+    match answer {
+        Ok(Renewed::Yes | Renewed::With(_)) => {
+            turn.extend(grant);
+            turn.observer().renewed(turn);
+        }
+        Ok(Renewed::No) => turn.lease.lose(LostReason::Gone),
+        // Only a definite "no" ends it before its deadline. Whatever else is wrong may be right again by then.
+        Err(error) => {
+            turn.observer().not_renewed(turn, &error);
+            if error.fate == Fate::WrongType {
+                turn.lease.lose(LostReason::Refused);
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The thread that renews what is held, releases what was dropped, and listens.
+//!
+//! It has a tokio runtime and thereby connections of its own. A body that blocks its executor does not stop it,
+//! and a guard can be dropped anywhere: on a plain thread, in a runtime that shuts down, during a panic.
+//!
+//! Code of users does not stop it either. What it tells is told on another thread (`observe/reporter.rs`), and a panic of a
+//! waker ends where it is woken (`caught.rs`). A panic of its own ends the part that panicked, which begins anew.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    thread,
+    time::Duration,
+};
+
+use tokio::{runtime::Builder, task::JoinHandle};
+
+use crate::{
+    keeper::{inbox, renewal, state::Desk},
+    local::queue::Rules,
+    observe::{self, Observer, Reporter, caught::words},
+    protocol::token::Identity,
+    store::Store,
+    types::clock::Moment,
+};
+
+/// Lest something that panics each time takes the whole thread.
+const AFTER_A_PANIC: Duration = Duration::from_millis(10);
+
+/// The way to the keeper's thread.
+pub(crate) struct Keeper {
+    desk: Arc<Desk>,
+}
+
+impl Keeper {
+    /// # Errors
+    /// If the system gives no thread or no event queue.
+    pub(crate) fn start(
+        store: Arc<dyn Store>,
+        identity: Identity,
+        command_timeout: Duration,
+        confirms: bool,
+        rules: Rules,
+        observer: Observer,
+    ) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
+        let desk = Desk::new(store, command_timeout, confirms, rules, observer, runtime.handle().clone());
+        let (reporter, work) = (Reporter::start()?, Arc::clone(&desk));
+        thread::Builder::new().name("dlock-keeper".to_owned()).spawn(move || {
+            reporter.install_here();
+            let listening = Arc::clone(&work);
+            runtime.spawn(supervise("listening", move || inbox::follow(Arc::clone(&listening), identity)));
+            runtime.block_on(supervise("renewal", move || keep(Arc::clone(&work))));
+        })?;
+        Ok(Self { desk })
+    }
+
+    pub(crate) fn desk(&self) -> &Arc<Desk> {
+        &self.desk
+    }
+
+    /// Runs `job` on the keeper's thread. It is cancelled if the handle is dropped.
+    pub(crate) fn run<T: Send + 'static>(&self, job: impl Future<Output = T> + Send + 'static) -> Errand<T> {
+        let at_work = self.desk.at_work();
+        Errand(self.desk.thread().spawn(async move {
+            let _at_work = at_work;
+            job.await
+        }))
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.desk.give_back_parked();
+        self.desk.ledger.close();
+    }
+}
+
+/// A job on the keeper's thread that somebody waits for.
+pub(crate) struct Errand<T>(JoinHandle<T>);
+
+impl<T> Future for Errand<T> {
+    /// `None` if the job panicked or the thread is gone.
+    type Output = Option<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        Pin::new(&mut self.0).poll(cx).map(Result::ok)
+    }
+}
+
+impl<T> Drop for Errand<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Does a part of the keeper's work to its end, anew if it panics: that must not end the rest.
+async fn supervise<F>(part: &'static str, work: impl Fn() -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    while let Err(error) = tokio::spawn(work()).await {
+        let Ok(panic) = error.try_into_panic() else { return };
+        observe::keeper_panicked(part, words(&*panic).to_owned());
+        tokio::time::sleep(AFTER_A_PANIC).await;
+    }
+}
+
+/// The keeper's life: until its runtime is gone and there is nothing left to keep.
+async fn keep(desk: Arc<Desk>) {
+    loop {
+        if desk.is_done() {
+            return;
+        }
+        desk.ledger.next_due(|| desk.gates.patrol_at().min(desk.unconfirmed.look_at())).await;
+        let now = Moment::now();
+        if desk.gates.patrol_at() <= now {
+            desk.gates.patrol(now);
+        }
+        if desk.unconfirmed.look_at() <= now {
+            desk.confirm(now);
+        }
+        for work in renewal::due(&desk) {
+            let (desk, at_work) = (Arc::clone(&desk), desk.at_work());
+            tokio::spawn(async move {
+                renewal::renew(&desk, work).await;
+                drop(at_work);
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! The name of a lock, as users write it.
+
+use std::{
+    fmt::{self, Display},
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
+
+use crate::key::template;
+
+/// The label of a key that was made by hand from a plain string, which may hold anything.
+const BY_HAND: &str = "(by hand)";
+
+/// One lock for every call, which nobody means.
+const NO_TEMPLATE: &str = "it holds a placeholder, and only a string literal is a template: write the literal itself after `key =`, \
+     or fill it by `LockKey::from_template`; if its brackets are meant, make the key by `LockKey::from`";
+
+/// The name of a lock, without the namespace of the runtime that takes it.
+///
+/// ```
+/// use dlock_runtime::LockKey;
+///
+/// let key = LockKey::from_template("stock:<sku>", &[&"A 7/b"]);
+/// assert_eq!(key.to_string(), "stock:A%207%2Fb");
+/// assert_eq!(key.label(), "stock:<sku>");
+///
+/// // A plain string is taken as it is.
+/// assert_eq!(LockKey::from("report:daily").to_string(), "report:daily");
+/// ```
+///
+/// Whether a key is fit for use is checked when a lock is taken on it: see [`LockError::InvalidKey`](crate::LockError::InvalidKey).
+#[derive(Clone)]
+pub struct LockKey {
+    text: Arc<str>,
+    label: &'static str,
+    problem: Option<&'static str>,
+}
+
+impl LockKey {
+    /// Fills the placeholders of `template` with `values`, in order, and encodes each value.
+    ///
+    /// Letters, digits, `-._~@+` and letters outside ASCII stay; every other byte becomes `%XX`. An empty value
+    /// becomes `%empty`. `<<` and `>>` stand for literal angle brackets. The names between the brackets are for
+    /// readers; the attribute checks them against the function's parameters.
+    ///
+    /// A template with more or fewer placeholders than values, or with an unclosed one, gives a key that every
+    /// use answers with [`LockError::InvalidKey`](crate::LockError::InvalidKey).
+    ///
+    /// The values are `Sync`, so that a key can be made in the very statement that takes the lock, in a future that is
+    /// `Send`.
+    pub fn from_template(template: &'static str, values: &[&(dyn Display + Sync)]) -> Self {
+        Self::filled(template, values)
+    }
+
+    /// The same for values of one kind, which generated code does not keep across an await.
+    pub(crate) fn filled<V: Display + ?Sized>(template: &'static str, values: &[&V]) -> Self {
+        let mut text = String::with_capacity(template.len() + 16);
+        let problem = template::fill(&mut text, template, values).err();
+        if problem.is_some() {
+            // Half a key must not pass for a key, not even by way of its text.
+            text.clear();
+        }
+        Self { text: text.into(), label: template, problem }
+    }
+
+    /// A key that was computed by an expression; `label` stands for it in metrics and spans. `as_it_is` says that its text
+    /// cannot be a template by mistake.
+    pub(crate) fn labelled(label: &'static str, text: String, as_it_is: bool) -> Self {
+        let problem = (!as_it_is && template::has_placeholder(&text)).then_some(NO_TEMPLATE);
+        Self { text: text.into(), label, problem }
+    }
+
+    /// The same key under another name.
+    pub(crate) fn with_label(mut self, label: &'static str) -> Self {
+        self.label = label;
+        self
+    }
+
+    /// The template, verbatim: the low-cardinality name of this key in metrics and spans.
+    ///
+    /// Keys that were made from a plain string have the label `(by hand)`. [`LockRequest::label`](crate::LockRequest::label)
+    /// gives another one.
+    pub fn label(&self) -> &'static str {
+        self.label
+    }
+
+    pub(crate) fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    /// What is wrong with how it was made.
+    pub(crate) fn problem(&self) -> Option<&'static str> {
+        self.problem
+    }
+}
+
+/// Two keys are equal if they name the same lock, whatever template they come from.
+impl PartialEq for LockKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for LockKey {}
+
+impl Hash for LockKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+impl Display for LockKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for LockKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("LockKey").field(&self.text).finish()
+    }
+}
+
+impl From<&str> for LockKey {
+    fn from(text: &str) -> Self {
+        Self { text: text.into(), label: BY_HAND, problem: None }
+    }
+}
+
+impl From<String> for LockKey {
+    fn from(text: String) -> Self {
+        Self { text: text.into(), label: BY_HAND, problem: None }
+    }
+}
+
+impl From<&String> for LockKey {
+    fn from(text: &String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl From<&Self> for LockKey {
+    fn from(key: &Self) -> Self {
+        key.clone()
+    }
+}

@@ -1,0 +1,358 @@
+//! What this process holds: a lock in the store, until a deadline that this process enforces by itself. Its tasks
+//! take turns on it (`turn.rs`).
+//!
+//! **Invariant:** the deadline lies before the moment at which the store lets somebody else in. It counts from
+//! before a request was sent, is moved only by a definite yes, and once passed the lease is lost, whatever
+//! the store may still say.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::{
+    local::turn::Turn,
+    protocol::{
+        fences::Fences,
+        grant::{Grant, margin},
+        token::Ticket,
+    },
+    store::Claim,
+    types::{
+        clock::{self, Moment},
+        error::LostReason,
+        nanos::Span,
+        options::Terms,
+    },
+};
+
+/// A lock that this process holds, or held.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pub(crate) ticket: Ticket,
+    /// The template of the request that took it.
+    pub(crate) label: &'static str,
+    pub(crate) taken: Moment,
+    /// The claim by which it was acquired, if some question about it got no answer: the store may carry that out at any
+    /// time, even after the release.
+    pub(crate) doubt: Option<Arc<Claim>>,
+    /// `Moment::START` once the lease is over, by loss or by release.
+    deadline: AtomicU64,
+    /// When the last yes was asked for.
+    renewed: AtomicU64,
+    lost: OnceLock<LostReason>,
+    /// How long the request took that got it; zero if it was handed over.
+    round_trip: Span,
+    tenure: Mutex<Tenure>,
+    /// Where it stands in the keeper's ledger, whose lock guards it.
+    due: AtomicU64,
+    /// The keeper reads it to leave a lease alone that was given back.
+    closed: AtomicBool,
+}
+
+/// How the lease is used.
+#[derive(Debug)]
+struct Tenure {
+    fences: Fences,
+    turn: Option<Arc<Turn>>,
+    /// Turns that began, in all and since somebody waits elsewhere.
+    turns: u32,
+    turns_wanted: u32,
+    /// Since when somebody waits elsewhere; `Moment::NEVER` if nobody is known to.
+    wanted: Moment,
+    /// The longest TTL that was asked for: how long the store may keep the lock.
+    ttl: Span,
+    lid: Lid,
+}
+
+/// What keeps a lease short that was shortened: the store carries out a question at any time between its sending and its
+/// answer, and one of other kind that was under way meanwhile may have come before it or after it.
+#[derive(Clone, Copy, Debug)]
+struct Lid {
+    ttl: Span,
+    /// Grants that were asked for before count for no more; `Moment::NEVER` as long as there is no answer.
+    until: Moment,
+}
+
+/// When a process lets go of a lease though its own tasks would go on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    /// Whether tasks take turns at all.
+    pub(crate) turns: bool,
+    /// How many turns, once somebody waits elsewhere.
+    pub(crate) most_turns: u32,
+    /// And for how long.
+    pub(crate) longest: Duration,
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        Self { turns: true, most_turns: 10_000, longest: Duration::from_millis(3) }
+    }
+}
+
+/// After so long without a break the lock goes free for a moment, so that clients which do not queue are not shut out
+/// for ever. Its first turn is passed on however long it took.
+const UNBROKEN: Duration = Duration::from_secs(1);
+
+/// Why a lease is not passed on within the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Yield {
+    /// It goes on.
+    No,
+    /// Somebody else is served first.
+    ToOthers,
+    /// It goes free for a moment.
+    ToAnybody,
+}
+
+/// What begins with a turn.
+pub(crate) struct Beginning {
+    pub(crate) fence: u64,
+    pub(crate) began: Moment,
+    /// When it ends, unless something is renewed by then.
+    pub(crate) limit: Moment,
+    /// When it ends in any case.
+    pub(crate) end: Moment,
+}
+
+impl Lease {
+    pub(crate) fn new(
+        ticket: Ticket,
+        label: &'static str,
+        fences: Fences,
+        grant: Grant,
+        waiting: bool,
+        doubt: Option<Arc<Claim>>,
+    ) -> Self {
+        let tenure = Tenure {
+            fences,
+            turn: None,
+            turns: 0,
+            turns_wanted: 0,
+            // The share counts from now: a hand-over may have been asked for long ago.
+            wanted: if waiting { Moment::now() } else { Moment::NEVER },
+            ttl: grant.ttl.into(),
+            lid: Lid { ttl: Span::MAX, until: Moment::START },
+        };
+        Self {
+            ticket,
+            label,
+            taken: grant.asked,
+            doubt,
+            deadline: AtomicU64::new(grant.deadline().to_bits()),
+            renewed: AtomicU64::new(grant.asked.to_bits()),
+            lost: OnceLock::new(),
+            round_trip: Duration::ZERO.into(),
+            tenure: Mutex::new(tenure),
+            due: AtomicU64::new(Moment::NEVER.to_bits()),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// What tells it from the other leases of its runtime.
+    pub(crate) fn id(&self) -> u64 {
+        self.ticket.token.number
+    }
+
+    pub(crate) fn deadline(&self) -> Moment {
+        Moment::from_bits(self.deadline.load(Ordering::Acquire))
+    }
+
+    /// When the last yes was asked for.
+    pub(crate) fn renewed(&self) -> Moment {
+        Moment::from_bits(self.renewed.load(Ordering::Acquire))
+    }
+
+    /// The request that got it was answered after `round_trip`.
+    pub(crate) fn answered_after(self, round_trip: Duration) -> Self {
+        Self { round_trip: round_trip.into(), ..self }
+    }
+
+    /// Why a turn of `ttl` that is renewed ran out of time: a renewal has two thirds of that.
+    pub(crate) fn why_expired(&self, ttl: Duration) -> LostReason {
+        let round_trip = self.round_trip.get();
+        if round_trip <= ttl / 3 * 2 {
+            return LostReason::Expired;
+        }
+        let millis = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+        LostReason::TooSlow { round_trip_ms: millis(round_trip), ttl_ms: millis(ttl) }
+    }
+
+    pub(crate) fn lost_because(&self) -> Option<LostReason> {
+        self.lost.get().copied()
+    }
+
+    /// The store says that it is over. The turn that is under way is told.
+    pub(crate) fn lose(&self, reason: LostReason) {
+        if self.is_closed() {
+            return;
+        }
+        _ = self.lost.set(reason);
+        self.deadline.store(Moment::START.to_bits(), Ordering::Release);
+        if let Some(turn) = self.turn() {
+            turn.lose(reason);
+        }
+    }
+
+    /// It is given back: from here on nobody may act under it, and nothing that happens to it is a loss.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.deadline.store(Moment::START.to_bits(), Ordering::Release);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Moves the deadline after a definite yes, but never back to life what is over.
+    pub(crate) fn extend(&self, grant: Grant) {
+        // Held to the end: a shortening that begins meanwhile must not be undone.
+        let mut tenure = self.tenure();
+        let capped = grant.asked <= tenure.lid.until;
+        let ttl = if capped { grant.ttl.min(tenure.lid.ttl.get()) } else { grant.ttl };
+        tenure.ttl = tenure.ttl.max(grant.ttl.into());
+        if clock::move_on(&self.deadline, Grant { asked: grant.asked, ttl }.deadline()) {
+            self.renewed.fetch_max(grant.asked.to_bits(), Ordering::AcqRel);
+        }
+    }
+
+    /// Gives up what goes beyond `grant`, which is about to be asked for on behalf of `turn`. False if that is over, so that
+    /// another may count on the whole lease, or if an earlier shortening may still be under way.
+    pub(crate) fn begin_to_shorten(&self, turn: &Arc<Turn>, grant: Grant, answered_within: Duration) -> bool {
+        let mut tenure = self.tenure();
+        if !tenure.turn.as_ref().is_some_and(|under_way| Arc::ptr_eq(under_way, turn)) {
+            return false;
+        }
+        if grant.asked < tenure.lid.until.after(answered_within) && tenure.lid.until != Moment::START {
+            return false;
+        }
+        tenure.lid = Lid { ttl: grant.ttl.into(), until: Moment::NEVER };
+        self.deadline.fetch_min(grant.deadline().to_bits(), Ordering::AcqRel);
+        true
+    }
+
+    /// The shortening was answered, or can never happen any more.
+    pub(crate) fn is_shortened(&self) {
+        let mut tenure = self.tenure();
+        tenure.lid.until = Moment::now();
+        tenure.ttl = tenure.lid.ttl;
+    }
+
+    /// Begins a turn, if enough is left for it. A turn that is renewed begins with at least half of its TTL, one
+    /// that is not with all of it. `fresh` is when a yes was asked for that was meant for this very turn.
+    pub(crate) fn begin(&self, terms: &Terms, fresh: Option<Moment>, now: Moment) -> Option<Beginning> {
+        let (deadline, whole) = (self.deadline(), terms.ttl.saturating_sub(margin(terms.ttl)));
+        let left = deadline.since(now);
+        let enough = match (fresh, terms.renew) {
+            (Some(_), Some(_)) => !left.is_zero(),
+            (Some(asked), None) => !left.is_zero() && deadline >= asked.after(whole),
+            (None, Some(_)) => left >= terms.ttl / 2,
+            (None, None) => left >= whole,
+        };
+        if !enough {
+            return None;
+        }
+        let mut tenure = self.tenure();
+        let fence = tenure.fences.take()?;
+        tenure.turns += 1;
+        tenure.turns_wanted += u32::from(tenure.wanted != Moment::NEVER);
+        let began = fresh.unwrap_or(now);
+        let end = terms.max_hold.map_or(Moment::NEVER, |bound| began.after(bound));
+        let limit = if terms.renew.is_some() { end } else { end.min(began.after(whole)) };
+        Some(Beginning { fence, began, limit, end })
+    }
+
+    /// `turn` is under way from now on, or none is.
+    pub(crate) fn set_turn(&self, turn: Option<Arc<Turn>>) {
+        // What comes out is dropped outside of the lock.
+        let _before = std::mem::replace(&mut self.tenure().turn, turn);
+    }
+
+    pub(crate) fn turn(&self) -> Option<Arc<Turn>> {
+        self.tenure().turn.clone()
+    }
+
+    /// Whether a turn is under way that it still covers.
+    pub(crate) fn is_in_use(&self, now: Moment) -> bool {
+        now < self.deadline() && self.tenure().turn.is_some()
+    }
+
+    /// How many turns there were.
+    pub(crate) fn turns(&self) -> u32 {
+        self.tenure().turns
+    }
+
+    /// Whether there are fences for another turn.
+    pub(crate) fn has_fences(&self) -> bool {
+        !self.tenure().fences.is_empty()
+    }
+
+    pub(crate) fn refill(&self, fences: Fences) {
+        self.tenure().fences = fences;
+    }
+
+    /// The fences that are left.
+    pub(crate) fn fences(&self) -> Fences {
+        self.tenure().fences
+    }
+
+    /// Whether a shortening that got no answer keeps it from lasting long enough for a turn of `ttl`.
+    pub(crate) fn is_too_short_for(&self, ttl: Duration) -> bool {
+        let lid = self.tenure().lid;
+        lid.until == Moment::NEVER && lid.ttl.get() < ttl
+    }
+
+    /// How long the store may keep the lock.
+    pub(crate) fn ttl(&self) -> Duration {
+        self.tenure().ttl.get()
+    }
+
+    /// Somebody waits for it elsewhere.
+    pub(crate) fn want(&self, now: Moment) {
+        let mut tenure = self.tenure();
+        if tenure.wanted == Moment::NEVER {
+            tenure.wanted = now;
+            // The turn that is under way is the first of the last.
+            tenure.turns_wanted = u32::from(tenure.turn.is_some());
+        }
+    }
+
+    /// Whether somebody is known to wait for it elsewhere.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.tenure().wanted != Moment::NEVER
+    }
+
+    /// Whether the process lets go of it though its tasks would go on.
+    pub(crate) fn must_yield(&self, share: &Share, now: Moment) -> Yield {
+        let tenure = self.tenure();
+        let wanted = tenure.wanted != Moment::NEVER;
+        let enough = tenure.turns_wanted >= share.most_turns || now >= tenure.wanted.after(share.longest);
+        if !share.turns || (wanted && enough) {
+            Yield::ToOthers
+        } else if tenure.turns > 1 && now >= self.taken.after(UNBROKEN) {
+            Yield::ToAnybody
+        } else {
+            Yield::No
+        }
+    }
+
+    pub(crate) fn due(&self) -> Moment {
+        Moment::from_bits(self.due.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_due(&self, due: Moment) {
+        self.due.store(due.to_bits(), Ordering::Relaxed);
+    }
+
+    fn tenure(&self) -> MutexGuard<'_, Tenure> {
+        // Nothing panics while it holds this lock.
+        self.tenure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,319 @@
+//! What a task holds: its turn on the lease of its process, with terms, a deadline and a fence of its own. It may have
+//! several users: the guard that took it, and all that joined it.
+
+mod watchers;
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
+    },
+    task::Waker,
+    time::Duration,
+};
+
+pub(crate) use self::watchers::Watch;
+use self::watchers::Watchers;
+use crate::{
+    keeper::core::Owing,
+    key::LockKey,
+    local::{
+        lease::{Beginning, Lease},
+        queue::Place,
+    },
+    observe::Observer,
+    protocol::grant::{Grant, margin},
+    types::{
+        clock::{self, Moment},
+        error::{LockError, LostReason},
+        nanos::Span,
+        options::{Terms, whole_millis},
+    },
+};
+
+/// How long a lease may be longer than its turn asked for: alternating turns would shorten and prolong it all the time.
+const SLACK: Duration = Duration::from_millis(10);
+
+/// What was told of a turn, which is told once: that it was lost or that it was released, that it lasts long, that the store
+/// refused to renew it.
+const LOST: u8 = 1;
+const RELEASED: u8 = 2;
+const LONG: u8 = 4;
+const REFUSED: u8 = 8;
+
+/// A task's turn on a lease.
+pub(crate) struct Turn {
+    pub(crate) lease: Arc<Lease>,
+    pub(crate) engine: Owing,
+    pub(crate) key: LockKey,
+    pub(crate) fence: u64,
+    /// The function that it is for; nothing if it was taken by hand.
+    pub(crate) purpose: &'static str,
+    ttl: Span,
+    /// The interval of renewal, `None` if there is none.
+    renew: Option<Span>,
+    pub(crate) began: Moment,
+    /// When `max_hold` ends it.
+    end: Moment,
+    /// When it ends even if the lease does not: the same, or its TTL if it is not renewed. `Moment::START` once it is over.
+    limit: AtomicU64,
+    lost: OnceLock<(LostReason, Moment)>,
+    /// The tasks whose bodies must stop when it is lost.
+    bodies: Watchers,
+    users: AtomicU32,
+    told: AtomicU8,
+    /// Somebody who joined it found little left of it, and asked the keeper to renew it.
+    is_hurried: AtomicBool,
+    /// What it gives on when it is over; taken once.
+    place: Mutex<Option<Place>>,
+}
+
+/// Whose turn it is to be.
+pub(crate) struct Wish {
+    pub(crate) engine: Owing,
+    pub(crate) key: LockKey,
+    /// The key in the store.
+    pub(crate) name: Arc<str>,
+    pub(crate) terms: Terms,
+    /// The function that wishes.
+    pub(crate) purpose: &'static str,
+    /// Since when.
+    pub(crate) since: Moment,
+}
+
+impl Wish {
+    pub(crate) fn observer(&self) -> &Observer {
+        &self.engine.keeper.desk().observer
+    }
+}
+
+impl Turn {
+    /// Begins a turn on the lease of `place`, if there is one with enough left. `fresh` is as in [`Lease::begin`].
+    ///
+    /// # Errors
+    /// What it was given, if the lease must be renewed first.
+    #[expect(clippy::result_large_err, reason = "what goes in comes out again; the usual way is the small one")]
+    pub(crate) fn begin(
+        place: Place,
+        wish: Wish,
+        fresh: Option<Moment>,
+        now: Moment,
+    ) -> Result<Arc<Self>, (Place, Wish)> {
+        let Some(lease) = place.lease() else { return Err((place, wish)) };
+        let Some(Beginning { fence, began, limit, end }) = lease.begin(&wish.terms, fresh, now) else {
+            return Err((place, wish));
+        };
+        let turn = Arc::new(Self {
+            lease: Arc::clone(lease),
+            engine: wish.engine,
+            key: wish.key,
+            fence,
+            purpose: wish.purpose,
+            ttl: wish.terms.ttl.into(),
+            renew: wish.terms.renew.map(Span::from),
+            began,
+            end,
+            limit: AtomicU64::new(limit.to_bits()),
+            lost: OnceLock::new(),
+            bodies: Watchers::default(),
+            users: AtomicU32::new(1),
+            told: AtomicU8::new(0),
+            is_hurried: AtomicBool::new(false),
+            place: Mutex::new(Some(place)),
+        });
+        turn.lease.set_turn(Some(Arc::clone(&turn)));
+        turn.engine.keeper.desk().ledger.enter(&turn.lease, turn.due(now));
+        Ok(turn)
+    }
+
+    /// The lock in the store.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.lease.ticket.name
+    }
+
+    pub(crate) fn observer(&self) -> &Observer {
+        &self.engine.keeper.desk().observer
+    }
+
+    pub(crate) fn deadline(&self) -> Moment {
+        Moment::from_bits(self.limit.load(Ordering::Acquire)).min(self.lease.deadline())
+    }
+
+    /// Whether it is held now. Past the deadline it becomes lost here.
+    pub(crate) fn is_held(&self) -> bool {
+        self.is_held_at(Moment::now())
+    }
+
+    pub(crate) fn is_held_at(&self, now: Moment) -> bool {
+        if now < self.deadline() {
+            return true;
+        }
+        if self.limit.load(Ordering::Acquire) != Moment::START.to_bits() {
+            let expired = || match self.renew {
+                Some(_) => self.lease.why_expired(self.ttl.get()),
+                None => LostReason::Expired,
+            };
+            let by_lease = self.lease.lost_because().unwrap_or_else(expired);
+            self.lose(if now >= self.end { LostReason::MaxHold } else { by_lease });
+        }
+        false
+    }
+
+    /// # Errors
+    /// [`LockError::Lost`] if it is not held.
+    pub(crate) fn ensure_held(&self) -> Result<(), LockError> {
+        self.ensure_held_at(Moment::now())
+    }
+
+    pub(crate) fn ensure_held_at(&self, now: Moment) -> Result<(), LockError> {
+        if self.is_held_at(now) { Ok(()) } else { Err(self.loss()) }
+    }
+
+    /// The error that tells of the loss.
+    pub(crate) fn loss(&self) -> LockError {
+        let &(reason, at) = self.lost.get_or_init(|| (LostReason::Expired, Moment::now()));
+        LockError::Lost { key: self.key.clone(), held_for: at.since(self.began), fence: self.fence, reason }
+    }
+
+    /// The store renewed the lease for it.
+    pub(crate) fn extend(&self, grant: Grant) {
+        self.lease.extend(grant);
+        if self.renew.is_none() {
+            clock::move_on(&self.limit, grant.deadline().min(self.end));
+        }
+    }
+
+    /// Marks it lost, once, and wakes the bodies that run under it.
+    pub(crate) fn lose(&self, reason: LostReason) {
+        let now = Moment::now();
+        _ = self.lost.set((reason, now));
+        // Before anybody sees that it is over, or its guard could be dropped meanwhile and it be told to be released.
+        let tells = self.told.fetch_or(LOST, Ordering::AcqRel) & (LOST | RELEASED) == 0;
+        self.limit.store(Moment::START.to_bits(), Ordering::Release);
+        self.bodies.wake();
+        if tells {
+            self.observer().lost(self, reason, now.since(self.began));
+        }
+    }
+
+    /// One more user, unless the last one has gone.
+    pub(crate) fn join(&self) -> bool {
+        let joined = |users: u32| if users > 0 { users.checked_add(1) } else { None };
+        self.users.fetch_update(Ordering::AcqRel, Ordering::Acquire, joined).is_ok()
+    }
+
+    /// One user less; true for the last one.
+    pub(crate) fn leave(&self) -> bool {
+        self.users.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// Ends it: nobody may act under it any more. The place is given out once.
+    pub(crate) fn end(&self, now: Moment) -> Option<Place> {
+        let place = self.place.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        self.limit.store(Moment::START.to_bits(), Ordering::Release);
+        self.lease.set_turn(None);
+        self.observer().held(self.key.label(), now.since(self.began));
+        Some(place)
+    }
+
+    /// It ended at `now` as it should, and this is certain. Of one that was lost nothing else is told.
+    pub(crate) fn released(&self, now: Moment) {
+        if self.told.fetch_or(RELEASED, Ordering::AcqRel) & (LOST | RELEASED) == 0 {
+            self.observer().released(self, now.since(self.began));
+        }
+    }
+
+    /// Tells once if it is held for long.
+    pub(crate) fn look_how_long(&self, now: Moment) {
+        if self.began.after(self.observer().warn_after) <= now && self.told.fetch_or(LONG, Ordering::AcqRel) & LONG == 0
+        {
+            self.observer().long_hold(self, now.since(self.began));
+        }
+    }
+
+    /// Whether this is the first time that the store refuses to renew it.
+    pub(crate) fn is_refused_first(&self) -> bool {
+        self.told.fetch_or(REFUSED, Ordering::AcqRel) & REFUSED == 0
+    }
+
+    /// When the keeper must look at it next: to do something for it, or to tell that it lasts long.
+    pub(crate) fn due(&self, now: Moment) -> Moment {
+        let work = self.work_due(now);
+        // Most are renewed or over long before.
+        let long = self.began.after(self.observer().warn_after);
+        if long < work && self.told.load(Ordering::Relaxed) & LONG == 0 { long } else { work }
+    }
+
+    /// When there is something to do for it: a renewal, to make the lease shorter, or because it ends.
+    pub(crate) fn work_due(&self, now: Moment) -> Moment {
+        let renewal = match self.renew {
+            Some(interval) if self.can_gain() => {
+                let interval = interval.get();
+                // A lease can be shorter than this turn would have it.
+                let (renewed, deadline) = (self.lease.renewed(), self.lease.deadline());
+                let span = deadline.since(renewed);
+                renewed.after(if interval < span { interval } else { span / 3 })
+            }
+            _ => Moment::NEVER,
+        };
+        let shortening = if self.is_short_of_its_lease(now) { self.began.after(SLACK) } else { Moment::NEVER };
+        self.deadline().min(renewal).min(shortening)
+    }
+
+    /// Whether renewal can move its deadline: it is renewed at all, and `max_hold` leaves room.
+    pub(crate) fn can_gain(&self) -> bool {
+        self.renew.is_some() && self.lease.deadline() < self.end
+    }
+
+    /// Whether the lease lasts longer than it asked for, so that after a crash others would wait too long.
+    pub(crate) fn is_short_of_its_lease(&self, now: Moment) -> bool {
+        self.lease.deadline() > now.after(self.ttl.get())
+    }
+
+    /// The TTL that a renewal asks for: near its end the store shall not keep the lock much longer.
+    pub(crate) fn renewal_ttl(&self, now: Moment) -> Duration {
+        let ttl = self.ttl.get();
+        let rest = self.end.since(now).saturating_add(margin(ttl));
+        whole_millis(ttl.min(rest))
+    }
+
+    /// Whether so much is left that who joins it need not ask for more.
+    pub(crate) fn has_enough_left(&self, now: Moment) -> bool {
+        self.deadline().since(now) >= self.ttl.get() / 2
+    }
+
+    /// Whether it is renewed in the background.
+    pub(crate) fn is_renewed(&self) -> bool {
+        self.renew.is_some()
+    }
+
+    /// True for the first who asks for a renewal ahead of time, until [`calm`](Self::calm).
+    pub(crate) fn hurry(&self) -> bool {
+        !self.is_hurried.swap(true, Ordering::AcqRel)
+    }
+
+    /// A renewal that was asked for ahead of time has ended.
+    pub(crate) fn calm(&self) {
+        self.is_hurried.store(false, Ordering::Release);
+    }
+
+    /// `waker` will be woken when it is lost, until [`forget`](Self::forget).
+    pub(crate) fn watch(&self, watch: &mut Watch, waker: &Waker) {
+        self.bodies.watch(watch, waker);
+    }
+
+    /// A body has come to its end.
+    pub(crate) fn forget(&self, watch: &mut Watch) {
+        self.bodies.forget(watch);
+    }
+}
+
+impl fmt::Debug for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turn").field("key", &self.key).field("fence", &self.fence).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

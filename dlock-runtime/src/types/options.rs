@@ -1,0 +1,207 @@
+//! What can be asked of a lock, the defaults, and the checks that keep nonsense out.
+
+use std::time::Duration;
+
+pub(crate) use crate::limits::whole_millis;
+use crate::{
+    limits::{LONGEST_TTL, SHORTEST_RENEWAL, SHORTEST_TTL, is_in_time, margin},
+    types::error::LockError,
+};
+
+/// How long to wait for a lock that somebody else holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Wait {
+    /// At most this long, all retries included. Zero means: try once.
+    For(Duration),
+    /// Until the lock is acquired or an error other than "busy" comes up that does not pass.
+    Forever,
+}
+
+impl From<Duration> for Wait {
+    fn from(bound: Duration) -> Self {
+        Self::For(bound)
+    }
+}
+
+/// Whether and how often a held lock is renewed in the background.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Renew {
+    /// Every third of the TTL.
+    Auto,
+    /// At this interval, which must be shorter than the TTL.
+    Every(Duration),
+    /// Never: the lock is lost when its TTL is over.
+    Off,
+}
+
+impl From<bool> for Renew {
+    fn from(on: bool) -> Self {
+        if on { Self::Auto } else { Self::Off }
+    }
+}
+
+impl From<Duration> for Renew {
+    fn from(interval: Duration) -> Self {
+        Self::Every(interval)
+    }
+}
+
+/// How long a lock may be held in all, renewals included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MaxHold {
+    /// At most this long; then it is lost even if its holder is alive, for example stuck.
+    For(Duration),
+    /// As long as it is renewed.
+    Unbounded,
+}
+
+impl From<Duration> for MaxHold {
+    fn from(bound: Duration) -> Self {
+        Self::For(bound)
+    }
+}
+
+/// What happens to the body of an annotated function when its lock is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnLost {
+    /// The body is dropped at its next await and the function returns [`LockError::Lost`].
+    Cancel,
+    /// The body runs to its end without the lock. The loss is recorded in logs and metrics.
+    Finish,
+}
+
+/// What one lock request asks for; what it leaves open comes from the [`Defaults`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wishes {
+    pub(crate) ttl: Option<Duration>,
+    pub(crate) wait: Option<Wait>,
+    pub(crate) renew: Option<Renew>,
+    pub(crate) max_hold: Option<MaxHold>,
+}
+
+/// The defaults of a runtime.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Defaults {
+    pub(crate) ttl: Duration,
+    pub(crate) wait: Wait,
+    pub(crate) renew: Renew,
+    pub(crate) max_hold: MaxHold,
+}
+
+/// How long a request waits unless somebody says otherwise.
+pub(crate) const DEFAULT_WAIT: Duration = Duration::from_secs(3);
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            ttl: Duration::from_secs(10),
+            wait: Wait::For(DEFAULT_WAIT),
+            renew: Renew::Auto,
+            max_hold: MaxHold::Unbounded,
+        }
+    }
+}
+
+/// What holds for one lock, complete and checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Terms {
+    pub(crate) ttl: Duration,
+    pub(crate) wait: Wait,
+    /// The interval of renewal, `None` if there is none.
+    pub(crate) renew: Option<Duration>,
+    /// The bound on the whole hold, `None` if there is none.
+    pub(crate) max_hold: Option<Duration>,
+}
+
+impl Wishes {
+    /// # Errors
+    /// [`LockError::Config`] for values that cannot work or contradict each other.
+    pub(crate) fn on(self, defaults: &Defaults) -> Result<Terms, LockError> {
+        let ttl = self.ttl.unwrap_or(defaults.ttl);
+        if ttl < SHORTEST_TTL {
+            return Err(LockError::config(format!("ttl is {ttl:?}, and it must be at least {SHORTEST_TTL:?}")));
+        }
+        if ttl > LONGEST_TTL {
+            return Err(LockError::config(format!("ttl is {ttl:?}, and it must be at most 365 days, {LONGEST_TTL:?}")));
+        }
+        let ttl = whole_millis(ttl);
+        let renew = match self.renew.unwrap_or(defaults.renew) {
+            Renew::Auto => Some(ttl / 3),
+            Renew::Off => None,
+            Renew::Every(interval) if interval < SHORTEST_RENEWAL => {
+                return Err(LockError::config(format!(
+                    "renew is {interval:?}, and it must be at least {SHORTEST_RENEWAL:?}"
+                )));
+            }
+            Renew::Every(interval) if !is_in_time(interval, ttl) => {
+                return Err(LockError::config(format!(
+                    "renew is {interval:?}, and it must be shorter than {:?}, which is ttl less a margin of 1% and 2ms",
+                    ttl.saturating_sub(margin(ttl))
+                )));
+            }
+            Renew::Every(interval) => Some(interval),
+        };
+        let max_hold = match self.max_hold.unwrap_or(defaults.max_hold) {
+            MaxHold::Unbounded => None,
+            MaxHold::For(bound) if bound.is_zero() => {
+                return Err(LockError::config("max_hold is zero, and it must be longer"));
+            }
+            MaxHold::For(bound) => Some(bound),
+        };
+        if renew.is_none() && self.max_hold.is_some() && max_hold.is_none_or(|bound| bound > ttl) {
+            return Err(LockError::config(format!(
+                "max_hold is longer than ttl, {ttl:?}, but without renewal the lock ends with its ttl"
+            )));
+        }
+        Ok(Terms { ttl, wait: self.wait.unwrap_or(defaults.wait), renew, max_hold })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(wishes: Wishes) -> bool {
+        matches!(wishes.on(&Defaults::default()), Err(LockError::Config { .. }))
+    }
+
+    #[test]
+    fn an_explicit_ttl_never_switches_renewal_off() {
+        let wishes = Wishes { ttl: Some(Duration::from_secs(3)), ..Wishes::default() };
+        let terms = wishes.on(&Defaults::default()).expect("valid");
+        assert_eq!(terms.renew, Some(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_healthy_lock_is_held_without_a_bound_unless_one_is_asked_for() {
+        let terms = Wishes::default().on(&Defaults::default()).expect("valid");
+        assert_eq!(terms.max_hold, None);
+        let bound = MaxHold::For(Duration::from_secs(60));
+        let terms = Wishes { max_hold: Some(bound), ..Wishes::default() }.on(&Defaults::default()).expect("valid");
+        assert_eq!(terms.max_hold, Some(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn times_that_cannot_work_are_refused() {
+        let wishes = Wishes::default();
+        assert!(!refused(wishes));
+        assert!(refused(Wishes { ttl: Some(Duration::ZERO), ..wishes }));
+        assert!(refused(Wishes { ttl: Some(Duration::MAX), ..wishes }));
+        assert!(refused(Wishes { renew: Some(Renew::Every(Duration::ZERO)), ..wishes }));
+        assert!(refused(Wishes { renew: Some(Renew::Every(Duration::from_secs(10))), ..wishes }));
+        assert!(refused(Wishes { max_hold: Some(MaxHold::For(Duration::ZERO)), ..wishes }));
+    }
+
+    #[test]
+    fn a_hold_beyond_the_ttl_without_renewal_is_a_contradiction() {
+        let off = Wishes { renew: Some(Renew::Off), ..Wishes::default() };
+        assert!(!refused(off), "the default bound is not the caller's wish");
+        assert!(refused(Wishes { max_hold: Some(MaxHold::For(Duration::from_secs(11))), ..off }));
+        assert!(refused(Wishes { max_hold: Some(MaxHold::Unbounded), ..off }));
+        assert!(!refused(Wishes { max_hold: Some(MaxHold::For(Duration::from_secs(9))), ..off }));
+    }
+}
