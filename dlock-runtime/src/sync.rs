@@ -1,4 +1,4 @@
-//! What `gate.rs` builds on, in one place: a test runs the same text on a scheduler that tries every order.
+//! What the queue of tasks (`local/queue`) builds on, in one place: a test runs the same text on a scheduler that tries every order.
 
 pub(crate) use std::{
     hash::RandomState,

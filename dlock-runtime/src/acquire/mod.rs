@@ -16,22 +16,23 @@ use std::{
 
 use crate::{
     acquire::backoff::{LONGEST, Patience},
-    api::guard::Guard,
-    keeper::{executor, renewal, state::Desk},
+    keeper::{core::Engine, executor, hold::Hold, renewal, state::Desk},
+    key::LockKey,
     local::{
         lease::Lease,
         pending::{Ask, Granted, Question},
         queue::{Entrance, Known, Left, Over, Pass, Place},
-        turn::{Turn, Wish},
+        turn::{Obligation, Opening, Taker, Turn},
         verdict::Verdict,
     },
+    observe::Observer,
     protocol::{fences::Fences, grant::Grant},
     store::{Answer, Claim, Fate, More, Renewal, Renewed, StoreError},
     types::{
         clock::Moment,
         error::{LockError, LostReason},
         holder::Holder,
-        options::Wait,
+        options::{Terms, Wait},
     },
 };
 
@@ -44,52 +45,65 @@ const REST: Duration = Duration::from_millis(1);
 /// How many fences are reserved at once where many turns are to be expected.
 pub(crate) const BLOCK: u32 = 8192;
 
+/// A request for one turn.
+pub(crate) struct Request {
+    pub(crate) core: Arc<Engine>,
+    pub(crate) obligation: Obligation,
+    pub(crate) key: LockKey,
+    /// The key in the store.
+    pub(crate) name: Arc<str>,
+    pub(crate) terms: Terms,
+    /// The function that asks; nothing if it is asked by hand.
+    pub(crate) purpose: &'static str,
+    /// Since when.
+    pub(crate) since: Moment,
+}
+
 /// # Errors
 /// As [`LockRequest::acquire`](crate::LockRequest::acquire).
-pub(crate) async fn acquire(wish: Wish) -> Result<Guard, LockError> {
-    let (label, since) = (wish.key.label(), wish.since);
-    wish.observer().attempt(label);
+pub(crate) async fn acquire(request: Request) -> Result<Hold, LockError> {
+    let (label, since) = (request.key.label(), request.since);
+    request.observer().attempt(label);
     // A turn on a lease that is there never suspends: without this, a loop over it would starve the executor.
     tokio::task::consume_budget().await;
-    let span = wish.observer().acquiring(label, &wish.name);
-    let (place, now) = match enter(&wish).await {
+    let span = request.observer().acquiring(label, &request.name);
+    let (place, now) = match enter(&request).await {
         Ok(entered) => entered,
         Err(error) => {
-            wish.observer().not_acquired(label, &wish.name, &error);
+            request.observer().not_acquired(label, &request.name, &error);
             return Err(error);
         }
     };
-    // A guard from the first moment on: whoever drops it, wherever it got to, releases the lock.
-    let (guard, now) = match Turn::begin(place, wish, None, now) {
-        Ok(turn) => (Guard::of(turn), now),
-        Err((place, wish)) => {
-            let (engine, name) = (Arc::clone(&wish.engine), Arc::clone(&wish.name));
+    let (hold, now) = match Opening::of(&place, &request.terms, None, now) {
+        Some(opening) => (request.begin(place, opening, now), now),
+        None => {
+            let (core, name) = (Arc::clone(&request.core), Arc::clone(&request.name));
             // From here on it takes the store. Boxed, so that a turn on a lease that is there moves little about.
-            match Box::pin(span.around(ask(place, wish))).await {
-                Ok(guard) => (guard, Moment::now()),
+            match Box::pin(span.around(ask(place, request))).await {
+                Ok(hold) => (hold, Moment::now()),
                 Err(error) => {
-                    engine.keeper.desk().observer.not_acquired(label, &name, &error);
+                    core.keeper.desk().observer.not_acquired(label, &name, &error);
                     return Err(error);
                 }
             }
         }
     };
-    guard.turn().observer().acquired(guard.turn(), now.since(since));
-    Ok(guard)
+    hold.turn().observer().acquired(&hold.turn().hold(), now.since(since));
+    Ok(hold)
 }
 
 /// Stands in line until its turn comes. Whoever is out of time there is told what is known about the lock; where nothing is,
 /// one asks for all.
-async fn enter(wish: &Wish) -> Result<(Place, Moment), LockError> {
-    let Wish { name, since, .. } = wish;
-    let gates = &wish.engine.keeper.desk().gates;
-    let until = match wish.terms.wait {
+async fn enter(request: &Request) -> Result<(Place, Moment), LockError> {
+    let Request { name, since, .. } = request;
+    let gates = &request.core.keeper.desk().gates;
+    let until = match request.terms.wait {
         Wait::For(Duration::ZERO) => {
             return match gates.enter_first(name) {
                 Some(place) => Ok((place, *since)),
                 // It is this very process that holds the lock: there is nothing to ask.
                 None => match gates.held_here(name, *since) {
-                    Some(lease) => Err(wish.busy(Some(wish.engine.holder_of(&lease)))),
+                    Some(lease) => Err(request.busy(Some(request.core.holder_of(&lease)))),
                     None => Ok((gates.aside(name), *since)),
                 },
             };
@@ -102,14 +116,24 @@ async fn enter(wish: &Wish) -> Result<(Place, Moment), LockError> {
         Entrance::Queue(mut turnstile) => match turnstile.pass().await {
             Pass::Place(place) => Ok((place, Moment::now())),
             Pass::Over(Over::Ask) => Ok((gates.aside(name), Moment::now())),
-            Pass::Over(over) => Err(wish.is_over(over)),
+            Pass::Over(over) => Err(request.is_over(over)),
             Pass::Closed => Err(LockError::ShutDown),
         },
-        Entrance::Full => Err(wish.busy(None)),
+        Entrance::Full => Err(request.busy(None)),
     }
 }
 
-impl Wish {
+impl Request {
+    /// A hold from the first moment on: whoever drops it, wherever it got to, releases the lock.
+    fn begin(self, place: Place, opening: Opening, now: Moment) -> Hold {
+        let Self { core, obligation, key, purpose, terms, .. } = self;
+        Hold::of(Turn::begin(place, opening, Taker { host: obligation, key, purpose, terms }, now), core)
+    }
+
+    fn observer(&self) -> &Observer {
+        &self.core.keeper.desk().observer
+    }
+
     fn busy(&self, holder: Option<Holder>) -> LockError {
         LockError::Busy { key: self.key.clone(), waited: Moment::now().since(self.since), holder }
     }
@@ -117,29 +141,29 @@ impl Wish {
     /// Its time in line is over.
     fn is_over(&self, over: Over) -> LockError {
         match over {
-            Over::HeldHere(lease) => self.busy(Some(self.engine.holder_of(&lease))),
+            Over::HeldHere(lease) => self.busy(Some(self.core.holder_of(&lease))),
             Over::Known(Verdict::Busy(holder)) => self.busy(Some(holder)),
             Over::Known(Verdict::Failed(error)) => error.about(&self.key),
             Over::Ask | Over::Unknown => {
                 let waited = Moment::now().since(self.since);
-                StoreError::timed_out(&*self.engine.keeper.desk().store, waited).about(&self.key)
+                StoreError::timed_out(self.core.keeper.desk().store.place(), waited).about(&self.key)
             }
         }
     }
 }
 
-async fn ask(place: Place, wish: Wish) -> Result<Guard, LockError> {
-    let engine = Arc::clone(&wish.engine);
+async fn ask(place: Place, request: Request) -> Result<Hold, LockError> {
+    let core = Arc::clone(&request.core);
     let asking = move || async move {
-        let mut patience = Patience::new(wish.terms.wait, Moment::now().since(wish.since));
-        Request { wish, fresh: None }.run(place, &mut patience).await
+        let mut patience = Patience::new(request.terms.wait, Moment::now().since(request.since));
+        Head { request, fresh: None }.run(place, &mut patience).await
     };
-    executor::run(&engine.keeper, asking).await?
+    executor::run(&core.keeper, asking).await?
 }
 
 /// A request whose turn it is to act for its process.
-struct Request {
-    wish: Wish,
+struct Head {
+    request: Request,
     /// When a yes was asked for that is meant for this request.
     fresh: Option<Moment>,
 }
@@ -150,17 +174,17 @@ enum Outcome {
     Busy(Holder),
 }
 
-impl Request {
-    async fn run(mut self, mut place: Place, patience: &mut Patience) -> Result<Guard, LockError> {
+impl Head {
+    async fn run(mut self, mut place: Place, patience: &mut Patience) -> Result<Hold, LockError> {
         let mut asked_again = false;
         let mut known: Option<Verdict> = None;
         let mut heard = Self::heard(&place);
         loop {
-            self.wish.engine.ensure_open()?;
-            (place, self.wish) = match Turn::begin(place, self.wish, self.fresh, Moment::now()) {
-                Ok(turn) => return Ok(Guard::of(turn)),
-                Err(back) => back,
-            };
+            self.request.core.ensure_open()?;
+            let now = Moment::now();
+            if let Some(opening) = Opening::of(&place, &self.request.terms, self.fresh, now) {
+                return Ok(self.request.begin(place, opening, now));
+            }
             if let Some((holder, at)) = heard.take() {
                 if !self.wait(&mut place, patience, Some(&holder), at).await || Self::is_relieved(&place, patience) {
                     return Err(self.busy(patience, holder));
@@ -194,14 +218,14 @@ impl Request {
             let cut_short = error.is_timeout() && limit < self.desk().command_timeout;
             match known.take() {
                 Some(Verdict::Busy(holder)) if cut_short => return Err(self.busy(patience, holder)),
-                Some(Verdict::Failed(words)) if cut_short => return Err(words.about(&self.wish.key)),
+                Some(Verdict::Failed(words)) if cut_short => return Err(words.about(&self.request.key)),
                 _ => {}
             }
             if error.fate == Fate::NotYet || error.is_too_slow() {
                 known = Some(Verdict::Failed(error.clone()));
             }
             // A connection that is mute may have been forgotten on the way while it was idle. The next one is fresh.
-            if error.is_timeout() && self.wish.terms.wait == Wait::For(Duration::ZERO) && !asked_again {
+            if error.is_timeout() && self.request.terms.wait == Wait::For(Duration::ZERO) && !asked_again {
                 asked_again = true;
                 continue;
             }
@@ -211,7 +235,7 @@ impl Request {
             }
             let goes_on = passes && self.wait(&mut place, patience, None, Moment::now()).await;
             if !goes_on || Self::is_relieved(&place, patience) {
-                return Err(error.about(&self.wish.key));
+                return Err(error.about(&self.request.key));
             }
         }
     }
@@ -220,14 +244,15 @@ impl Request {
     async fn prepare(&mut self, place: &mut Place, lease: &Arc<Lease>, limit: Duration) -> Result<(), StoreError> {
         self.fresh = None;
         let asked = Moment::now();
-        if asked >= lease.deadline() || lease.is_too_short_for(self.wish.terms.ttl) {
+        if asked >= lease.deadline() || lease.is_too_short_for(self.request.terms.ttl) {
             self.part(place, LostReason::Expired);
             return Ok(());
         }
-        let more = || More { fences: BLOCK, who: self.wish.engine.who(self.wish.purpose, self.wish.key.label()) };
+        let more =
+            || More { fences: BLOCK, who: self.request.core.who(self.request.purpose, self.request.key.label()) };
         let renewal = Renewal {
             ticket: lease.ticket.clone(),
-            ttl: self.wish.terms.ttl,
+            ttl: self.request.terms.ttl,
             shorten: false,
             more: (!lease.has_fences()).then(more),
         };
@@ -251,7 +276,7 @@ impl Request {
     }
 
     fn prepared(&mut self, lease: &Lease, asked: Moment) {
-        lease.extend(Grant { asked, ttl: self.wish.terms.ttl });
+        lease.extend(Grant { asked, ttl: self.request.terms.ttl });
         self.fresh = Some(asked);
     }
 
@@ -266,7 +291,7 @@ impl Request {
     /// Asks once, unless a message makes that needless.
     async fn ask(&mut self, place: &mut Place, patience: &Patience, limit: Duration) -> Result<Outcome, StoreError> {
         self.fresh = None;
-        let waits = self.wish.terms.wait != Wait::For(Duration::ZERO) && !patience.is_none();
+        let waits = self.request.terms.wait != Wait::For(Duration::ZERO) && !patience.is_none();
         let ask = match place.ask() {
             // Begun by somebody who did not wait, it would never queue.
             Some(ask) if ask.claim.waits || !waits => Arc::clone(ask),
@@ -300,13 +325,13 @@ impl Request {
                 let took = Moment::now().since(asked);
                 if asked.after(took) < grant.deadline() {
                     // An answer to this very request is good for its turn.
-                    self.fresh = (claim.ttl == self.wish.terms.ttl).then_some(asked);
+                    self.fresh = (claim.ttl == self.request.terms.ttl).then_some(asked);
                     take(place, &ask, fence, waiting, grant, took);
                     return Ok(Outcome::Granted);
                 }
                 // The answer took longer than the lease lasts.
                 ask.doubt();
-                Err(StoreError::too_slow(&*self.desk().store, took, claim.ttl))
+                Err(StoreError::too_slow(self.desk().store.place(), took, claim.ttl))
             }
             Ok(Answer::Busy { holder, floor }) => {
                 ask.not_yet(asked, floor);
@@ -323,12 +348,12 @@ impl Request {
     }
 
     fn new_ask(&self, place: &Place, waits: bool) -> Ask {
-        let label = self.wish.key.label();
+        let label = self.request.key.label();
         let claim = Claim {
-            ticket: self.wish.engine.next_ticket(&self.wish.name),
-            ttl: self.wish.terms.ttl,
+            ticket: self.request.core.next_ticket(&self.request.name),
+            ttl: self.request.terms.ttl,
             fences: if place.has_followers() { BLOCK } else { 1 },
-            who: self.wish.engine.who(self.wish.purpose, label),
+            who: self.request.core.who(self.request.purpose, label),
             waits,
             sent: AtomicBool::new(false),
             doubled: AtomicBool::new(false),
@@ -389,7 +414,7 @@ impl Request {
     /// How long the next answer may take.
     fn limit(&self, patience: &Patience) -> Duration {
         let limit = self.desk().command_timeout;
-        if self.wish.terms.wait == Wait::For(Duration::ZERO) {
+        if self.request.terms.wait == Wait::For(Duration::ZERO) {
             limit
         } else {
             limit.min(patience.left().max(LAST_MOMENT))
@@ -397,11 +422,11 @@ impl Request {
     }
 
     fn busy(&self, patience: &Patience, holder: Holder) -> LockError {
-        LockError::Busy { key: self.wish.key.clone(), waited: patience.waited(), holder: Some(holder) }
+        LockError::Busy { key: self.request.key.clone(), waited: patience.waited(), holder: Some(holder) }
     }
 
     fn desk(&self) -> &Arc<Desk> {
-        self.wish.engine.keeper.desk()
+        self.request.core.keeper.desk()
     }
 }
 
@@ -422,7 +447,7 @@ struct Asking<'a> {
 
 impl Asking<'_> {
     async fn answer(mut self, desk: &Desk, limit: Duration) -> Result<Answer, StoreError> {
-        let Some(question) = &mut self.question else { return Err(StoreError::timed_out(&*desk.store, limit)) };
+        let Some(question) = &mut self.question else { return Err(StoreError::timed_out(desk.store.place(), limit)) };
         let answer = desk.within(limit, &mut question.reply).await;
         self.question = None;
         answer

@@ -175,7 +175,7 @@ impl Builder {
             .map_err(LockError::unavailable)?;
         // Of an identity of its own, so that nothing is told to this one.
         let probe = Identity::random()?;
-        let name = namespace.name(&format!("dlock-probe:{probe}").into())?;
+        let name = namespace.name(&format!("dlock-probe:{probe}").into()).map_err(|flaw| LockError::config(&*flaw))?;
         let probe = Ticket { name, token: Token { identity: probe, number: 0 } };
         if self.lazily {
             reach::in_the_background(&keeper, probe);

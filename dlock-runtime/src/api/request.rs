@@ -3,11 +3,14 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
-    acquire,
+    acquire::{self, Request},
     api::guard::Guard,
-    keeper::core::{Engine, Owing},
+    keeper::{core::Engine, hold::Hold},
     key::LockKey,
-    local::{reentry, turn::Wish},
+    local::{
+        reentry,
+        turn::{Host, Obligation},
+    },
     types::{
         clock::Moment,
         error::LockError,
@@ -121,22 +124,23 @@ impl LockRequest {
         let Self { engine, key, wishes, joins, purpose } = self;
         engine.ensure_open()?;
         let terms = wishes.on(&engine.defaults)?;
-        let name = engine.namespace.name(&key)?;
+        let name = engine.name_of(&key)?;
         if key.label().trim_start().is_empty() {
             return Err(LockError::config("label is empty, and it is what metrics and spans call the lock"));
         }
-        if let Some(turn) = reentry::find(&engine, &name) {
+        if let Some(turn) = reentry::find(engine.identity, &name) {
             if !joins {
                 return Err(LockError::WouldDeadlock { key });
             }
             if turn.join() {
-                let guard = Guard::of(turn);
-                guard.join().await?;
-                return Ok(guard);
+                let hold = Hold::of(turn, engine);
+                hold.join().await?;
+                return Ok(Guard::of(hold));
             }
         }
-        let (engine, since) = (Owing::by(engine), Moment::now());
-        acquire::acquire(Wish { engine, key, name, terms, purpose, since }).await
+        let host: Arc<dyn Host> = Arc::clone(&engine) as _;
+        let (obligation, since) = (Obligation::of(host), Moment::now());
+        acquire::acquire(Request { core: engine, obligation, key, name, terms, purpose, since }).await.map(Guard::of)
     }
 
     /// Takes the lock if nobody else holds it, and does not wait: `None` means busy.

@@ -116,7 +116,7 @@ impl Runtime {
     }
 
     async fn look(&self, key: &LockKey) -> Result<Option<Holder>, LockError> {
-        let (name, desk) = (self.0.namespace.name(key)?, self.0.keeper.desk());
+        let (name, desk) = (self.0.name_of(key)?, self.0.keeper.desk());
         let ask = || desk.store.inspect(&name, desk.command_timeout);
         let holder = desk.surely(ask).await.map_err(|error| error.about(key))?;
         Ok(holder.map(|holder| holder.and_waiters(desk.gates.waiting(&name))))

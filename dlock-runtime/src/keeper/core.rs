@@ -1,7 +1,6 @@
 //! What the parts of a runtime share: the keeper, the namespace, the defaults, and who it is.
 
 use std::{
-    ops::Deref,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -11,8 +10,9 @@ use std::{
 
 use crate::{
     keeper::thread::Keeper,
-    key::Namespace,
-    local::lease::Lease,
+    key::{LockKey, Namespace},
+    local::{lease::Lease, turn::Host},
+    observe::Observer,
     protocol::token::{Identity, Ticket, Token},
     types::{
         clock::Moment,
@@ -39,6 +39,14 @@ impl Engine {
     pub(crate) fn next_ticket(&self, name: &Arc<str>) -> Ticket {
         let number = self.tokens.fetch_add(1, Ordering::Relaxed);
         Ticket { name: Arc::clone(name), token: Token { identity: self.identity, number } }
+    }
+
+    /// The lock in the store.
+    ///
+    /// # Errors
+    /// [`LockError::InvalidKey`] if the key is not fit for use.
+    pub(crate) fn name_of(&self, key: &LockKey) -> Result<Arc<str>, LockError> {
+        self.namespace.name(key).map_err(|reason| LockError::InvalidKey { key: key.clone(), reason })
     }
 
     /// Who asks for a lock, for an operator: host, process, and the function or the template.
@@ -70,26 +78,20 @@ impl Engine {
     }
 }
 
-/// A runtime, and the note that it owes the store a release as long as this lasts: a shutdown waits for that.
-pub(crate) struct Owing(Arc<Engine>);
-
-impl Owing {
-    pub(crate) fn by(engine: Arc<Engine>) -> Self {
-        engine.keeper.desk().count_debt();
-        Self(engine)
+impl Host for Engine {
+    fn observer(&self) -> &Observer {
+        &self.keeper.desk().observer
     }
-}
 
-impl Deref for Owing {
-    type Target = Arc<Engine>;
-
-    fn deref(&self) -> &Arc<Engine> {
-        &self.0
+    fn schedule(&self, lease: &Arc<Lease>, due: Moment) {
+        self.keeper.desk().ledger.enter(lease, due);
     }
-}
 
-impl Drop for Owing {
-    fn drop(&mut self) {
-        self.0.keeper.desk().count_payment();
+    fn count_obligation(&self) {
+        self.keeper.desk().count_debt();
+    }
+
+    fn count_fulfilment(&self) {
+        self.keeper.desk().count_payment();
     }
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod core;
 pub(crate) mod executor;
+pub(crate) mod hold;
 pub(crate) mod inbox;
 pub(crate) mod pending_release;
 pub(crate) mod release;

@@ -168,9 +168,8 @@ pub(crate) async fn ask(
 ///
 /// # Errors
 /// If the turn is lost, or if there is no answer within `patience`: then it may be held yet.
-pub(crate) async fn renew_now(turn: &Turn, patience: Duration) -> Result<(), LockError> {
+pub(crate) async fn renew_now(desk: &Desk, turn: &Turn, patience: Duration) -> Result<(), LockError> {
     turn.ensure_held()?;
-    let desk = turn.engine.keeper.desk();
     let asked = Moment::now();
     let ttl = turn.renewal_ttl(asked);
     let renewal = Renewal { ticket: turn.lease.ticket.clone(), ttl, shorten: false, more: None };
@@ -180,7 +179,7 @@ pub(crate) async fn renew_now(turn: &Turn, patience: Duration) -> Result<(), Loc
         answers => answers,
     };
     let mut answers = answers
-        .inspect_err(|error| turn.observer().not_renewed(turn, error))
+        .inspect_err(|error| desk.observer.not_renewed(&turn.hold(), error, || turn.is_refused_first()))
         .map_err(|error| error.about(&turn.key))?;
     let Some(answer) = answers.pop() else { return turn.ensure_held() };
     let failure = answer.as_ref().err().cloned();
@@ -196,12 +195,12 @@ pub(crate) fn apply(turn: &Turn, grant: Grant, answer: Result<Renewed, StoreErro
     match answer {
         Ok(Renewed::Yes | Renewed::With(_)) => {
             turn.extend(grant);
-            turn.observer().renewed(turn);
+            turn.observer().renewed(&turn.hold());
         }
         Ok(Renewed::No) => turn.lease.lose(LostReason::Gone),
         // Only a definite "no" ends it before its deadline. Whatever else is wrong may be right again by then.
         Err(error) => {
-            turn.observer().not_renewed(turn, &error);
+            turn.observer().not_renewed(&turn.hold(), &error, || turn.is_refused_first());
             if error.fate == Fate::WrongType {
                 turn.lease.lose(LostReason::Refused);
             }

@@ -95,7 +95,7 @@ impl Drop for Around {
 
 impl Around {
     pub(crate) fn new(turn: &Arc<Turn>, on_lost: OnLost) -> Self {
-        let span = turn.observer().holding(turn);
+        let span = turn.observer().holding(&turn.hold());
         Self { frame: Frame::of(Arc::clone(turn)), span, on_lost, watch: Watch::default() }
     }
 

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use crate::{keeper::core::Engine, local::turn::Turn};
+use crate::{local::turn::Turn, protocol::token::Identity};
 
 thread_local! {
     // Of the body that this thread is polling.
@@ -61,13 +61,14 @@ fn innermost() -> Option<Frame> {
     frame
 }
 
-/// The turn that the current task has on the lock `name` of `engine`.
-pub(crate) fn find(engine: &Arc<Engine>, name: &str) -> Option<Arc<Turn>> {
+/// The turn that the current task has on the lock `name` of the runtime `identity`.
+pub(crate) fn find(identity: Identity, name: &str) -> Option<Arc<Turn>> {
     let innermost = innermost()?;
     let mut frame = &innermost;
     loop {
         let (turn, outer) = &*frame.0;
-        if Arc::ptr_eq(&turn.engine, engine) && *turn.lease.ticket.name == *name {
+        let ticket = &turn.lease.ticket;
+        if ticket.token.identity == identity && *ticket.name == *name {
             return Some(Arc::clone(turn));
         }
         frame = outer.get()?.as_ref()?;

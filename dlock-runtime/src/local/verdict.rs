@@ -1,6 +1,6 @@
 //! What the store said about a lock that somebody did not get.
 
-use crate::{store::StoreError, types::holder::Holder};
+use crate::types::{holder::Holder, store_error::StoreError};
 
 /// A definite answer of the store, short of the lock, or that there is none.
 #[derive(Clone, Debug)]

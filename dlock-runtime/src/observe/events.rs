@@ -18,14 +18,24 @@ use super::{
     tell,
 };
 use crate::{
-    local::turn::Turn,
     observe::caught::caught,
-    store::StoreError,
     types::{
         clock::Moment,
         error::{Cause, LockError, LostReason},
+        store_error::StoreError,
     },
 };
+
+/// A hold of a lock, as events name it.
+pub(crate) struct Hold<'a> {
+    /// The template.
+    pub(crate) lock: &'static str,
+    /// The lock in the store.
+    pub(crate) name: &'a Arc<str>,
+    pub(crate) fence: u64,
+    /// The function that it is for; nothing if it was taken by hand.
+    pub(crate) function: &'static str,
+}
 
 impl Observer {
     /// The span of a request that asks and waits.
@@ -34,10 +44,10 @@ impl Observer {
     }
 
     /// The span of a body that runs under a lock.
-    pub(crate) fn holding(&self, turn: &Turn) -> Scope {
-        let lock = turn.key.label();
+    pub(crate) fn holding(&self, hold: &Hold<'_>) -> Scope {
+        let lock = hold.lock;
         Scope::new(|| {
-            debug_span!("dlock.hold", lock, key = self.key(Level::DEBUG, turn.name()).text(), fence = turn.fence)
+            debug_span!("dlock.hold", lock, key = self.key(Level::DEBUG, hold.name).text(), fence = hold.fence)
         })
     }
 
@@ -45,11 +55,11 @@ impl Observer {
         caught(|| Meters::of(lock).attempt());
     }
 
-    pub(crate) fn acquired(&self, turn: &Turn, waited: Duration) {
-        let lock = turn.key.label();
+    pub(crate) fn acquired(&self, hold: &Hold<'_>, waited: Duration) {
+        let lock = hold.lock;
         caught(|| {
             Meters::of(lock).acquired(waited);
-            debug!(lock, key = self.key(Level::DEBUG, turn.name()).text(), fence = turn.fence, ?waited, "acquired");
+            debug!(lock, key = self.key(Level::DEBUG, hold.name).text(), fence = hold.fence, ?waited, "acquired");
         });
     }
 
@@ -113,8 +123,8 @@ impl Observer {
         });
     }
 
-    pub(crate) fn renewed(&self, turn: &Turn) {
-        let (lock, key, fence) = (turn.key.label(), self.key(Level::TRACE, turn.name()), turn.fence);
+    pub(crate) fn renewed(&self, hold: &Hold<'_>) {
+        let (lock, key, fence) = (hold.lock, self.key(Level::TRACE, hold.name), hold.fence);
         tell(move || {
             counter!(RENEWALS, "lock" => lock).increment(1);
             trace!(lock, key = key.text(), fence, "renewed");
@@ -122,14 +132,14 @@ impl Observer {
     }
 
     /// It is tried again. An outage is told of as a whole; what concerns this lock alone is told when it happens to it the
-    /// first time.
-    pub(crate) fn not_renewed(&self, turn: &Turn, error: &StoreError) {
-        let (lock, key, fence) = (turn.key.label(), self.key(Level::WARN, turn.name()), turn.fence);
+    /// first time, which `is_first` knows.
+    pub(crate) fn not_renewed(&self, hold: &Hold<'_>, error: &StoreError, is_first: impl FnOnce() -> bool) {
+        let (lock, key, fence) = (hold.lock, self.key(Level::WARN, hold.name), hold.fence);
         let cause = Cause::clone(&error.cause);
         if error.is_trouble() {
             self.outage.renewals.fetch_add(1, Ordering::Relaxed);
         }
-        let is_news = !error.is_trouble() && turn.is_refused_first();
+        let is_news = !error.is_trouble() && is_first();
         let left_out = is_news.then(|| self.not_renewed.tells(Moment::now())).flatten();
         tell(move || {
             counter!(RENEWALS_FAILED, "lock" => lock).increment(1);
@@ -141,8 +151,8 @@ impl Observer {
         });
     }
 
-    pub(crate) fn lost(&self, turn: &Turn, reason: LostReason, held: Duration) {
-        let (lock, key, fence) = (turn.key.label(), self.key(Level::ERROR, turn.name()), turn.fence);
+    pub(crate) fn lost(&self, hold: &Hold<'_>, reason: LostReason, held: Duration) {
+        let (lock, key, fence) = (hold.lock, self.key(Level::ERROR, hold.name), hold.fence);
         let reason = reason.as_str();
         tell(move || {
             counter!(LOST, "lock" => lock, "reason" => reason).increment(1);
@@ -156,15 +166,15 @@ impl Observer {
     }
 
     /// The end of a hold that was not lost.
-    pub(crate) fn released(&self, turn: &Turn, held: Duration) {
-        let (lock, key, fence) = (turn.key.label(), self.key(Level::DEBUG, turn.name()), turn.fence);
+    pub(crate) fn released(&self, hold: &Hold<'_>, held: Duration) {
+        let (lock, key, fence) = (hold.lock, self.key(Level::DEBUG, hold.name), hold.fence);
         tell(move || debug!(lock, key = key.text(), fence, ?held, "released"));
     }
 
     /// A lock is held for longer than locks usually are.
-    pub(crate) fn long_hold(&self, turn: &Turn, held: Duration) {
-        let (lock, key, fence) = (turn.key.label(), self.key(Level::WARN, turn.name()), turn.fence);
-        let function = Some(turn.purpose).filter(|purpose| !purpose.is_empty());
+    pub(crate) fn long_hold(&self, hold: &Hold<'_>, held: Duration) {
+        let (lock, key, fence) = (hold.lock, self.key(Level::WARN, hold.name), hold.fence);
+        let function = Some(hold.function).filter(|function| !function.is_empty());
         tell(move || {
             counter!(LONG_HOLDS, "lock" => lock).increment(1);
             warn!(lock, key = key.text(), function, fence, ?held, "held for long");
@@ -223,8 +233,8 @@ impl Observer {
     }
 
     /// The caller waits no longer for the release, and the keeper goes on with it.
-    pub(crate) fn release_delayed(&self, turn: &Turn, error: &StoreError) {
-        let (lock, key, fence) = (turn.key.label(), self.key(Level::DEBUG, turn.name()), turn.fence);
+    pub(crate) fn release_delayed(&self, hold: &Hold<'_>, error: &StoreError) {
+        let (lock, key, fence) = (hold.lock, self.key(Level::DEBUG, hold.name), hold.fence);
         let cause = Cause::clone(&error.cause);
         tell(move || debug!(lock, key = key.text(), fence, %cause, "release delayed"));
     }

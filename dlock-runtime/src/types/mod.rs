@@ -7,3 +7,4 @@ pub(crate) mod error;
 pub(crate) mod holder;
 pub(crate) mod nanos;
 pub(crate) mod options;
+pub(crate) mod store_error;

@@ -12,7 +12,6 @@
 //! checker: that is for `tests/attribute` and the UI tests.
 
 pub mod corpus;
-mod error;
 mod evil;
 mod fragments;
 mod generate;
@@ -37,11 +36,6 @@ pub mod weakness;
 )]
 mod copies {
     include!(concat!(env!("OUT_DIR"), "/copies.rs"));
-}
-
-/// Where keys look for their error.
-mod types {
-    pub(crate) use crate::error;
 }
 
 use proc_macro2::TokenStream;

@@ -1,6 +1,6 @@
 //! The line of a process, checked on a scheduler that tries many orders.
 //!
-//! **What is checked** is the text of `gate.rs` and of the files in `gate/`: it is copied by the build and compiled here, where
+//! **What is checked** is the text of `local/queue`: it is copied by the build and compiled here, where
 //! `crate::sync` means the scheduler's locks and atomics, and requests and leases are small stand-ins. `scenarios` says what
 //! tasks do, and what must hold: one place in each line; first come, first served; nobody waits in vain; whatever a
 //! cancelled task had goes on or is given back, once.

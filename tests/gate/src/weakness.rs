@@ -17,9 +17,9 @@ pub struct Weakness {
 /// A file of the gate.
 #[derive(Clone, Copy)]
 pub enum File {
-    /// `gate.rs`
+    /// `local/queue/mod.rs`
     Gate,
-    /// `gate/place.rs`
+    /// `local/queue/baton.rs`
     Place,
     /// `gate/line.rs`
     Line,

@@ -6,7 +6,7 @@
 //! is not taken. Connections that keep their order and delay everything, and mishaps (`network.rs`): packets lost, astray
 //! or arriving twice. A replica that hears what is published and becomes the master, with all writes or without the last one,
 //! and clients that listen at the wrong one of the two. A client of another kind. A clock that is 1% slow. What a client
-//! concludes from times and fences is concluded by the runtime's own `grant.rs`, `inquiry.rs` and `fences.rs`, which are part of
+//! concludes from times and fences is concluded by the runtime's own `grant.rs`, `hand_over.rs` and `fences.rs`, which are part of
 //! this crate by path.
 //!
 //! **What must hold** is in `properties.rs`, and for what no state shows, in `settle.rs`: from every state on, if

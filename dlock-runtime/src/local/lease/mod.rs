@@ -1,5 +1,5 @@
 //! What this process holds: a lock in the store, until a deadline that this process enforces by itself. Its tasks
-//! take turns on it (`turn.rs`).
+//! take turns on it (`local/turn`).
 //!
 //! **Invariant:** the deadline lies before the moment at which the store lets somebody else in. It counts from
 //! before a request was sent, is moved only by a definite yes, and once passed the lease is lost, whatever

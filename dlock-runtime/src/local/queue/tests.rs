@@ -4,6 +4,8 @@ use std::sync::atomic::AtomicBool;
 
 use super::*;
 use crate::{
+    Runtime,
+    local::turn::{Host, Obligation, Opening, Taker, Turn},
     protocol::{
         fences::Fences,
         grant::Grant,
@@ -212,19 +214,12 @@ async fn who_is_out_of_time_is_told_that_this_process_has_the_lock() {
     let scene = scene(Rules::default());
     let ((place, lease), start) = (scene.head_with_lease(1), Moment::now());
     let mut waiters = [1, 2].map(|seconds| scene.queue(start.after(seconds * SECOND)));
-    let terms =
-        crate::types::options::Wishes::default().on(&crate::types::options::Defaults::default()).expect("valid");
-    let runtime = crate::Runtime::builder().embedded().build().await.expect("it takes no store");
-    let wish = crate::local::turn::Wish {
-        engine: crate::keeper::core::Owing::by(Arc::clone(&runtime.0)),
-        key: "k".into(),
-        name: Arc::clone(&scene.name),
-        terms,
-        purpose: "",
-        since: start,
-    };
-    let turn =
-        crate::local::turn::Turn::begin(place, wish, Some(start), start).unwrap_or_else(|_| panic!("there is a lease"));
+    let terms = Wishes::default().on(&Defaults::default()).expect("valid");
+    let runtime = Runtime::builder().embedded().build().await.expect("it takes no store");
+    let host: Arc<dyn Host> = Arc::clone(&runtime.0) as _;
+    let taker = Taker { host: Obligation::of(host), key: "k".into(), purpose: "", terms };
+    let opening = Opening::of(&place, &taker.terms, Some(start), start).expect("there is a lease");
+    let turn = Turn::begin(place, opening, taker, start);
     assert!(scene.gates.held_here(&scene.name, start).is_some());
     scene.gates.patrol(start.after(SECOND));
     let told = ended(&mut waiters[0]).await;

@@ -1,6 +1,7 @@
 //! What a task holds: its turn on the lease of its process, with terms, a deadline and a fence of its own. It may have
 //! several users: the guard that took it, and all that joined it.
 
+mod host;
 mod watchers;
 
 use std::{
@@ -13,16 +14,18 @@ use std::{
     time::Duration,
 };
 
-pub(crate) use self::watchers::Watch;
 use self::watchers::Watchers;
+pub(crate) use self::{
+    host::{Host, Obligation},
+    watchers::Watch,
+};
 use crate::{
-    keeper::core::Owing,
     key::LockKey,
     local::{
         lease::{Beginning, Lease},
         queue::Place,
     },
-    observe::Observer,
+    observe::{Hold, Observer},
     protocol::grant::{Grant, margin},
     types::{
         clock::{self, Moment},
@@ -45,7 +48,7 @@ const REFUSED: u8 = 8;
 /// A task's turn on a lease.
 pub(crate) struct Turn {
     pub(crate) lease: Arc<Lease>,
-    pub(crate) engine: Owing,
+    host: Obligation,
     pub(crate) key: LockKey,
     pub(crate) fence: u64,
     /// The function that it is for; nothing if it was taken by hand.
@@ -70,48 +73,43 @@ pub(crate) struct Turn {
 }
 
 /// Whose turn it is to be.
-pub(crate) struct Wish {
-    pub(crate) engine: Owing,
+pub(crate) struct Taker {
+    /// The runtime, which owes the store a release from then on.
+    pub(crate) host: Obligation,
     pub(crate) key: LockKey,
-    /// The key in the store.
-    pub(crate) name: Arc<str>,
-    pub(crate) terms: Terms,
-    /// The function that wishes.
+    /// The function that takes it; nothing if it is taken by hand.
     pub(crate) purpose: &'static str,
-    /// Since when.
-    pub(crate) since: Moment,
+    pub(crate) terms: Terms,
 }
 
-impl Wish {
-    pub(crate) fn observer(&self) -> &Observer {
-        &self.engine.keeper.desk().observer
+/// That a turn can begin, and on which lease: its fence is taken.
+pub(crate) struct Opening {
+    lease: Arc<Lease>,
+    beginning: Beginning,
+}
+
+impl Opening {
+    /// On the lease of `place`, if there is one with enough left; else it must be asked for or renewed first. `fresh` is as in
+    /// [`Lease::begin`].
+    pub(crate) fn of(place: &Place, terms: &Terms, fresh: Option<Moment>, now: Moment) -> Option<Self> {
+        let lease = place.lease()?;
+        Some(Self { beginning: lease.begin(terms, fresh, now)?, lease: Arc::clone(lease) })
     }
 }
 
 impl Turn {
-    /// Begins a turn on the lease of `place`, if there is one with enough left. `fresh` is as in [`Lease::begin`].
-    ///
-    /// # Errors
-    /// What it was given, if the lease must be renewed first.
-    #[expect(clippy::result_large_err, reason = "what goes in comes out again; the usual way is the small one")]
-    pub(crate) fn begin(
-        place: Place,
-        wish: Wish,
-        fresh: Option<Moment>,
-        now: Moment,
-    ) -> Result<Arc<Self>, (Place, Wish)> {
-        let Some(lease) = place.lease() else { return Err((place, wish)) };
-        let Some(Beginning { fence, began, limit, end }) = lease.begin(&wish.terms, fresh, now) else {
-            return Err((place, wish));
-        };
+    /// Begins a turn.
+    pub(crate) fn begin(place: Place, opening: Opening, taker: Taker, now: Moment) -> Arc<Self> {
+        let Opening { lease, beginning: Beginning { fence, began, limit, end } } = opening;
+        let Taker { host, key, purpose, terms } = taker;
         let turn = Arc::new(Self {
-            lease: Arc::clone(lease),
-            engine: wish.engine,
-            key: wish.key,
+            lease,
+            host,
+            key,
             fence,
-            purpose: wish.purpose,
-            ttl: wish.terms.ttl.into(),
-            renew: wish.terms.renew.map(Span::from),
+            purpose,
+            ttl: terms.ttl.into(),
+            renew: terms.renew.map(Span::from),
             began,
             end,
             limit: AtomicU64::new(limit.to_bits()),
@@ -123,8 +121,8 @@ impl Turn {
             place: Mutex::new(Some(place)),
         });
         turn.lease.set_turn(Some(Arc::clone(&turn)));
-        turn.engine.keeper.desk().ledger.enter(&turn.lease, turn.due(now));
-        Ok(turn)
+        turn.host.schedule(&turn.lease, turn.due(now));
+        turn
     }
 
     /// The lock in the store.
@@ -133,7 +131,12 @@ impl Turn {
     }
 
     pub(crate) fn observer(&self) -> &Observer {
-        &self.engine.keeper.desk().observer
+        self.host.observer()
+    }
+
+    /// As events name it.
+    pub(crate) fn hold(&self) -> Hold<'_> {
+        Hold { lock: self.key.label(), name: self.name(), fence: self.fence, function: self.purpose }
     }
 
     pub(crate) fn deadline(&self) -> Moment {
@@ -193,7 +196,7 @@ impl Turn {
         self.limit.store(Moment::START.to_bits(), Ordering::Release);
         self.bodies.wake();
         if tells {
-            self.observer().lost(self, reason, now.since(self.began));
+            self.observer().lost(&self.hold(), reason, now.since(self.began));
         }
     }
 
@@ -220,7 +223,7 @@ impl Turn {
     /// It ended at `now` as it should, and this is certain. Of one that was lost nothing else is told.
     pub(crate) fn released(&self, now: Moment) {
         if self.told.fetch_or(RELEASED, Ordering::AcqRel) & (LOST | RELEASED) == 0 {
-            self.observer().released(self, now.since(self.began));
+            self.observer().released(&self.hold(), now.since(self.began));
         }
     }
 
@@ -228,7 +231,7 @@ impl Turn {
     pub(crate) fn look_how_long(&self, now: Moment) {
         if self.began.after(self.observer().warn_after) <= now && self.told.fetch_or(LONG, Ordering::AcqRel) & LONG == 0
         {
-            self.observer().long_hold(self, now.since(self.began));
+            self.observer().long_hold(&self.hold(), now.since(self.began));
         }
     }
 

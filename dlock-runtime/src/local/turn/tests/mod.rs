@@ -5,7 +5,7 @@ use std::{sync::atomic::AtomicBool, task::Wake};
 use super::*;
 use crate::{
     Runtime,
-    local::queue::Entrance,
+    local::{queue::Entrance, reentry},
     protocol::fences::Fences,
     types::options::{Defaults, MaxHold, Renew, Wishes},
 };
@@ -39,9 +39,12 @@ impl Process {
         &self.0.0.keeper.desk().gates
     }
 
-    fn wish(&self, terms: Terms) -> Wish {
-        let engine = Owing::by(Arc::clone(&self.0.0));
-        Wish { engine, key: "k".into(), name: "k".into(), terms, purpose: "", since: Moment::now() }
+    /// Begins a turn on the lease of `place`, if that has enough left.
+    fn begin(&self, place: Place, terms: Terms, now: Moment) -> Result<Arc<Turn>, Place> {
+        let host: Arc<dyn Host> = Arc::clone(&self.0.0) as _;
+        let Some(opening) = Opening::of(&place, &terms, None, now) else { return Err(place) };
+        let taker = Taker { host: Obligation::of(host), key: "k".into(), purpose: "", terms };
+        Ok(Turn::begin(place, opening, taker, now))
     }
 }
 
@@ -59,7 +62,7 @@ impl Scene {
 
     fn begin_at(self, now: Moment, terms: Terms) -> (Process, Moment, Arc<Turn>) {
         let Self { process, place, .. } = self;
-        let turn = Turn::begin(place, process.wish(terms), None, now);
+        let turn = process.begin(place, terms, now);
         (process, now, turn.unwrap_or_else(|_| panic!("enough is left")))
     }
 }
@@ -176,7 +179,8 @@ async fn bodies_that_ran_one_after_another_are_forgotten() {
         let ran = tokio::spawn(async move { shared.run(tokio::task::yield_now()).await });
         ran.await.expect("no panic").expect("held");
     }
-    let bodies = &guard.turn().bodies;
+    let turn = guard.run(async { reentry::find(runtime.0.identity, "bodies:k") }).await.expect("held");
+    let bodies = &turn.as_ref().expect("it runs under one").bodies;
     assert_eq!(bodies.count(), (0, 1));
     // One that is dropped before its end, and one that stays where it is after its end.
     let mut dropped = Box::pin(guard.run(std::future::pending::<()>()));
@@ -207,7 +211,7 @@ async fn what_was_given_back_is_not_lost() {
 async fn the_next_turn_is_on_the_same_lease_with_a_fence_of_its_own() {
     let (process, asked, turn) = scene("next", 30 * SECOND).await.begin(renewed(30 * SECOND));
     let place = turn.end(asked).expect("once");
-    let next = Turn::begin(place, process.wish(renewed(30 * SECOND)), None, asked);
+    let next = process.begin(place, renewed(30 * SECOND), asked);
     let next = next.unwrap_or_else(|_| panic!("enough is left"));
     assert!(Arc::ptr_eq(&next.lease, &turn.lease));
     assert_eq!((turn.fence, next.fence), (1, 2));
@@ -218,12 +222,12 @@ async fn the_next_turn_is_on_the_same_lease_with_a_fence_of_its_own() {
 #[tokio::test]
 async fn no_turn_begins_without_a_lease_that_lasts_long_enough() {
     let Scene { process, asked, mut place } = scene("too short", 10 * SECOND).await;
-    let Err((back, wish)) = Turn::begin(place, process.wish(renewed(30 * SECOND)), None, asked) else {
+    let Err(back) = process.begin(place, renewed(30 * SECOND), asked) else {
         panic!("a third of its ttl is too little")
     };
     place = back;
     assert!(place.part().is_some());
-    let Err((place, _)) = Turn::begin(place, wish, None, asked) else { panic!("there is no lease") };
+    let Err(place) = process.begin(place, renewed(30 * SECOND), asked) else { panic!("there is no lease") };
     assert!(place.pass(asked).is_none());
 }
 

@@ -35,7 +35,7 @@ async fn only_the_turn_that_is_under_way_shortens_its_lease() {
     let short = Grant { asked, ttl: SHORT };
     let place = turn.end(asked).expect("once");
     assert!(!turn.lease.begin_to_shorten(&turn, short, TIMEOUT), "it is over");
-    let next = Turn::begin(place, process.wish(renewed(LONG)), None, asked);
+    let next = process.begin(place, renewed(LONG), asked);
     let next = next.unwrap_or_else(|_| panic!("enough is left"));
     assert!(!turn.lease.begin_to_shorten(&turn, short, TIMEOUT), "another counts on the whole lease");
     assert!(next.lease.begin_to_shorten(&next, short, TIMEOUT));

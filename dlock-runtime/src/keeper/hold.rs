@@ -1,0 +1,140 @@
+//! A turn of a task, with whoever must be told when it ends. It releases itself when it is dropped, wherever that is: what a
+//! finished acquire returns is one from the first moment on.
+
+use std::sync::Arc;
+
+use crate::{
+    keeper::{core::Engine, executor, renewal},
+    local::{queue::Left, turn::Turn},
+    types::{
+        clock::Moment,
+        error::{LockError, LostReason},
+    },
+};
+
+/// A turn in hand. It may have several, of all that joined it; the last one that goes ends the turn.
+pub(crate) struct Hold {
+    /// `None` once it was given back.
+    turn: Option<Arc<Turn>>,
+    core: Arc<Engine>,
+}
+
+impl Hold {
+    pub(crate) fn of(turn: Arc<Turn>, core: Arc<Engine>) -> Self {
+        Self { turn: Some(turn), core }
+    }
+
+    pub(crate) fn turn(&self) -> &Arc<Turn> {
+        let Some(turn) = &self.turn else { unreachable!("only `release` takes it, and that consumes the hold") };
+        turn
+    }
+
+    /// Renews it now, for its whole TTL.
+    ///
+    /// # Errors
+    /// If it is lost, or the store did not answer.
+    pub(crate) async fn renew(&self) -> Result<(), LockError> {
+        let (turn, desk) = (Arc::clone(self.turn()), Arc::clone(self.core.keeper.desk()));
+        let renewing = move || async move { renewal::renew_now(&desk, &turn, desk.command_timeout).await };
+        executor::run(&self.core.keeper, renewing).await?
+    }
+
+    /// Sees to it that a hold that was joined does not end soon: where little is left and the keeper renews it, it is asked
+    /// to do so now, and nobody waits for that.
+    ///
+    /// # Errors
+    /// [`LockError::Lost`].
+    pub(crate) async fn join(&self) -> Result<(), LockError> {
+        let (turn, now) = (self.turn(), Moment::now());
+        turn.ensure_held_at(now)?;
+        if turn.has_enough_left(now) {
+            return Ok(());
+        }
+        let desk = Arc::clone(self.core.keeper.desk());
+        // It is asked twice at most, and half of what is left stays for what is done under it.
+        let patience = desk.command_timeout.min(turn.deadline().since(now) / 4);
+        let turn = Arc::clone(turn);
+        if turn.is_renewed() {
+            if turn.can_gain() && turn.hurry() {
+                self.core.keeper.desk().detach(async move {
+                    _ = renewal::renew_now(&desk, &turn, patience).await;
+                    turn.calm();
+                });
+            }
+            return Ok(());
+        }
+        // Nobody else renews it. While it is held, a store that does not answer is no reason to fail.
+        let renewing = move || async move { renewal::renew_now(&desk, &turn, patience).await };
+        _ = executor::run(&self.core.keeper, renewing).await?;
+        self.turn().ensure_held()
+    }
+
+    /// Goes. The last one passes the lease on, or waits for the store to take it back.
+    ///
+    /// # Errors
+    /// [`LockError::Lost`] if it was lost before, and what kept the store from answering.
+    pub(crate) async fn release(mut self) -> Result<(), LockError> {
+        let Some(turn) = self.turn.take() else { return Ok(()) };
+        // Whether it is held must be known before it ends.
+        let now = Moment::now();
+        let held = turn.ensure_held_at(now);
+        if !turn.leave() {
+            return held;
+        }
+        let desk = self.core.keeper.desk();
+        match finish(&self.core, &turn, now) {
+            None => held,
+            Some(Left::Lease(lease)) if desk.confirms => {
+                let unsettled = desk.begin_to_give_back(lease);
+                match executor::run(&self.core.keeper, || unsettled.settle_now()).await? {
+                    Ok(false) if held.is_ok() => {
+                        turn.lose(LostReason::Gone);
+                        Err(turn.loss())
+                    }
+                    Ok(_) => {
+                        turn.released(now);
+                        held
+                    }
+                    Err(error) => {
+                        desk.observer.release_delayed(&turn.hold(), &error);
+                        held.and(Err(error.about(&turn.key)))
+                    }
+                }
+            }
+            Some(left) => {
+                turn.released(now);
+                desk.give_back(left);
+                held
+            }
+        }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let Some(turn) = self.turn.take() else { return };
+        let now = Moment::now();
+        if turn.leave()
+            && let Some(left) = finish(&self.core, &turn, now)
+        {
+            turn.released(now);
+            self.core.keeper.desk().give_back(left);
+        }
+    }
+}
+
+/// Ends the turn. Returns what is left to the store, if no other task goes on with it.
+fn finish(core: &Engine, turn: &Turn, now: Moment) -> Option<Left> {
+    let place = turn.end(now)?;
+    let left = place.pass(now);
+    let desk = core.keeper.desk();
+    if left.is_none() {
+        // Others of this process go on with the lease, or it is parked.
+        turn.released(now);
+    }
+    if left.is_none() && !desk.gates.linger().is_zero() {
+        // It may be parked from now on.
+        desk.ledger.enter(&turn.lease, now.after(desk.gates.linger()));
+    }
+    left
+}
