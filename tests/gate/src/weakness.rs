@@ -21,9 +21,9 @@ pub enum File {
     Gate,
     /// `local/queue/baton.rs`
     Place,
-    /// `gate/line.rs`
+    /// `local/queue/line.rs`
     Line,
-    /// `gate/queue.rs`
+    /// `local/queue/waiters.rs`
     Queue,
 }
 
