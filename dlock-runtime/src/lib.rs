@@ -36,33 +36,45 @@
 //! # }
 //! ```
 //!
-//! - [`distributed_lock`] is the attribute; its page has every option.
-//! - [`Runtime`] takes locks, by the attribute or by hand ([`Runtime::lock`]), and tells who holds them.
-//! - [`Guard`] is a lock in hand: [`Guard::run`] stops work whose lock is lost, [`Guard::fence`] is for the resource.
-//! - [`LockError`] tells "somebody else has it", "we lost it" and "the store cannot be asked" apart.
+//! - [`distributed_lock`] is the attribute; its page describes every option.
+//! - [`Runtime`] takes locks, for the attribute or by hand ([`Runtime::lock`]), and tells who holds them.
+//! - [`Guard`] is a held lock: [`Guard::run`] stops work whose lock is lost, [`Guard::fence`] is for the resource.
+//! - [`LockError`] keeps "somebody else holds it", "it was lost" and "the store does not answer" apart.
 //!
-//! # Where it runs
-//! Requests run on the caller's tokio runtime, with I/O and time enabled as `#[tokio::main]` does. On other executors,
-//! and on runtimes without these drivers, a thread of the [`Runtime`] does the work.
+//! # Where requests run
+//! A request runs on the caller's tokio runtime, if that has I/O and time enabled, as `#[tokio::main]` does. On other
+//! executors, and on runtimes without these drivers, a background thread of the [`Runtime`] does the work.
 //!
-//! # Metrics and spans
-//! Through the `metrics` facade, with the label `lock` = template, or what `label` says: `dlock_attempts_total`, `dlock_acquired_total`,
-//! `dlock_busy_total`, `dlock_failed_total`, `dlock_wait_seconds`, `dlock_hold_seconds`, `dlock_long_holds_total`,
-//! `dlock_turns_per_lease`, `dlock_renewals_total`, `dlock_renewals_failed_total`, `dlock_lost_total` (also by `reason`),
-//! `dlock_keeper_releases_total`, `dlock_releases_failed_total`; and without a label `dlock_store_errors_total`. Through
-//! `tracing`: the spans `dlock.acquire` and `dlock.hold`, an error when a lock is lost, a warning when one is held for long
-//! ([`Builder::warn_after`]).
+//! # Metrics
+//! Metrics go through the `metrics` facade. They carry the label `lock`, which is the template of the key or what `label`
+//! says, and never a key:
 //!
-//! An outage of the store is one warning when it begins, with the cause, and one when it ends, with how long it lasted and how
-//! many requests, renewals and releases failed. It is over with the first answer; a store that fails again within 10 s is
-//! told of again only if it does so for a second. Each failure by itself is an event of the level `DEBUG`, and in the
-//! metrics. What the store refuses to do for single locks is told at most once a second.
+//! | metric | counts |
+//! |---|---|
+//! | `dlock_attempts_total` | requests for a lock |
+//! | `dlock_acquired_total`, `dlock_busy_total`, `dlock_failed_total` | requests by outcome |
+//! | `dlock_wait_seconds` | time from the request to the lock |
+//! | `dlock_hold_seconds` | time from the lock to its release or loss |
+//! | `dlock_long_holds_total` | locks that were held for longer than [`Builder::warn_after`] |
+//! | `dlock_turns_per_lease` | turns of tasks between taking a lock from the store and giving it back |
+//! | `dlock_renewals_total`, `dlock_renewals_failed_total` | renewals that succeeded, and those that are tried again |
+//! | `dlock_lost_total` | locks that were lost, with a label `reason` |
+//! | `dlock_keeper_releases_total` | releases in the background, of dropped guards and requests |
+//! | `dlock_releases_failed_total` | locks that could not be released, and stay until their TTL ends |
+//! | `dlock_store_errors_total` | questions that the store did not answer properly; without the label `lock` |
 //!
-//! Events and spans carry the template (`lock`) and the key without its namespace (`key`); for keys that are personal data,
-//! [`Builder::log_keys`] leaves it out. Metrics never carry keys.
+//! # Events and spans
+//! Through `tracing`: the spans `dlock.acquire` and `dlock.hold`, an error for each lock that is lost, a warning for a lock that
+//! is held for long ([`Builder::warn_after`]). Events and spans carry the template (`lock`) and the key without its namespace
+//! (`key`); where keys are personal data, [`Builder::log_keys`] leaves the key out.
+//!
+//! An outage of the store is one warning when it begins, with the cause, and one when it ends, with how long it lasted and
+//! how many requests, renewals and releases failed. It ends with the first answer. A store that fails again within 10 s is
+//! reported again only if it fails for a second. Each single failure is an event of level `DEBUG`, and counted in the
+//! metrics. What the store refuses for single locks is reported at most once a second.
 //!
 //! # Features
-//! `tls` for `rediss://` URLs, with rustls and the certificates of the operating system.
+//! `tls` enables `rediss://` URLs, with rustls and the certificates of the operating system.
 
 /// What generated code calls.
 #[doc(hidden)]

@@ -31,7 +31,7 @@ const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
 /// How long a lock may be held before that is told, unless the builder says otherwise.
 const WARN_AFTER: Duration = Duration::from_secs(60);
 
-/// Sets up a [`Runtime`]: where the locks live, and the defaults of those who take them.
+/// Sets up a [`Runtime`]: where the locks live, and the defaults for those who take them.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -72,84 +72,93 @@ impl Builder {
         self
     }
 
-    /// Keeps the locks in this process, for development, tests and single-process programs. All embedded runtimes
-    /// of a process share them; [`namespace`](Self::namespace) keeps them apart.
+    /// Keeps the locks in this process: for development, tests and programs of a single process. All embedded runtimes
+    /// of a process share the same locks; a [`namespace`](Self::namespace) keeps them apart.
     pub fn embedded(mut self) -> Self {
         self.embedded = true;
         self
     }
 
-    /// Puts `namespace` and a colon before every key. A namespace that ends in one of `: _ - / .` is taken as it
-    /// is, so that a prefix of other clients, such as `process_lock_`, works too. None by default. At most 256 bytes, without
-    /// control characters; its braces, if it has any, form one hash tag `{...}`, and then its keys have none of their own.
+    /// Puts `namespace` and a colon before every key. The default is no namespace. One that ends in one of `: _ - / .` gets
+    /// no colon, so that the prefix of another client, such as `process_lock_`, works too.
+    ///
+    /// A namespace has at most 256 bytes and no control characters. If it has braces, they form one hash tag `{...}`, and
+    /// its keys must not have one of their own.
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.namespace = namespace.into();
         self
     }
 
-    /// How soon others may go on after a crash: 10 s unless set. At least 20 ms, at most 365 days.
+    /// Lease TTL: how long a lock outlives a crashed holder. The default is 10 s. At least 20 ms, at most 365 days; counted
+    /// in whole milliseconds.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.defaults.ttl = ttl;
         self
     }
 
-    /// How long to wait for a lock that somebody else holds: 3 s unless set. Zero: try once. [`Duration::MAX`] is for ever.
+    /// How long a request waits while somebody else holds the lock. The default is 3 s. Zero tries once;
+    /// [`Duration::MAX`] waits for ever.
     pub fn wait(mut self, wait: impl Into<Wait>) -> Self {
         self.defaults.wait = wait.into();
         self
     }
 
-    /// Whether, or how often, held locks are renewed: every third of the TTL unless set. At least 1 ms apart, and sooner than
-    /// the TTL less 1% and 2 ms.
+    /// Whether, or how often, a held lock is renewed in the background. The default is every third of the TTL. An interval
+    /// is at least 1 ms, and shorter than the TTL less 1% and 2 ms.
     pub fn renew(mut self, renew: impl Into<Renew>) -> Self {
         self.defaults.renew = renew.into();
         self
     }
 
-    /// How long a lock may be held in all: as long as its holder likes, unless set. Past this bound the lock is lost and the
-    /// body dropped, also if it is healthy; it is for work that may get stuck and must not hold up others for longer.
+    /// The longest time for which a lock may be held, renewals included. The default is no bound. Past it the lock is lost
+    /// and the body is dropped, even if it is healthy: set a bound only for work that may get stuck and must not hold up
+    /// others for longer.
     pub fn max_hold(mut self, max_hold: impl Into<MaxHold>) -> Self {
         self.defaults.max_hold = max_hold.into();
         self
     }
 
-    /// After how long a lock that is still held is told of, once, by a warning and the metric `dlock_long_holds_total`: 60 s
-    /// unless set, [`Duration::MAX`] for never. Nothing happens to the lock.
+    /// After this time a lock that is still held is reported once, by a warning and by the metric
+    /// `dlock_long_holds_total`. The default is 60 s; [`Duration::MAX`] means never. The lock itself is not touched.
     pub fn warn_after(mut self, held: Duration) -> Self {
         self.warn_after = Some(held);
         self
     }
 
-    /// Whether events and spans carry the key of the lock in a field `key`: yes unless set. Say no where keys are personal
-    /// data. Metrics never carry keys.
+    /// Whether events and spans carry the key of the lock in a field `key`. The default is yes; switch it off where keys
+    /// are personal data. Metrics never carry keys.
     pub fn log_keys(mut self, on: bool) -> Self {
         self.hides_keys = !on;
         self
     }
 
-    /// How long one exchange with the store may take before it counts as unanswered: 500 ms unless set. At least
-    /// 1 ms; [`Duration::MAX`] is for ever.
+    /// How long one exchange with the store may take before it counts as unanswered. The default is 500 ms. At least
+    /// 1 ms; [`Duration::MAX`] means no limit.
     pub fn command_timeout(mut self, timeout: Duration) -> Self {
         self.command_timeout = Some(timeout);
         self
     }
 
-    /// Does not ask the store in [`build`](Self::build) and [`install`](Self::install), so that a program can start before its
-    /// Redis. Whoever takes a lock connects; until that is possible, requests end as [`LockError::Unavailable`] after their
-    /// wait. What `build` would have found wrong with the store is told in the log, once it can be reached.
+    /// Makes [`build`](Self::build) and [`install`](Self::install) return without asking the store, so that a program can
+    /// start before its Redis. Until the store can be reached, requests end as [`LockError::Unavailable`] after their wait.
+    /// What `build` would have found wrong with the store goes to the log, once, when the store can be reached.
     pub fn connect_lazily(mut self) -> Self {
         self.lazily = true;
         self
     }
 
-    /// Builds the runtime and connects it. A Redis that cannot be reached is tried again for as long as
-    /// [`wait`](Self::wait), but at most for 3 s. The scripts are run once, on a key `dlock-probe:..` of the namespace, to see
-    /// that this server and this user can do what locking needs; nothing is left of that.
+    /// Builds the runtime and connects it to the store.
+    ///
+    /// A Redis that cannot be reached is tried again for as long as [`wait`](Self::wait), at most for 3 s. Then the scripts
+    /// run once, on a key `dlock-probe:..` of the namespace, to check that this server and this user can do all that locking
+    /// needs. The check leaves nothing behind.
     ///
     /// # Errors
-    /// [`LockError::Config`] if no store or two were named, an option cannot work, or the store cannot do what locking
-    /// needs: the error names a missing permission, a replica, a sentinel, a node of a cluster, a server that is too old.
-    /// [`LockError::Unavailable`] if the store cannot be reached, unless it is to be [connected lazily](Self::connect_lazily).
+    /// - [`LockError::Config`] if no store or two stores were named, if an option is out of its limits, or if the store
+    ///   cannot do what locking needs: the error names the missing permission, or says that the server is a replica, a
+    ///   sentinel, a node of a cluster, or too old.
+    /// - [`LockError::Unavailable`] if the store cannot be reached, unless the runtime
+    ///   [connects lazily](Self::connect_lazily).
     ///
     /// # Cancel safety
     /// Dropping the future drops what was built so far.
@@ -194,45 +203,48 @@ impl Builder {
         })))
     }
 
-    /// Whether the tasks of this runtime take turns on a lock that it got from the store, as long as nobody waits for it
-    /// elsewhere: yes unless set. A turn costs no round trip; it has terms and a fence of its own all the same. Without
-    /// turns every call takes its own lock from the store and gives it back.
+    /// Whether the tasks of this runtime take turns on a lock that the runtime got from the store. The default is yes. A
+    /// turn costs no round trip, and still has a TTL, a deadline and a fence of its own. When another runtime waits, turns
+    /// end as [`yield_after`](Self::yield_after) says. Without turns, every call takes its lock from the store and gives it
+    /// back.
     pub fn turns(mut self, on: bool) -> Self {
         self.rules.share.turns = on;
         self
     }
 
-    /// When a runtime whose tasks take turns lets somebody else have the lock: after so many turns or so much time
-    /// since it knows that one waits, whichever comes first, at the end of the turn that is under way then. 10,000
-    /// turns and 3 ms unless set. More is good for throughput, less for those who wait.
+    /// How soon a runtime whose tasks take turns gives the lock to another runtime that waits for it: after so many turns
+    /// or so much time since it learned of that, whichever comes first, and then at the end of the turn that is under way.
+    /// The default is 10,000 turns and 3 ms. Higher values favour throughput, lower ones favour those who wait.
     pub fn yield_after(mut self, turns: u32, time: Duration) -> Self {
         self.rules.share.most_turns = turns;
         self.rules.share.longest = time;
         self
     }
 
-    /// How long a lock is kept that no task of this runtime uses, in case one comes back for it: not at all unless set.
-    /// It is given to whoever asks for it elsewhere in the meantime. At most what is left of its TTL.
+    /// How long the runtime keeps a lock that none of its tasks uses, in case one of them asks for it again. The default is
+    /// not at all. Meanwhile the lock goes to anybody who asks for it elsewhere. It is kept no longer than its TTL.
     pub fn linger(mut self, linger: Duration) -> Self {
         self.rules.linger = linger;
         self
     }
 
-    /// Whether a release waits until the store has confirmed it: yes unless set. If not, it is sent in order and the
-    /// keeper sees to it that it happens. A lock that was lost without notice is not told of then.
+    /// Whether a release waits until the store has confirmed it. The default is yes. Otherwise the release is sent, its
+    /// caller goes on, and the runtime makes sure in the background that it happens; a loss that only the store knows of is
+    /// then not reported to the caller.
     pub fn confirm_release(mut self, confirm: bool) -> Self {
         self.confirms_not = !confirm;
         self
     }
 
-    /// How many tasks may wait for one lock: 10,000 unless set, at least 1. Those beyond get [`LockError::Busy`] at once.
+    /// How many tasks of this runtime may wait for one lock. The default is 10,000; at least 1. Further tasks get
+    /// [`LockError::Busy`] at once.
     pub fn waiters_per_key(mut self, most: usize) -> Self {
         self.rules.waiters_per_key = most;
         self
     }
 
-    /// How many tasks may wait for locks in all, behind those that ask the store for all that want the same: 100,000 unless
-    /// set, at least 1. Those beyond get [`LockError::Busy`] at once.
+    /// How many tasks of this runtime may wait for locks in all. The default is 100,000; at least 1. For each lock, the one
+    /// task that asks the store on behalf of the others does not count. Further tasks get [`LockError::Busy`] at once.
     pub fn waiters(mut self, most: usize) -> Self {
         self.rules.waiters = most;
         self

@@ -1,4 +1,4 @@
-//! A lock in hand: what its holder can do with it.
+//! The guard of a held lock.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -14,12 +14,12 @@ use crate::{
 
 /// A lock that is held.
 ///
-/// It is renewed in the background until it is released or dropped. A guard does not stop its holder by itself:
-/// run the work through [`run`](Self::run), or ask [`ensure_held`](Self::ensure_held) before each write, and let
-/// the resource check the [`fence`](Self::fence).
+/// The lock is renewed in the background until the guard is released or dropped. A guard by itself does not stop work
+/// whose lock is lost: run the work through [`run`](Self::run), or call [`ensure_held`](Self::ensure_held) before each
+/// write, and let the resource check the [`fence`](Self::fence).
 ///
-/// Dropping a guard releases the lock at once in the background. Nobody hears about trouble in that but the log;
-/// [`release`](Self::release) tells.
+/// Dropping a guard releases the lock in the background, at once. If that fails, only the log says so;
+/// [`release`](Self::release) returns the error.
 #[must_use = "a lock is released when its guard is dropped"]
 pub struct Guard(Hold);
 
@@ -32,18 +32,18 @@ impl Guard {
         self.0.turn()
     }
 
-    /// The lock.
+    /// The key of the lock.
     pub fn key(&self) -> &LockKey {
         &self.turn().key
     }
 
-    /// A number that grows from hold to hold of a key, below 2^53. Store it with what you write, and let the
+    /// The fence: a number below 2^53 that grows with every hold of a key. Store it with what you write, and let the
     /// resource refuse smaller ones: `UPDATE .. SET fence = $f WHERE id = $id AND fence <= $f`.
     pub fn fence(&self) -> u64 {
         self.turn().fence
     }
 
-    /// How long the lock is held for certain if no renewal succeeds from now on. Zero if it is lost.
+    /// How long the lock stays held if no renewal succeeds from now on. Zero if it is lost.
     pub fn remaining(&self) -> Duration {
         let now = Moment::now();
         if self.turn().is_held_at(now) { self.turn().deadline().since(now) } else { Duration::ZERO }
@@ -54,38 +54,38 @@ impl Guard {
         self.turn().is_held()
     }
 
-    /// Fails if the lock is not held now.
+    /// Returns an error if the lock is not held now.
     ///
     /// # Errors
-    /// [`LockError::Lost`].
+    /// [`LockError::Lost`] with the reason of the loss.
     pub fn ensure_held(&self) -> Result<(), LockError> {
         self.turn().ensure_held()
     }
 
-    /// Renews the lock now, for its whole TTL. There is no need to while background renewal is on.
+    /// Renews the lock now, for its whole TTL. Needed only where background renewal is off.
     ///
     /// # Errors
-    /// [`LockError::Lost`] if the lock is lost, [`LockError::Unavailable`] if the store did not answer: then it is
-    /// still held for [`remaining`](Self::remaining).
+    /// [`LockError::Lost`] if the lock is lost. [`LockError::Unavailable`] if the store did not answer: the lock is still
+    /// held for [`remaining`](Self::remaining).
     ///
     /// # Cancel safety
-    /// If the future is dropped, the lock may have been renewed in the store; the guard counts on the time that it
-    /// knows of.
+    /// If the future is dropped, the store may have renewed the lock all the same; the guard keeps the earlier deadline.
     pub async fn renew(&self) -> Result<(), LockError> {
         self.0.renew().await
     }
 
-    /// Runs `body` while the lock is held. If the lock is lost, `body` is dropped at its next await, so that guards
-    /// inside of it (of a transaction, say) undo what they guard, and the loss is returned.
+    /// Runs `body` while the lock is held. If the lock is lost, `body` is dropped at its next await, and with it what `body`
+    /// owns, such as a transaction that rolls back.
     ///
-    /// Requests for the same lock from inside of `body` join this hold.
+    /// Requests for the same lock from inside `body` join this hold.
     ///
     /// # Errors
-    /// [`LockError::Lost`]. If `body` came to its end first, its output is returned; whether the lock was held to
-    /// that very moment is what [`ensure_held`](Self::ensure_held) or [`release`](Self::release) tells.
+    /// [`LockError::Lost`] if the lock was lost and `body` was dropped. If `body` came to its end first, its output is
+    /// returned: [`ensure_held`](Self::ensure_held) or [`release`](Self::release) then says whether the lock was held until
+    /// the end.
     ///
     /// # Cancel safety
-    /// Dropping the future drops `body`. The lock stays with the guard.
+    /// Dropping the future drops `body`. The guard keeps the lock.
     pub fn run<F: Future>(&self, body: F) -> impl Future<Output = Result<F::Output, LockError>> {
         Running::new(body, Some(self.around(OnLost::Cancel)))
     }
@@ -94,14 +94,15 @@ impl Guard {
         Around::new(self.turn(), on_lost)
     }
 
-    /// Gives the lock back and waits for the store to confirm it.
+    /// Releases the lock and waits for the store to confirm it, unless
+    /// [`confirm_release`](crate::Builder::confirm_release) is off.
     ///
     /// # Errors
-    /// [`LockError::Lost`] if the lock was lost before. [`LockError::Unavailable`] if the store did not answer: the
-    /// keeper goes on trying, and at the latest the TTL frees the lock.
+    /// [`LockError::Lost`] if the lock was lost before. [`LockError::Unavailable`] if the store did not answer: the runtime
+    /// goes on trying in the background, and the TTL frees the lock at the latest.
     ///
     /// # Cancel safety
-    /// If the future is dropped, the keeper releases the lock.
+    /// If the future is dropped, the runtime releases the lock in the background.
     pub async fn release(self) -> Result<(), LockError> {
         self.0.release().await
     }

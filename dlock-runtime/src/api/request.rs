@@ -20,7 +20,7 @@ use crate::{
 
 /// A lock that is about to be taken: [`Runtime::lock`](crate::Runtime::lock) makes one.
 ///
-/// What is not set here comes from the runtime's builder.
+/// Options that are not set here come from the runtime's [`Builder`](crate::Builder).
 #[derive(Clone)]
 #[must_use = "a request does nothing until it is acquired"]
 pub struct LockRequest {
@@ -42,32 +42,33 @@ impl LockRequest {
         self
     }
 
-    /// How soon others may go on if this process dies. At least 20 ms; counted in whole milliseconds.
+    /// Lease TTL: how long the lock outlives a crashed holder. At least 20 ms, at most 365 days; counted in whole
+    /// milliseconds.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.wishes.ttl = Some(ttl);
         self
     }
 
-    /// How long to wait while somebody else holds the lock, or the store cannot be asked. Zero: try once.
+    /// How long to wait while somebody else holds the lock or the store does not answer. Zero tries once.
     pub fn wait(mut self, wait: impl Into<Wait>) -> Self {
         self.wishes.wait = Some(wait.into());
         self
     }
 
-    /// Whether, or how often, the lock is renewed while it is held.
+    /// Whether, or how often, the lock is renewed in the background while it is held.
     pub fn renew(mut self, renew: impl Into<Renew>) -> Self {
         self.wishes.renew = Some(renew.into());
         self
     }
 
-    /// How long the lock may be held in all.
+    /// The longest time for which the lock may be held, renewals included. Past it the lock is lost.
     pub fn max_hold(mut self, max_hold: impl Into<MaxHold>) -> Self {
         self.wishes.max_hold = Some(max_hold.into());
         self
     }
 
-    /// What metrics and spans call the lock, instead of its template or `(by hand)`. There should be few labels, whatever the
-    /// keys. An empty one is refused.
+    /// The name of the lock in metrics and spans, instead of its template or `(by hand)`. Use few different labels, however
+    /// many keys there are. An empty label is refused.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -84,28 +85,30 @@ impl LockRequest {
         self
     }
 
-    /// Whether a task that holds this lock already joins its own hold (the default), or gets
-    /// [`LockError::WouldDeadlock`].
+    /// What a task gets that already holds this lock: it joins its own hold (`true`, the default), or gets
+    /// [`LockError::WouldDeadlock`] (`false`).
     pub fn reentrant(mut self, joins: bool) -> Self {
         self.joins = joins;
         self
     }
 
-    /// Takes the lock, waiting for it as long as [`wait`](Self::wait) says.
+    /// Takes the lock, and waits for it as long as [`wait`](Self::wait) says.
     ///
-    /// Inside of [`Guard::run`] with a guard of the same lock it joins that hold: at once and without asking the store,
-    /// whose troubles do not matter as long as the hold is valid. Where less than half of its TTL is left, the keeper is told
-    /// to renew it now; one that is taken without renewal is renewed once before this returns, if the store answers.
+    /// Inside [`Guard::run`] of a guard of the same lock, the request joins that hold: at once and without a round trip, and
+    /// also while the store does not answer. If less than half of the hold's TTL is left, it is renewed now: in the
+    /// background, or, if the hold is one without renewal, once before this returns.
     ///
     /// # Errors
-    /// [`LockError::Busy`] if somebody else held it all the time, [`LockError::Unavailable`] if the store could not
-    /// be asked, and the errors of a request that cannot work: [`InvalidKey`](LockError::InvalidKey),
-    /// [`Config`](LockError::Config), [`WouldDeadlock`](LockError::WouldDeadlock), [`ShutDown`](LockError::ShutDown). In joining a hold,
-    /// [`Lost`](LockError::Lost) if it was lost.
+    /// - [`LockError::Busy`] if somebody else held the lock all the time.
+    /// - [`LockError::Unavailable`] if the store did not answer.
+    /// - [`LockError::Lost`] if the request joined a hold that was lost.
+    /// - [`InvalidKey`](LockError::InvalidKey), [`Config`](LockError::Config),
+    ///   [`WouldDeadlock`](LockError::WouldDeadlock) and [`ShutDown`](LockError::ShutDown) for a request that cannot
+    ///   succeed however long it waits.
     ///
     /// # Cancel safety
-    /// Dropping the future gives up the request. If the store may have granted it, or may do so yet, the keeper
-    /// gives the lock back.
+    /// Dropping the future gives up the request. If the store has granted it, or may still do so, the runtime releases the
+    /// lock in the background.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -143,10 +146,10 @@ impl LockRequest {
         acquire::acquire(Request { core: engine, obligation, key, name, terms, purpose, since }).await.map(Guard::of)
     }
 
-    /// Takes the lock if nobody else holds it, and does not wait: `None` means busy.
+    /// Takes the lock if nobody else holds it, and does not wait. `None` means that somebody else holds it.
     ///
     /// # Errors
-    /// As [`acquire`](Self::acquire), but for `Busy`.
+    /// As [`acquire`](Self::acquire), except `Busy`.
     ///
     /// # Cancel safety
     /// As [`acquire`](Self::acquire).

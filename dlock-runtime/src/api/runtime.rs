@@ -1,4 +1,4 @@
-//! A runtime: a store, a keeper, and the defaults of the locks taken through it.
+//! A runtime: a store, a keeper, and the defaults for the locks taken through it.
 
 use std::{
     fmt,
@@ -20,21 +20,21 @@ static INSTALLED: RwLock<Option<Runtime>> = RwLock::new(None);
 
 /// Takes locks from one store. Cheap to clone; all clones are one runtime.
 ///
-/// A runtime keeps one thread, which renews what is held and releases what was dropped. It ends after the last
+/// A runtime has a background thread that renews held locks and releases dropped ones. The thread ends after the last
 /// clone and the last guard.
 #[derive(Clone)]
 pub struct Runtime(pub(crate) Arc<Engine>);
 
 impl Runtime {
-    /// Begins to set up a runtime.
+    /// Starts to set up a runtime.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// The installed runtime.
+    /// The installed runtime, which annotated functions use.
     ///
     /// # Errors
-    /// [`LockError::NotInstalled`].
+    /// [`LockError::NotInstalled`] if there is none.
     pub fn installed() -> Result<Self, LockError> {
         INSTALLED.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or(LockError::NotInstalled)
     }
@@ -54,7 +54,7 @@ impl Runtime {
         Ok(self)
     }
 
-    /// Begins a request for the lock `key`.
+    /// Starts a request for the lock `key`; [`LockRequest::acquire`] takes it.
     pub fn lock(&self, key: impl Into<LockKey>) -> LockRequest {
         LockRequest::new(Arc::clone(&self.0), key.into())
     }
@@ -62,7 +62,8 @@ impl Runtime {
     /// Whether anybody holds the lock, this process included.
     ///
     /// # Errors
-    /// [`LockError::Unavailable`], [`LockError::InvalidKey`] and [`LockError::Config`].
+    /// [`LockError::Unavailable`] if the store did not answer, [`LockError::InvalidKey`], and [`LockError::Config`] if the
+    /// store refuses the question.
     ///
     /// # Cancel safety
     /// Dropping the future has no effect.
@@ -70,11 +71,11 @@ impl Runtime {
         Ok(self.inspect(key).await?.is_some())
     }
 
-    /// Waits until nobody holds the lock, at most for `timeout`: true once it is free. Does not take it, so it may
-    /// be held again by the time this returns.
+    /// Waits until nobody holds the lock, for `timeout` at most. Returns true if the lock was free. It is not taken, so
+    /// somebody may hold it again when this returns.
     ///
     /// # Errors
-    /// As [`is_locked`](Self::is_locked); a store that cannot be asked is asked again within `timeout`.
+    /// As [`is_locked`](Self::is_locked). A store that does not answer is asked again within `timeout`.
     ///
     /// # Cancel safety
     /// Dropping the future has no effect.
@@ -102,8 +103,8 @@ impl Runtime {
         .await?
     }
 
-    /// Who holds the lock: host, process and function, since when, for how long yet, and how many wait for it.
-    /// `None` if nobody does.
+    /// Who holds the lock: host, process and function, since when, for how much longer, and how many wait for it.
+    /// `None` if the lock is free.
     ///
     /// # Errors
     /// As [`is_locked`](Self::is_locked).
@@ -130,14 +131,15 @@ impl Runtime {
         answer
     }
 
-    /// Refuses requests, also those that wait for a lock, and waits, at most for `timeout`, until every lock is released:
-    /// those whose holders are still at work, and those that were dropped. True if this runtime leaves no lock behind. Locks that are still
-    /// held stay held and renewed, and are released when they are dropped.
+    /// Shuts the runtime down: requests get [`LockError::ShutDown`] from now on, also those that wait for a lock. Then waits,
+    /// for `timeout` at most, until every lock is released, those that are still in use and those that were dropped. Returns
+    /// true if this runtime leaves no lock behind. A lock that is still held after `timeout` stays held and renewed, and is
+    /// released when its guard is dropped.
     ///
-    /// Call it at the end of the program: the keeper's thread does not outlive the process.
+    /// Call it at the end of the program: the background thread does not outlive the process.
     ///
     /// # Cancel safety
-    /// If the future is dropped, the keeper goes on, and the runtime stays shut down.
+    /// If the future is dropped, the runtime stays shut down and goes on releasing in the background.
     pub async fn shutdown(&self, timeout: Duration) -> bool {
         // In one order with `Desk::owe`: a request either sees this, or is seen by `settled`.
         self.0.shut_down.store(true, Ordering::SeqCst);

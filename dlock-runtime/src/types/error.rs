@@ -1,4 +1,4 @@
-//! What can go wrong. "Somebody else has it", "we lost it" and "the store cannot be asked" are never the same error.
+//! The errors of the interface. "Somebody else holds it", "we lost it" and "the store does not answer" are never the same error.
 
 use std::{borrow::Cow, error::Error, fmt, sync::Arc, time::Duration};
 
@@ -9,22 +9,22 @@ pub(crate) type Cause = Arc<dyn Error + Send + Sync>;
 
 /// Why a lock could not be taken, or was not kept.
 ///
-/// Cheap to clone and to move. Never holds an owner token, a URL or a password. Its text does not repeat that of its
-/// [`source`](Error::source): print the chain, as `anyhow` does with `{:#}`, to see what the store said.
+/// Cheap to clone and to move. It never holds an owner token, a URL or a password. Its text does not repeat its
+/// [`source`](Error::source): print the whole chain, as `anyhow` does with `{:#}`, to see what the store said.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum LockError {
-    /// Somebody else holds the lock and did not let go within the time that the caller would wait.
+    /// Somebody else holds the lock and did not release it within the caller's wait.
     #[non_exhaustive]
     Busy {
         /// The lock.
         key: LockKey,
         /// How long the caller waited.
         waited: Duration,
-        /// Who held it when the caller gave up, as far as the store tells.
+        /// Who held it when the caller gave up, if that is known.
         holder: Option<Holder>,
     },
-    /// The lock was held and is not any more. What the holder did since `held_for` was not protected.
+    /// The lock was held and then lost. Whatever the holder did after the loss was not protected.
     #[non_exhaustive]
     Lost {
         /// The lock.
@@ -33,19 +33,19 @@ pub enum LockError {
         held_for: Duration,
         /// The fence of the lost hold. Resources that saw a higher one refuse it.
         fence: u64,
-        /// What became of it.
+        /// Why it was lost.
         reason: LostReason,
     },
-    /// The store could not be asked, or did not answer, within the time that the caller would wait. Whether
-    /// somebody holds the lock is not known; the caller does not.
+    /// The store could not be reached or did not answer within the caller's wait. The caller does not hold the lock;
+    /// whether somebody else does is not known.
     #[non_exhaustive]
     Unavailable {
-        /// The lock, if one was asked for.
+        /// The lock, if the error is about one.
         key: Option<LockKey>,
-        /// What the store or the connection to it said last.
+        /// The last error of the store or of the connection to it.
         source: Cause,
     },
-    /// The key is empty, too long, or holds something that a key must not hold.
+    /// The key is empty, too long, or contains what a key must not contain.
     #[non_exhaustive]
     InvalidKey {
         /// The key.
@@ -53,47 +53,47 @@ pub enum LockError {
         /// What is wrong with it.
         reason: Cow<'static, str>,
     },
-    /// The calling task holds this lock already and asked not to join its own hold (`reentrant = false`): waiting
-    /// would be waiting for itself.
+    /// The calling task already holds this lock and does not want to join its own hold (`reentrant = false`): it would
+    /// wait for itself.
     #[non_exhaustive]
     WouldDeadlock {
         /// The lock.
         key: LockKey,
     },
-    /// No runtime was installed: call `Runtime::builder()...install().await` when the program starts.
+    /// No runtime is installed: call `Runtime::builder()...install().await` when the program starts.
     NotInstalled,
     /// The runtime was shut down and takes no more locks.
     ShutDown,
-    /// Something is set up wrongly: an option out of range, a URL that does not parse, a permission that the Redis
-    /// user lacks, a key that holds something other than a lock. Trying again will not help.
+    /// A mistake in the set-up: an option out of range, a URL that does not parse, a permission that the Redis user lacks,
+    /// a key that holds something other than a lock. Trying again does not help.
     #[non_exhaustive]
     Config {
         /// What is wrong.
         reason: Arc<str>,
-        /// What the store said, if it was the store that refused.
+        /// The store's error, if the store refused.
         source: Option<Cause>,
     },
 }
 
-/// What became of a lock that was held.
+/// Why a lock was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LostReason {
-    /// Its time was over before a renewal succeeded: the store could not be reached, this process was stopped or
-    /// starved, or renewal was switched off.
+    /// The deadline passed before a renewal succeeded: the store could not be reached, this process was stopped or
+    /// starved, or renewal was off.
     Expired,
-    /// The same, and no wonder: a round trip to the store took as long as a renewal may take at most.
+    /// The deadline passed, and the TTL is too short for this store: a round trip took longer than a renewal may take.
     #[non_exhaustive]
     TooSlow {
-        /// How long it was from the request to the lock, in milliseconds.
+        /// The time from the request for the lock to its answer, in milliseconds.
         round_trip_ms: u32,
-        /// For how long the lock was asked for, in milliseconds.
+        /// The TTL that was asked for, in milliseconds.
         ttl_ms: u32,
     },
-    /// The store says that this holder does not have it any more: somebody deleted or overwrote the key, or the
-    /// store lost its data.
+    /// The store says that this holder no longer has the lock: somebody deleted or overwrote the key, or the store lost
+    /// its data.
     Gone,
-    /// It was held for as long as `max_hold` allows.
+    /// The lock was held for as long as `max_hold` allows.
     MaxHold,
     /// The key was overwritten by something that is not a lock.
     Refused,
@@ -130,32 +130,33 @@ impl fmt::Display for LostReason {
 }
 
 impl LockError {
-    /// Whether somebody else holds the lock.
+    /// Whether this is [`Busy`](Self::Busy): somebody else holds the lock.
     pub fn is_busy(&self) -> bool {
         matches!(self, Self::Busy { .. })
     }
 
-    /// Whether a lock that was held is not held any more.
+    /// Whether this is [`Lost`](Self::Lost): the lock was held and then lost.
     pub fn is_lost(&self) -> bool {
         matches!(self, Self::Lost { .. })
     }
 
-    /// Whether the store could not be asked. A later attempt may succeed.
+    /// Whether this is [`Unavailable`](Self::Unavailable): the store did not answer. A later attempt may succeed.
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::Unavailable { .. })
     }
 
-    /// Whether the runtime was shut down: it takes no more locks, now or later.
+    /// Whether this is [`ShutDown`](Self::ShutDown): this runtime takes no more locks.
     pub fn is_shut_down(&self) -> bool {
         matches!(self, Self::ShutDown)
     }
 
-    /// Whether something is set up wrongly, so that trying again will not help.
+    /// Whether this is a mistake in the set-up ([`Config`](Self::Config), [`NotInstalled`](Self::NotInstalled) or
+    /// [`InvalidKey`](Self::InvalidKey)), so that trying again does not help.
     pub fn is_config(&self) -> bool {
         matches!(self, Self::Config { .. } | Self::NotInstalled | Self::InvalidKey { .. })
     }
 
-    /// The lock that the error is about, where it is about one.
+    /// The key of the lock, if the error is about one.
     pub fn key(&self) -> Option<&LockKey> {
         match self {
             Self::Busy { key, .. }

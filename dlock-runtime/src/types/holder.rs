@@ -63,19 +63,19 @@ impl Holder {
         if more == 0 { self } else { Self::new(record.clone(), *remaining, waiters + more as u64) }
     }
 
-    /// Host, process id and the function or template that the lock was taken for: `web-7 pid 4242 deduct stock:<id>`. A holder
-    /// that is not a dlock runtime is `a client that is not dlock`.
+    /// Host, process id, and the function and template for which the lock was taken: `web-7 pid 4242 deduct stock:<id>`. A
+    /// holder that is not a dlock runtime is called `a client that is not dlock`.
     pub fn owner(&self) -> &str {
         self.0.record.as_ref().map_or("a client that is not dlock", |record| &record.who)
     }
 
-    /// Whether the holder is a client of another kind, of whom only the key is known.
+    /// Whether the holder is not a dlock runtime. Then only its key and its TTL are known.
     pub fn is_foreign(&self) -> bool {
         self.0.record.is_none()
     }
 
-    /// The last fence that is reserved for the holder: that of its hold, or a higher one if tasks take turns on the lock.
-    /// `None` for a foreign client.
+    /// The last fence that is reserved for the holder: that of its hold, or a higher one if tasks of the holder take turns
+    /// on the lock. `None` for a foreign client.
     pub fn fence(&self) -> Option<u64> {
         self.0.record.as_ref().map(|record| record.fence)
     }
@@ -85,13 +85,13 @@ impl Holder {
         self.0.record.as_ref().map(|record| record.since)
     }
 
-    /// How long the lock lasts yet unless it is renewed. `None` if it never expires, which no dlock lock does.
+    /// How long the lock still lasts if it is not renewed. `None` if it never expires, which only a foreign client's does.
     pub fn remaining(&self) -> Option<Duration> {
         self.0.remaining
     }
 
-    /// How many wait for the lock: runtimes that have asked the store for it within the last second, and tasks that stand
-    /// in line in the runtime that was asked. The tasks of another runtime count as one.
+    /// How many wait for the lock: runtimes that have asked the store for it within the last second, and tasks that wait
+    /// in the runtime that was asked. All tasks of another runtime count as one.
     pub fn waiters(&self) -> u64 {
         self.0.waiters
     }

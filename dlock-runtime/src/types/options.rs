@@ -1,4 +1,4 @@
-//! What can be asked of a lock, the defaults, and the checks that keep nonsense out.
+//! The options of a lock, their defaults and their limits.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Wait {
-    /// At most this long, all retries included. Zero means: try once.
+    /// At most this long, all retries included. Zero tries once.
     For(Duration),
-    /// Until the lock is acquired or an error other than "busy" comes up that does not pass.
+    /// Until the lock is acquired, or until an error other than "busy" comes up that waiting does not cure.
     Forever,
 }
 
@@ -30,9 +30,9 @@ impl From<Duration> for Wait {
 pub enum Renew {
     /// Every third of the TTL.
     Auto,
-    /// At this interval, which must be shorter than the TTL.
+    /// At this interval: at least 1 ms, and shorter than the TTL less 1% and 2 ms.
     Every(Duration),
-    /// Never: the lock is lost when its TTL is over.
+    /// Never. The lock is lost when its TTL is over.
     Off,
 }
 
@@ -48,13 +48,13 @@ impl From<Duration> for Renew {
     }
 }
 
-/// How long a lock may be held in all, renewals included.
+/// The longest time for which a lock may be held, renewals included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MaxHold {
-    /// At most this long; then it is lost even if its holder is alive, for example stuck.
+    /// At most this long. Then the lock is lost, even if its holder is alive.
     For(Duration),
-    /// As long as it is renewed.
+    /// As long as the lock is renewed.
     Unbounded,
 }
 
@@ -70,7 +70,7 @@ impl From<Duration> for MaxHold {
 pub enum OnLost {
     /// The body is dropped at its next await and the function returns [`LockError::Lost`].
     Cancel,
-    /// The body runs to its end without the lock. The loss is recorded in logs and metrics.
+    /// The body runs to its end without the lock. Log and metrics record the loss.
     Finish,
 }
 
