@@ -321,7 +321,7 @@ async fn dropped_when_it_is_done(key: &str, runtime: &Runtime) {
         });
         let mut poll = || done.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
         eventually("the keeper has the lock", LONG, || redis.exists(&format!("cancel:{key}")) || poll());
-        // The script ran; give the keeper time to read its answer in some of the rounds.
+        // The script ran. The keeper has 0, 2 or 4 ms to read its answer, so that the drop comes before it or after it.
         std::thread::sleep(Duration::from_millis(round % 3 * 2));
         drop(acquire);
         free_at_once(key);
