@@ -1,4 +1,4 @@
-//! What the store says without being asked, and what is done about it.
+//! Notifications of the store, and what is done about them.
 
 use std::{
     sync::{
@@ -13,35 +13,35 @@ use crate::{
     local::queue::Left,
     observe::Era,
     protocol::token::Identity,
-    store::{Ears, Fate, News},
+    store::{Fate, Notification, Subscriber},
     types::clock::Moment,
 };
 
-/// The pauses between attempts to listen again.
+/// The pauses between attempts to subscribe again.
 const SHORTEST: Duration = Duration::from_millis(20);
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// Nothing is said of a trouble that passes sooner.
+/// Trouble that passes sooner is not told.
 const TOLD_AFTER: Duration = Duration::from_secs(5);
 
-/// Listens for as long as the keeper lives. While nothing is heard, those who wait ask more often.
+/// Keeps a subscription as long as the keeper lives. While there is none, waiters poll more often.
 pub(crate) async fn follow(desk: Arc<Desk>, identity: Identity) {
     let told = Arc::<AtomicBool>::default();
     let mut pause = SHORTEST;
-    let mut deaf_since = Moment::now();
+    let mut unsubscribed_since = Moment::now();
     loop {
         let (began, era) = (Moment::now(), desk.observer.era());
-        let ears = Arc::new(Listener { desk: Arc::downgrade(&desk), era, told: Arc::clone(&told) });
-        let error = desk.store.listen(identity, ears, desk.command_timeout).await;
+        let subscriber = Arc::new(Inbox { desk: Arc::downgrade(&desk), era, told: Arc::clone(&told) });
+        let error = desk.store.subscribe(identity, subscriber, desk.command_timeout).await;
         let now = Moment::now();
         if desk.hears() {
             // That a connection ended is no trouble yet.
-            deaf_since = now;
+            unsubscribed_since = now;
         }
-        // What is wrong with listening alone passes with a change of the set-up, or when an address leads elsewhere.
+        // Trouble with the subscription alone passes when the set-up changes, or when an address leads elsewhere.
         let lasting = match error.fate {
             Fate::Refused => true,
-            Fate::Unfit => now.since(deaf_since) > TOLD_AFTER,
+            Fate::Unfit => now.since(unsubscribed_since) > TOLD_AFTER,
             Fate::NotYet | Fate::WrongType | Fate::Unknown => {
                 if !desk.hears() {
                     desk.observer.heard(era, Some(&error), true);
@@ -65,17 +65,17 @@ pub(crate) async fn follow(desk: Arc<Desk>, identity: Identity) {
     }
 }
 
-struct Listener {
-    /// Not kept alive: the store may keep its listeners.
+struct Inbox {
+    /// Not kept alive: the store may keep its subscribers.
     desk: Weak<Desk>,
     /// The state of the store when it began to connect.
     era: Era,
-    /// Whether it was said that nothing is heard. Once is enough until messages arrive again.
+    /// Whether the trouble was told. Once is enough until notifications arrive again.
     told: Arc<AtomicBool>,
 }
 
-impl Ears for Listener {
-    fn listening(&self) {
+impl Subscriber for Inbox {
+    fn subscribed(&self) {
         if let Some(desk) = self.desk.upgrade() {
             desk.observer.heard(self.era, None, true);
             if self.told.swap(false, Ordering::Relaxed) {
@@ -86,21 +86,21 @@ impl Ears for Listener {
         }
     }
 
-    fn hear(&self, news: News) {
+    fn notify(&self, notification: Notification) {
         let Some(desk) = self.desk.upgrade() else { return };
-        match news {
-            News::Granted { ticket, fence, waiting, since } => {
+        match notification {
+            Notification::Granted { ticket, fence, waiting, since } => {
                 if !desk.gates.granted(&ticket, fence, waiting, since) {
-                    // Whoever asked for it has gone.
+                    // The request has gone.
                     desk.give_back_ticket(ticket);
                 }
             }
-            News::Wanted { ticket } => {
+            Notification::Contended { ticket } => {
                 if let Some(lease) = desk.gates.wanted(&ticket, Moment::now()) {
                     desk.give_back(Left::Lease(lease));
                 }
             }
-            News::Free { ticket } => desk.gates.free(&ticket),
+            Notification::Free { ticket } => desk.gates.free(&ticket),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! a process holds and the keeper use it.
 
 mod embedded;
+mod notification;
 mod redis;
 
 use std::{
@@ -13,7 +14,11 @@ use std::{
     time::Duration,
 };
 
-pub(crate) use self::{embedded::Embedded, redis::Redis};
+pub(crate) use self::{
+    embedded::Embedded,
+    notification::{Notification, Subscriber},
+    redis::Redis,
+};
 pub(crate) use crate::types::store_error::{Fate, Hindrance, StoreError};
 use crate::{
     protocol::{
@@ -34,7 +39,7 @@ pub(crate) type Reply<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + 
 ///
 /// Every operation can be repeated: any answer can get lost, and whoever got none asks again. The store does so by itself,
 /// once, when a connection from earlier turns out to be dead: it may have been idle. Dropping a [`Reply`]
-/// leaves it open whether the operation happens. The patience is how long an answer may take before the connection is
+/// leaves it open whether the operation happens. The reply_timeout is how long an answer may take before the connection is
 /// to blame: a reply that is dropped later than that takes its connection out of service.
 pub(crate) trait Store: Send + Sync {
     /// Where it is, for errors. No secret is in that.
@@ -42,48 +47,29 @@ pub(crate) trait Store: Send + Sync {
 
     /// Looks whether the store can be reached and can do all that locking needs, on the lock of `probe`, which nobody
     /// else has; and warns of settings that endanger locks.
-    fn check(&self, probe: Ticket, patience: Duration) -> Reply<()>;
+    fn check(&self, probe: Ticket, reply_timeout: Duration) -> Reply<()>;
 
     /// Asks for the lock. With the token that holds it already the answer is yes, with the same fences, and the
     /// lease starts anew. Who waits has a seat in the queue from then on.
-    fn acquire(&self, claim: &Arc<Claim>, patience: Duration) -> Reply<Answer>;
+    fn acquire(&self, claim: &Arc<Claim>, reply_timeout: Duration) -> Reply<Answer>;
 
     /// Renews, each for itself.
-    fn renew(&self, renewals: Vec<Renewal>, patience: Duration) -> Reply<Vec<Result<Renewed, StoreError>>>;
+    fn renew(&self, renewals: Vec<Renewal>, reply_timeout: Duration) -> Reply<Vec<Result<Renewed, StoreError>>>;
 
     /// Gives back whatever a token has, the lock or a seat. The lock goes to the first in the queue who listens.
     /// False if the token does not hold the lock.
-    fn release(&self, leaving: Leaving, patience: Duration) -> Reply<bool>;
+    fn release(&self, leaving: Leaving, reply_timeout: Duration) -> Reply<bool>;
 
     /// Who holds the lock.
-    fn inspect(&self, name: &Arc<str>, patience: Duration) -> Reply<Option<Holder>>;
+    fn inspect(&self, name: &Arc<str>, reply_timeout: Duration) -> Reply<Option<Holder>>;
 
-    /// Listens for what concerns `identity`, and tells `ears`, until the store cannot be heard any more.
-    fn listen(
+    /// Passes the notifications for `identity` on to `subscriber`, until the subscription breaks.
+    fn subscribe(
         &self,
         identity: Identity,
-        ears: Arc<dyn Ears>,
-        patience: Duration,
+        subscriber: Arc<dyn Subscriber>,
+        reply_timeout: Duration,
     ) -> Pin<Box<dyn Future<Output = StoreError> + Send>>;
-}
-
-/// Who is told the [`News`]. Must not block.
-pub(crate) trait Ears: Send + Sync {
-    /// From now on nothing is missed; what happened before may have been.
-    fn listening(&self);
-    fn hear(&self, news: News);
-}
-
-/// What a store says without being asked. Any of it can get lost, or be late.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum News {
-    /// The lock was given to the request of `ticket` at `since`, in µs by the store's clock, with the fences from `fence`
-    /// on. `waiting` others wait.
-    Granted { ticket: Ticket, fence: u64, waiting: u64, since: u64 },
-    /// Somebody waits for the lock that `ticket` holds.
-    Wanted { ticket: Ticket },
-    /// The lock is free, and the request of `ticket` comes next.
-    Free { ticket: Ticket },
 }
 
 /// A request for a lock.

@@ -8,7 +8,7 @@ use crate::{
     keeper::core::Engine,
     key::Namespace,
     protocol::token::Ticket,
-    store::{Answer, Claim, Ears, Embedded, Leaving, Renewal, Renewed, Reply, StoreError},
+    store::{Answer, Claim, Embedded, Leaving, Renewal, Renewed, Reply, StoreError, Subscriber},
     types::{holder::Holder, options::Defaults},
 };
 
@@ -30,20 +30,20 @@ impl Store for Panicking {
         Embedded.place()
     }
 
-    fn check(&self, probe: Ticket, patience: Duration) -> Reply<()> {
-        Embedded.check(probe, patience)
+    fn check(&self, probe: Ticket, reply_timeout: Duration) -> Reply<()> {
+        Embedded.check(probe, reply_timeout)
     }
 
-    fn acquire(&self, claim: &Arc<Claim>, patience: Duration) -> Reply<Answer> {
-        Embedded.acquire(claim, patience)
+    fn acquire(&self, claim: &Arc<Claim>, reply_timeout: Duration) -> Reply<Answer> {
+        Embedded.acquire(claim, reply_timeout)
     }
 
-    fn renew(&self, renewals: Vec<Renewal>, patience: Duration) -> Reply<Vec<Result<Renewed, StoreError>>> {
+    fn renew(&self, renewals: Vec<Renewal>, reply_timeout: Duration) -> Reply<Vec<Result<Renewed, StoreError>>> {
         assert!(!strikes(&self.renewals), "a renewal that panics");
-        Embedded.renew(renewals, patience)
+        Embedded.renew(renewals, reply_timeout)
     }
 
-    fn release(&self, leaving: Leaving, patience: Duration) -> Reply<bool> {
+    fn release(&self, leaving: Leaving, reply_timeout: Duration) -> Reply<bool> {
         if strikes(&self.releases) {
             // Only when the keeper looks after it.
             return Box::pin(async {
@@ -51,21 +51,21 @@ impl Store for Panicking {
                 panic!("a release that panics");
             });
         }
-        Embedded.release(leaving, patience)
+        Embedded.release(leaving, reply_timeout)
     }
 
-    fn inspect(&self, name: &Arc<str>, patience: Duration) -> Reply<Option<Holder>> {
-        Embedded.inspect(name, patience)
+    fn inspect(&self, name: &Arc<str>, reply_timeout: Duration) -> Reply<Option<Holder>> {
+        Embedded.inspect(name, reply_timeout)
     }
 
-    fn listen(
+    fn subscribe(
         &self,
         identity: Identity,
-        ears: Arc<dyn Ears>,
-        patience: Duration,
+        subscriber: Arc<dyn Subscriber>,
+        reply_timeout: Duration,
     ) -> Pin<Box<dyn Future<Output = StoreError> + Send>> {
         assert!(!strikes(&self.listening), "a listener that panics");
-        Embedded.listen(identity, ears, patience)
+        Embedded.subscribe(identity, subscriber, reply_timeout)
     }
 }
 

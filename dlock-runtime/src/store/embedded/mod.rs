@@ -14,7 +14,7 @@ use std::{
 };
 
 use self::table::Table;
-use super::{Answer, Claim, Ears, Leaving, News, Renewal, Renewed, Reply, Store, StoreError};
+use super::{Answer, Claim, Leaving, Notification, Renewal, Renewed, Reply, Store, StoreError, Subscriber};
 use crate::{
     protocol::token::{Identity, Ticket},
     types::{clock::Moment, holder::Holder},
@@ -35,44 +35,44 @@ impl Store for Embedded {
     }
 
     fn acquire(&self, claim: &Arc<Claim>, _: Duration) -> Reply<Answer> {
-        answer(|table| table.acquire(claim, Moment::now()))
+        reply(|table| table.acquire(claim, Moment::now()))
     }
 
     fn renew(&self, renewals: Vec<Renewal>, _: Duration) -> Reply<Vec<Result<Renewed, StoreError>>> {
-        answer(|table| {
+        reply(|table| {
             let now = Moment::now();
             renewals.iter().map(|renewal| Ok(table.renew(renewal, now))).collect()
         })
     }
 
     fn release(&self, leaving: Leaving, _: Duration) -> Reply<bool> {
-        answer(|table| table.release(&leaving, Moment::now()))
+        reply(|table| table.release(&leaving, Moment::now()))
     }
 
     fn inspect(&self, name: &Arc<str>, _: Duration) -> Reply<Option<Holder>> {
-        answer(|table| table.inspect(name, Moment::now()))
+        reply(|table| table.inspect(name, Moment::now()))
     }
 
-    fn listen(
+    fn subscribe(
         &self,
         identity: Identity,
-        ears: Arc<dyn Ears>,
+        subscriber: Arc<dyn Subscriber>,
         _: Duration,
     ) -> Pin<Box<dyn Future<Output = StoreError> + Send>> {
         Box::pin(async move {
-            let _listener = Listener::enter(identity, ears);
+            let _subscription = Subscription::begin(identity, subscriber);
             pending().await
         })
     }
 }
 
-/// Works on the table, and tells the news when it is not locked any more: who hears them may look into the table.
-fn answer<T: Send + 'static>(work: impl FnOnce(&mut Table) -> T) -> Reply<T> {
-    let (answer, news) = with_table(|table| (work(table), table.take_news()));
-    for (ears, news) in news {
-        ears.hear(news);
+/// Works on the table, and sends the notifications once it is not locked any more: a subscriber may use the table.
+fn reply<T: Send + 'static>(work: impl FnOnce(&mut Table) -> T) -> Reply<T> {
+    let (reply, notifications) = with_table(|table| (work(table), table.take_notifications()));
+    for (subscriber, notification) in notifications {
+        subscriber.notify(notification);
     }
-    Box::pin(ready(Ok(answer)))
+    Box::pin(ready(Ok(reply)))
 }
 
 fn with_table<T>(work: impl FnOnce(&mut Table) -> T) -> T {
@@ -80,24 +80,24 @@ fn with_table<T>(work: impl FnOnce(&mut Table) -> T) -> T {
     work(&mut TABLE.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Is told the news as long as it lives.
-struct Listener(Identity);
+/// A subscription, which lasts as long as this.
+struct Subscription(Identity);
 
-impl Listener {
-    fn enter(identity: Identity, ears: Arc<dyn Ears>) -> Self {
-        with_table(|table| table.listen(identity, Arc::clone(&ears)));
-        ears.listening();
+impl Subscription {
+    fn begin(identity: Identity, subscriber: Arc<dyn Subscriber>) -> Self {
+        with_table(|table| table.subscribe(identity, Arc::clone(&subscriber)));
+        subscriber.subscribed();
         Self(identity)
     }
 }
 
-impl Drop for Listener {
+impl Drop for Subscription {
     fn drop(&mut self) {
-        let ears = with_table(|table| table.leave(self.0));
+        let subscriber = with_table(|table| table.unsubscribe(self.0));
         // Outside of the lock, as dropping it may drop anything.
-        drop(ears);
+        drop(subscriber);
     }
 }
 
-/// What a table has to say, and to whom.
-type Told = Vec<(Arc<dyn Ears>, News)>;
+/// What is to be sent, and to whom.
+type Notifications = Vec<(Arc<dyn Subscriber>, Notification)>;

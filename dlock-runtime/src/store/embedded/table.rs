@@ -6,10 +6,10 @@ use std::{
     time::SystemTime,
 };
 
-use super::Told;
+use super::Notifications;
 use crate::{
     protocol::token::{Identity, Ticket, Token},
-    store::{Answer, Claim, Ears, Leaving, More, News, Renewal, Renewed, SEAT_COUNTS},
+    store::{Answer, Claim, Leaving, More, Notification, Renewal, Renewed, SEAT_COUNTS, Subscriber},
     types::{
         clock::Moment,
         holder::{Holder, Record},
@@ -18,10 +18,10 @@ use crate::{
 
 #[derive(Default)]
 pub(super) struct Table {
-    locks: HashMap<Arc<str>, Entry>,
-    queues: HashMap<Arc<str>, VecDeque<Seat>>,
-    listeners: HashMap<Identity, Arc<dyn Ears>>,
-    news: Told,
+    locks: HashMap<Arc<str>, Hold>,
+    queues: HashMap<Arc<str>, VecDeque<QueueEntry>>,
+    subscribers: HashMap<Identity, Arc<dyn Subscriber>>,
+    notifications: Notifications,
     /// One counter for all keys: strictly increasing for each, and no record has to outlive its lock.
     last_fence: u64,
     /// When a lock was given away the last time, in µs; strictly increasing.
@@ -30,7 +30,7 @@ pub(super) struct Table {
     sweep_at: usize,
 }
 
-struct Entry {
+struct Hold {
     token: Token,
     expires: Moment,
     /// The first of its fences; the record tells the last.
@@ -38,18 +38,19 @@ struct Entry {
     record: Record,
 }
 
-struct Seat {
+struct QueueEntry {
     claim: Arc<Claim>,
-    counts_until: Moment,
+    /// Its waiter has gone if this time has passed.
+    expires: Moment,
 }
 
 impl Table {
     pub(super) fn acquire(&mut self, claim: &Arc<Claim>, now: Moment) -> Answer {
         let Ticket { name, token } = &claim.ticket;
         match self.live(name, now) {
-            Some(entry) if entry.token == *token => {
-                entry.expires = entry.expires.max(now.after(claim.ttl));
-                let fence = entry.first;
+            Some(hold) if hold.token == *token => {
+                hold.expires = hold.expires.max(now.after(claim.ttl));
+                let fence = hold.first;
                 return Answer::Granted { fence, waiting: self.waiting(name) };
             }
             Some(_) => {}
@@ -67,34 +68,37 @@ impl Table {
         }
         let floor = self.last_grant;
         let waiters = self.waiters(name, now);
-        let holder = self.live(name, now).map(|entry| (entry.record.clone(), entry.expires.since(now)));
+        let holder = self.live(name, now).map(|hold| (hold.record.clone(), hold.expires.since(now)));
         let (record, remaining) = holder.unzip();
         Answer::Busy { holder: Holder::new(record, remaining, waiters), floor }
     }
 
     fn queue(&mut self, claim: &Arc<Claim>, now: Moment) {
-        let counts_until = now.after(SEAT_COUNTS);
+        let expires = now.after(SEAT_COUNTS);
         let queue = self.queues.entry(Arc::clone(&claim.ticket.name)).or_default();
-        let again = match queue.iter_mut().find(|seat| seat.claim.ticket.token == claim.ticket.token) {
-            Some(seat) => {
-                seat.counts_until = counts_until;
+        let again = match queue.iter_mut().find(|entry| entry.claim.ticket.token == claim.ticket.token) {
+            Some(entry) => {
+                entry.expires = expires;
                 true
             }
             None => {
-                queue.push_back(Seat { claim: Arc::clone(claim), counts_until });
+                queue.push_back(QueueEntry { claim: Arc::clone(claim), expires });
                 false
             }
         };
-        // The holder is told that somebody waits, unless it heard so when it was granted the lock.
+        // The holder is told that somebody waits, unless it was told so when the lock was granted.
         if again || queue.len() == 1 {
-            let holder = self.live(&claim.ticket.name, now).map(|entry| entry.token);
+            let holder = self.live(&claim.ticket.name, now).map(|hold| hold.token);
             if let Some(token) = holder {
-                self.tell(token.identity, News::Wanted { ticket: Ticket { token, ..claim.ticket.clone() } });
+                self.notify(
+                    token.identity,
+                    Notification::Contended { ticket: Ticket { token, ..claim.ticket.clone() } },
+                );
             }
         }
     }
 
-    /// Gives the lock to the first in the queue who is there to hear of it; false if nobody is, or `me` comes first.
+    /// Gives the lock to the first in the queue that is subscribed; false if nobody is, or `me` comes first.
     fn hand_over(&mut self, name: &Arc<str>, me: Option<Token>, now: Moment) -> bool {
         while let Some(first) = self.queues.get_mut(name).and_then(VecDeque::pop_front) {
             if me == Some(first.claim.ticket.token) {
@@ -102,11 +106,11 @@ impl Table {
                 return false;
             }
             let identity = first.claim.ticket.token.identity;
-            if now < first.counts_until && self.listeners.contains_key(&identity) {
+            if now < first.expires && self.subscribers.contains_key(&identity) {
                 let fence = self.grant(&first.claim, now);
                 let waiting = self.waiting(name);
                 let ticket = first.claim.ticket.clone();
-                self.tell(identity, News::Granted { ticket, fence, waiting, since: self.last_grant });
+                self.notify(identity, Notification::Granted { ticket, fence, waiting, since: self.last_grant });
                 return true;
             }
         }
@@ -120,8 +124,8 @@ impl Table {
         self.last_grant = micros(since).max(self.last_grant + 1);
         let first = self.mint(claim.fences, since);
         let record = Record { fence: self.last_fence, since, who: claim.who.clone() };
-        let entry = Entry { token: claim.ticket.token, expires: now.after(claim.ttl), first, record };
-        self.locks.insert(Arc::clone(&claim.ticket.name), entry);
+        let hold = Hold { token: claim.ticket.token, expires: now.after(claim.ttl), first, record };
+        self.locks.insert(Arc::clone(&claim.ticket.name), hold);
         first
     }
 
@@ -133,13 +137,13 @@ impl Table {
 
     pub(super) fn renew(&mut self, renewal: &Renewal, now: Moment) -> Renewed {
         let ends = now.after(renewal.ttl);
-        let Some(entry) = self.held_by(&renewal.ticket, now) else { return Renewed::No };
-        entry.expires = if renewal.shorten { ends } else { entry.expires.max(ends) };
+        let Some(hold) = self.held_by(&renewal.ticket, now) else { return Renewed::No };
+        hold.expires = if renewal.shorten { ends } else { hold.expires.max(ends) };
         let Some(More { fences, .. }) = renewal.more else { return Renewed::Yes };
         let first = self.mint(fences, SystemTime::now());
         let last = self.last_fence;
-        if let Some(entry) = self.held_by(&renewal.ticket, now) {
-            entry.record.fence = last;
+        if let Some(hold) = self.held_by(&renewal.ticket, now) {
+            hold.record.fence = last;
         }
         Renewed::With(first)
     }
@@ -159,54 +163,54 @@ impl Table {
 
     pub(super) fn inspect(&mut self, name: &Arc<str>, now: Moment) -> Option<Holder> {
         let waiters = self.waiters(name, now);
-        let entry = self.live(name, now)?;
-        Some(Holder::new(Some(entry.record.clone()), Some(entry.expires.since(now)), waiters))
+        let hold = self.live(name, now)?;
+        Some(Holder::new(Some(hold.record.clone()), Some(hold.expires.since(now)), waiters))
     }
 
-    pub(super) fn listen(&mut self, identity: Identity, ears: Arc<dyn Ears>) {
-        self.listeners.insert(identity, ears);
+    pub(super) fn subscribe(&mut self, identity: Identity, subscriber: Arc<dyn Subscriber>) {
+        self.subscribers.insert(identity, subscriber);
     }
 
-    pub(super) fn leave(&mut self, identity: Identity) -> Option<Arc<dyn Ears>> {
-        self.listeners.remove(&identity)
+    pub(super) fn unsubscribe(&mut self, identity: Identity) -> Option<Arc<dyn Subscriber>> {
+        self.subscribers.remove(&identity)
     }
 
-    pub(super) fn take_news(&mut self) -> Told {
-        std::mem::take(&mut self.news)
+    pub(super) fn take_notifications(&mut self) -> Notifications {
+        std::mem::take(&mut self.notifications)
     }
 
-    fn tell(&mut self, identity: Identity, news: News) {
-        if let Some(ears) = self.listeners.get(&identity) {
-            self.news.push((Arc::clone(ears), news));
+    fn notify(&mut self, identity: Identity, notification: Notification) {
+        if let Some(subscriber) = self.subscribers.get(&identity) {
+            self.notifications.push((Arc::clone(subscriber), notification));
         }
     }
 
     fn leave_queue(&mut self, ticket: &Ticket) {
         if let Some(queue) = self.queues.get_mut(&ticket.name) {
-            queue.retain(|seat| seat.claim.ticket.token != ticket.token);
+            queue.retain(|entry| entry.claim.ticket.token != ticket.token);
             if queue.is_empty() {
                 self.queues.remove(&ticket.name);
             }
         }
     }
 
-    /// How many seats there are.
+    /// How many entries the queue has.
     fn waiting(&self, name: &Arc<str>) -> u64 {
         self.queues.get(name).map_or(0, |queue| queue.len() as u64)
     }
 
-    /// How many seats somebody sits on.
+    /// How many of them have not expired.
     fn waiters(&self, name: &Arc<str>, now: Moment) -> u64 {
         let Some(queue) = self.queues.get(name) else { return 0 };
-        queue.iter().filter(|seat| now < seat.counts_until).count() as u64
+        queue.iter().filter(|entry| now < entry.expires).count() as u64
     }
 
-    fn live(&mut self, name: &Arc<str>, now: Moment) -> Option<&mut Entry> {
-        self.locks.get_mut(name).filter(|entry| now < entry.expires)
+    fn live(&mut self, name: &Arc<str>, now: Moment) -> Option<&mut Hold> {
+        self.locks.get_mut(name).filter(|hold| now < hold.expires)
     }
 
-    fn held_by(&mut self, ticket: &Ticket, now: Moment) -> Option<&mut Entry> {
-        self.live(&ticket.name, now).filter(|entry| entry.token == ticket.token)
+    fn held_by(&mut self, ticket: &Ticket, now: Moment) -> Option<&mut Hold> {
+        self.live(&ticket.name, now).filter(|hold| hold.token == ticket.token)
     }
 
     /// Keeps the table at no more than twice the entries that are alive.
@@ -214,8 +218,8 @@ impl Table {
         if self.locks.len() < self.sweep_at.max(1024) {
             return;
         }
-        self.locks.retain(|_, entry| now < entry.expires);
-        self.queues.retain(|_, queue| queue.iter().any(|seat| now < seat.counts_until));
+        self.locks.retain(|_, hold| now < hold.expires);
+        self.queues.retain(|_, queue| queue.iter().any(|entry| now < entry.expires));
         self.sweep_at = self.locks.len() * 2;
     }
 }

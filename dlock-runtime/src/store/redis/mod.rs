@@ -1,14 +1,14 @@
 //! Locks in one Redis server.
 
-mod ask;
+mod classify;
 mod commands;
-mod fate;
-mod link;
-mod news;
+mod connections;
+mod exchange;
 mod probe;
-mod renew;
+mod renew_batch;
 mod reply;
 mod script;
+mod subscriber;
 
 use std::{
     pin::Pin,
@@ -21,14 +21,16 @@ use redis::{
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
 
-use self::{ask::Run, commands::RECORD_KEPT, link::Links, renew::Renewing, script::By};
-use super::{Answer, Claim, Ears, Leaving, Renewal, Renewed, Reply, Store, StoreError};
+use self::{
+    commands::RECORD_KEPT, connections::Connections, exchange::ScriptCall, renew_batch::RenewBatch, script::By,
+};
+use super::{Answer, Claim, Leaving, Renewal, Renewed, Reply, Store, StoreError, Subscriber};
 use crate::{
     protocol::token::{Identity, Ticket},
     types::{error::LockError, holder::Holder},
 };
 
-/// After so long without traffic the system asks the other end whether it is still there, and again after as long.
+/// After so long without traffic the system checks that the other end is still there, and again after as long.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
 /// The cure for most URLs with a password that do not work.
@@ -38,7 +40,7 @@ const UNENCODED: &str = "the Redis URL is not usable; the form is `redis://user:
 
 /// A store in one Redis server.
 pub(crate) struct Redis {
-    links: Arc<Links>,
+    connections: Arc<Connections>,
 }
 
 impl Redis {
@@ -52,7 +54,7 @@ impl Redis {
                 .into(),
             source: Some(Arc::new(error)),
         };
-        // What comes behind such a password is no host, so that nothing of the error may be shown.
+        // What follows such a password is no host, so nothing of the error may be shown.
         if has_bare_password(url) {
             return Err(LockError::config(UNENCODED));
         }
@@ -64,93 +66,97 @@ impl Redis {
             return Err(wrong((ErrorKind::InvalidClientConfig, "TLS needs the feature `tls` of dlock-runtime").into()));
         }
         // Nagle's algorithm would hold back every second small request for the delayed acknowledgement. Gateways forget
-        // connections that are idle, so that they are not: all of them, that of the listener too.
+        // connections that are idle, so keepalive keeps all of them busy, that of the subscription too.
         let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
         let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true).set_keepalive(keepalive));
-        // Who has least rights may not tell its name, and each attempt would be in the server's log of refusals.
+        // A user with least rights may not tell its name, and each attempt would be in the server's log of refusals.
         let settings = info.redis_settings().clone().set_skip_set_lib_name();
         let info = info.set_redis_settings(settings);
-        let mut place = info.addr().to_string();
+        let mut address = info.addr().to_string();
         if info.redis_settings().db() != 0 {
-            place = format!("{place}, database {}", info.redis_settings().db());
+            address = format!("{address}, database {}", info.redis_settings().db());
         }
         let client = redis::Client::open(info).map_err(wrong)?;
         choose_cryptography();
-        Ok(Self { links: Arc::new(Links::new(client, place.into())) })
+        Ok(Self { connections: Arc::new(Connections::new(client, address.into())) })
     }
 
-    /// Runs a script on the connection of the current tokio runtime. The command is made at once, so that what is boxed
-    /// holds little. `leaves` and `read` are told whether an earlier copy may have been carried out.
+    /// Runs a script on the connection of the current tokio runtime. The command is made at once, so that the boxed future is
+    /// small. `on_send` and `read` are told whether an earlier copy may have been carried out.
     fn run<T: Send + 'static>(
         &self,
-        patience: Duration,
+        reply_timeout: Duration,
         command: impl Fn(By) -> Cmd + Send + 'static,
-        leaves: impl FnMut(bool) + Send + 'static,
+        on_send: impl FnMut(bool) + Send + 'static,
         read: fn(Value, bool) -> RedisResult<T>,
     ) -> Reply<T> {
-        let by_hash = (!self.links.by_text.load(Ordering::Relaxed)).then(|| command(By::Hash));
-        ask::ask(&self.links, patience, Run { by_hash, command, leaves, read })
+        let by_hash = (!self.connections.by_text.load(Ordering::Relaxed)).then(|| command(By::Hash));
+        exchange::run(&self.connections, reply_timeout, ScriptCall { by_hash, command, on_send, read })
     }
 }
 
 impl Store for Redis {
     fn place(&self) -> &str {
-        self.links.place()
+        self.connections.address()
     }
 
-    fn check(&self, probe: Ticket, patience: Duration) -> Reply<()> {
-        let links = Arc::clone(&self.links);
-        Box::pin(async move { probe::check(&links, probe, patience).await })
+    fn check(&self, probe: Ticket, reply_timeout: Duration) -> Reply<()> {
+        let connections = Arc::clone(&self.connections);
+        Box::pin(async move { probe::check(&connections, probe, reply_timeout).await })
     }
 
-    fn acquire(&self, claim: &Arc<Claim>, patience: Duration) -> Reply<Answer> {
+    fn acquire(&self, claim: &Arc<Claim>, reply_timeout: Duration) -> Reply<Answer> {
         let (claim, leaving) = (Arc::clone(claim), Arc::clone(claim));
         let command = move |by| commands::acquire(&claim, by, RECORD_KEPT);
-        let leaves = move |doubled| {
+        let on_send = move |repeated| {
             leaving.sent.store(true, Ordering::Release);
-            if doubled {
+            if repeated {
                 leaving.doubled.store(true, Ordering::Release);
             }
         };
-        self.run(patience, command, leaves, |answer, _| reply::answer(answer))
+        self.run(reply_timeout, command, on_send, |reply, _| reply::acquire_reply(reply))
     }
 
-    fn renew(&self, renewals: Vec<Renewal>, patience: Duration) -> Reply<Vec<Result<Renewed, StoreError>>> {
-        ask::ask(&self.links, patience, Renewing(renewals))
+    fn renew(&self, renewals: Vec<Renewal>, reply_timeout: Duration) -> Reply<Vec<Result<Renewed, StoreError>>> {
+        exchange::run(&self.connections, reply_timeout, RenewBatch(renewals))
     }
 
-    fn release(&self, leaving: Leaving, patience: Duration) -> Reply<bool> {
+    fn release(&self, leaving: Leaving, reply_timeout: Duration) -> Reply<bool> {
         let command = move |by| commands::release(&leaving, by, RECORD_KEPT);
-        // If an earlier copy was carried out, it is that which released it.
-        self.run(patience, command, |_| (), |answer, doubled| Ok(redis::from_redis_value::<bool>(answer)? || doubled))
+        // An earlier copy may have released it.
+        self.run(
+            reply_timeout,
+            command,
+            |_| (),
+            |reply, repeated| Ok(redis::from_redis_value::<bool>(reply)? || repeated),
+        )
     }
 
-    fn inspect(&self, name: &Arc<str>, patience: Duration) -> Reply<Option<Holder>> {
+    fn inspect(&self, name: &Arc<str>, reply_timeout: Duration) -> Reply<Option<Holder>> {
         let name = Arc::clone(name);
         let command = move |by| commands::inspect(&name, by);
-        self.run(patience, command, |_| (), |answer, _| reply::holder(answer))
+        self.run(reply_timeout, command, |_| (), |reply, _| reply::holder(reply))
     }
 
-    fn listen(
+    fn subscribe(
         &self,
         identity: Identity,
-        ears: Arc<dyn Ears>,
-        patience: Duration,
+        subscriber: Arc<dyn Subscriber>,
+        reply_timeout: Duration,
     ) -> Pin<Box<dyn Future<Output = StoreError> + Send>> {
-        let links = Arc::clone(&self.links);
-        Box::pin(async move { news::listen(&links, identity, ears, patience).await })
+        let connections = Arc::clone(&self.connections);
+        Box::pin(async move { subscriber::subscribe(&connections, identity, subscriber, reply_timeout).await })
     }
 }
 
-/// Whether a password holds what ends the part of a URL that it stands in: `redis://user:pass/word@host/`.
+/// Whether a password holds a character that ends its part of the URL: `redis://user:pass/word@host/`.
 fn has_bare_password(url: &str) -> bool {
     let Some((scheme, rest)) = url.split_once("://") else { return false };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     matches!(scheme, "redis" | "rediss" | "valkey" | "valkeys") && rest.contains('@') && !authority.contains('@')
 }
 
-/// rustls panics when it finds no provider of cryptography, or two to choose from, so one is named unless the program
-/// did so.
+/// Names a provider of cryptography, unless the program did so: rustls panics when it finds none, or two to choose from.
 fn choose_cryptography() {
     #[cfg(feature = "tls")]
     if rustls::crypto::CryptoProvider::get_default().is_none() {

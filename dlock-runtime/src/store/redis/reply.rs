@@ -1,4 +1,4 @@
-//! Reading what the scripts answer.
+//! Reads the replies of the scripts.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Reads the reply of `acquire.lua`.
-pub(super) fn answer(value: Value) -> RedisResult<Answer> {
+pub(super) fn acquire_reply(value: Value) -> RedisResult<Answer> {
     let mut parts = Parts::of(value)?;
     if parts.next::<i64>()? == 1 {
         return Ok(Answer::Granted { fence: parts.next()?, waiting: parts.next()? });
@@ -20,7 +20,7 @@ pub(super) fn answer(value: Value) -> RedisResult<Answer> {
 }
 
 /// Reads the reply of `renew.lua`.
-pub(super) fn renewed(value: Value) -> RedisResult<Renewed> {
+pub(super) fn renew_reply(value: Value) -> RedisResult<Renewed> {
     Ok(match from_redis_value(value)? {
         0_u64 => Renewed::No,
         1 => Renewed::Yes,

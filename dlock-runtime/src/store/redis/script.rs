@@ -4,9 +4,9 @@ use std::{sync::LazyLock, time::Duration};
 
 use redis::{Cmd, RedisError, ServerErrorKind};
 
-use super::fate::{self, Class};
+use super::classify::{self, Fault};
 
-/// Puts a script together from its chapters. What is asked for most often comes first, so that it pays for no more.
+/// Puts a script together from its chapters. The most frequent case is the first chapter and runs through no other.
 macro_rules! script {
     ($($chapter:literal),+) => {
         LazyLock::new(|| Script::new(concat!($(include_str!(concat!("scripts/", $chapter, ".lua"))),+)))
@@ -68,8 +68,8 @@ pub(super) fn millis(span: Duration) -> u64 {
 
 /// Whether the server, its user or a proxy does not have `EVALSHA` at all. `EVAL` may do all the same.
 pub(super) fn takes_no_hash(error: &RedisError) -> bool {
-    let of_setup = matches!(fate::classify(error), Class::SetUp | Class::Unknown);
-    of_setup && error.detail().is_some_and(|detail| detail.to_ascii_lowercase().contains("evalsha"))
+    let of_set_up = matches!(classify::classify(error), Fault::Misconfigured | Fault::Indeterminate);
+    of_set_up && error.detail().is_some_and(|detail| detail.to_ascii_lowercase().contains("evalsha"))
 }
 
 /// Whether the server does not know the script yet, or forgot it.

@@ -1,14 +1,14 @@
-//! Which permission a user lacks. Inside of a script Redis 6.2 does not tell, so the commands of the scripts are tried one
-//! by one.
+//! Which permission a user lacks. Inside of a script Redis 6.2 does not say, so the commands of the scripts are tried one by
+//! one.
 
 use redis::{RedisError, RedisResult, Value, aio::MultiplexedConnection};
 
 use super::super::{
+    classify::{self, Fault},
     commands::Keys,
-    fate::{self, Class},
 };
 
-/// Names what hinders, given the error of a script.
+/// Names what makes locking impossible, given the error of a script.
 pub(super) async fn name(
     probe: &str,
     error: &RedisError,
@@ -38,19 +38,19 @@ pub(super) async fn name(
     for (command, args) in tries {
         pipeline.cmd(command).arg(*args);
     }
-    let answers: Vec<RedisResult<Value>> = pipeline.ignore_errors().query_async(connection).await?;
+    let replies: Vec<RedisResult<Value>> = pipeline.ignore_errors().query_async(connection).await?;
     let (mut commands, mut patterns, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
     let namespace = probe.split("dlock-probe:").next().unwrap_or_default();
-    for ((command, args), answer) in tries.iter().zip(answers) {
-        let Err(error) = answer else { continue };
+    for ((command, args), reply) in tries.iter().zip(replies) {
+        let Err(error) = reply else { continue };
         let said = error.detail().unwrap_or_default();
         if said.contains("unknown command") {
             push(&mut unknown, (*command).to_owned());
-        } else if fate::classify(&error) == Class::SetUp && said.contains("access") {
+        } else if classify::classify(&error) == Fault::Misconfigured && said.contains("access") {
             // A key beside the lock begins with the brace that keeps it in the same slot.
             let brace = if args.first() == Some(&lock) || namespace.contains('{') { "" } else { "{" };
             push(&mut patterns, format!("`{brace}{namespace}*`"));
-        } else if fate::classify(&error) == Class::SetUp {
+        } else if classify::classify(&error) == Fault::Misconfigured {
             push(&mut commands, (*command).to_owned());
         }
     }

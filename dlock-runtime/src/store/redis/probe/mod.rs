@@ -1,7 +1,8 @@
-//! Trying out, once and when a runtime is built, whether this server and this user can do what locking needs: the real
-//! scripts run on a key of the namespace that nobody else uses. What is missing is named.
+//! A rehearsal when a runtime is built: whether this server and this user can do what locking needs. The real scripts run once
+//! on a key of the namespace that nobody else uses. What is missing is named.
 
 mod missing;
+mod server;
 
 use std::{
     sync::{
@@ -13,12 +14,13 @@ use std::{
 
 use redis::{RedisError, RedisResult, Value, aio::MultiplexedConnection};
 
+use self::server::Server;
 use super::{
     super::{Claim, Fate, Hindrance, Leaving, More, Renewal, StoreError},
-    ask::{self, Question},
+    classify::{self, Fault},
     commands::{self, Keys},
-    fate::{self, Class},
-    link::Links,
+    connections::Connections,
+    exchange::{self, Exchange},
     script::{self, By},
 };
 use crate::{
@@ -26,31 +28,35 @@ use crate::{
     protocol::token::{Ticket, Token},
 };
 
-/// Nothing of the probe lasts longer, should it be cut short.
+/// The rehearsal leaves nothing behind for longer, if it is cut short.
 const LASTS: Duration = Duration::from_secs(5);
 
-/// How many keys tell a node of a cluster, which has some of them, from a server that has all.
+/// How many keys tell a node of a cluster, which has some of them, from a server that has all of them.
 const SPREAD: usize = 32;
 
 /// # Errors
 /// What makes locking impossible, or impossible for the moment.
-pub(super) async fn check(links: &Arc<Links>, probe: Ticket, patience: Duration) -> Result<(), StoreError> {
-    // Alone, because there are proxies that close the connection when they are asked for it.
-    let info = ask::ask(links, patience, Info).await;
+pub(super) async fn check(
+    connections: &Arc<Connections>,
+    probe: Ticket,
+    reply_timeout: Duration,
+) -> Result<(), StoreError> {
+    // Sent alone, because some proxies close the connection when they get it.
+    let info = exchange::run(connections, reply_timeout, Info).await;
     let server = Server::of(info.as_deref().unwrap_or_default());
-    ask::ask(links, patience, Probe { ticket: probe.clone(), server: server.clone() }).await?.map_err(
-        |(reason, error)| {
+    exchange::run(connections, reply_timeout, Rehearsal { ticket: probe.clone(), server: server.clone() })
+        .await?
+        .map_err(|(reason, error)| {
             // A virtual address may lead to the new master soon.
-            let passes = fate::classify(&error) == Class::NotTheMaster;
+            let passes = classify::classify(&error) == Fault::NotMaster;
             let fate = if passes { Fate::NotYet } else { Fate::Refused };
-            StoreError::new(fate, Hindrance { reason: reason.into(), source: links.told(error).cause })
-        },
-    )?;
+            StoreError::new(fate, Hindrance { reason: reason.into(), source: connections.reply_error(error).cause })
+        })?;
     let channel = format!("dlock:{}", probe.token.identity);
-    let silence = match ask::ask(links, patience, Messages { channel }).await {
+    let silence = match exchange::run(connections, reply_timeout, PubSub { channel }).await {
         Ok(missing) if missing.is_empty() => None,
         Ok(missing) => Some(missing.join(", ")),
-        // There are proxies that close the connection when they are asked for it. An outage is told of elsewhere.
+        // Some proxies close the connection when they get these commands. An outage is told elsewhere.
         Err(error) => Some(format!("pub/sub ({})", error.cause)),
     };
     if let Some(missing) = silence {
@@ -72,91 +78,39 @@ pub(super) async fn check(links: &Arc<Links>, probe: Ticket, patience: Duration)
     Ok(())
 }
 
-/// What `INFO` says that matters here.
-#[derive(Clone, Debug, Default)]
-struct Server {
-    mode: String,
-    version: String,
-    role: String,
-    policy: String,
-}
-
-impl Server {
-    fn of(info: &str) -> Self {
-        let field = |name: &str| {
-            let value = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-            value.unwrap_or_default().trim().to_owned()
-        };
-        let either = |name: &str, other: &str| Some(field(name)).filter(|it| !it.is_empty()).unwrap_or(field(other));
-        Self {
-            mode: either("redis_mode", "server_mode"),
-            version: field("redis_version"),
-            role: field("role"),
-            policy: field("maxmemory_policy"),
-        }
-    }
-
-    fn is_sentinel(&self) -> bool {
-        self.mode == "sentinel"
-    }
-
-    /// Whether it may have some of the keys only.
-    fn may_be_a_node(&self) -> bool {
-        !matches!(&*self.mode, "standalone" | "sentinel")
-    }
-
-    fn is_too_old(&self) -> bool {
-        let mut parts = self.version.split('.').map_while(|part| part.parse::<u32>().ok());
-        parts.next().is_some_and(|major| (major, parts.next().unwrap_or(0)) < (6, 2))
-    }
-
-    /// Says what endangers locks.
-    fn warn(&self) {
-        if !self.policy.is_empty() && self.policy != "noeviction" {
-            let policy = self.policy.clone();
-            observe::tell(move || {
-                tracing::warn!(
-                    policy,
-                    "this Redis may evict lock keys when its memory is full; use maxmemory-policy noeviction"
-                );
-            });
-        }
-        if self.role == "slave" {
-            observe::tell(|| {
-                tracing::warn!("this Redis is a replica, and loses its locks whenever it copies its master");
-            });
-        }
-    }
-}
-
 struct Info;
 
-impl Question for Info {
-    type Answer = String;
+impl Exchange for Info {
+    type Output = String;
 
-    async fn put(&mut self, _: &Links, mut connection: MultiplexedConnection, _: bool) -> RedisResult<String> {
+    async fn send(&mut self, _: &Connections, mut connection: MultiplexedConnection, _: bool) -> RedisResult<String> {
         redis::cmd("INFO").query_async(&mut connection).await
     }
 }
 
-/// What the scripts and the listener need to tell each other something.
-struct Messages {
+/// The commands by which the scripts notify a subscriber.
+struct PubSub {
     channel: String,
 }
 
-impl Question for Messages {
+impl Exchange for PubSub {
     /// What is missing, in words.
-    type Answer = Vec<String>;
+    type Output = Vec<String>;
 
-    async fn put(&mut self, _: &Links, mut connection: MultiplexedConnection, _: bool) -> RedisResult<Vec<String>> {
+    async fn send(
+        &mut self,
+        _: &Connections,
+        mut connection: MultiplexedConnection,
+        _: bool,
+    ) -> RedisResult<Vec<String>> {
         let mut pipeline = redis::pipe();
         pipeline.cmd("PUBLISH").arg(&self.channel).arg("probe");
         pipeline.cmd("PUBSUB").arg("NUMSUB").arg(&self.channel);
         pipeline.cmd("ROLE");
-        let answers: Vec<RedisResult<Value>> = pipeline.ignore_errors().query_async(&mut connection).await?;
-        let errors = ["PUBLISH", "PUBSUB NUMSUB", "ROLE"].into_iter().zip(answers);
-        let errors = errors.filter_map(|(command, answer)| Some((command, answer.err()?)));
-        // The channels that it may not touch are named by the listener, whose `SUBSCRIBE` is refused for the same reason.
+        let replies: Vec<RedisResult<Value>> = pipeline.ignore_errors().query_async(&mut connection).await?;
+        let errors = ["PUBLISH", "PUBSUB NUMSUB", "ROLE"].into_iter().zip(replies);
+        let errors = errors.filter_map(|(command, reply)| Some((command, reply.err()?)));
+        // The channels that the user may not touch are named by the subscriber, whose `SUBSCRIBE` is refused for the same reason.
         let errors = errors.filter(|(_, error)| !error.detail().is_some_and(|said| said.contains("access")));
         Ok(errors.map(|(command, error)| without(command, &error)).collect())
     }
@@ -165,56 +119,60 @@ impl Question for Messages {
 /// Says that a command was refused, and why.
 fn without(command: &str, error: &RedisError) -> String {
     let said = error.detail().unwrap_or_default();
-    match fate::classify(error) {
-        Class::SetUp if said.contains("unknown") => {
+    match classify::classify(error) {
+        Fault::Misconfigured if said.contains("unknown") => {
             format!("this server, or a proxy before it, does not know {command}")
         }
-        Class::SetUp => format!("this Redis user may not run {command}"),
+        Fault::Misconfigured => format!("this Redis user may not run {command}"),
         _ => format!("{command} is refused ({error})"),
     }
 }
 
-struct Probe {
+struct Rehearsal {
     ticket: Ticket,
     server: Server,
 }
 
-impl Question for Probe {
-    /// What hinders, and what the server said.
-    type Answer = Result<(), (String, RedisError)>;
+impl Exchange for Rehearsal {
+    /// What makes locking impossible, and what the server said.
+    type Output = Result<(), (String, RedisError)>;
 
-    async fn put(
+    async fn send(
         &mut self,
-        links: &Links,
+        connections: &Connections,
         mut connection: MultiplexedConnection,
         _: bool,
-    ) -> RedisResult<Self::Answer> {
-        let errors = self.rehearse(links, &mut connection).await?;
-        let Some(error) = errors.into_iter().max_by_key(|error| weight(fate::classify(error))) else {
+    ) -> RedisResult<Self::Output> {
+        let errors = self.rehearse(connections, &mut connection).await?;
+        let Some(error) = errors.into_iter().max_by_key(|error| weight(classify::classify(error))) else {
             return Ok(Ok(()));
         };
-        let reason = match fate::classify(&error) {
+        let reason = match classify::classify(&error) {
             _ if self.server.is_sentinel() => "this is a sentinel; name the server that it watches over".to_owned(),
-            Class::SetUp if self.server.is_too_old() => {
+            Fault::Misconfigured if self.server.is_too_old() => {
                 format!("this is Redis {}, and locking needs 6.2 or newer", self.server.version)
             }
-            Class::SetUp if error.code() != Some("CROSSSLOT") => {
+            Fault::Misconfigured if error.code() != Some("CROSSSLOT") => {
                 missing::name(&self.ticket.name, &error, &mut connection).await?
             }
-            Class::SetUp => "this is a node of a cluster, which has some of the keys only".to_owned(),
-            Class::Passing if matches!(error.code(), Some("MOVED" | "ASK")) => {
+            Fault::Misconfigured => "this is a node of a cluster, which has some of the keys only".to_owned(),
+            Fault::Transient if matches!(error.code(), Some("MOVED" | "ASK")) => {
                 "this is a node of a cluster, which has some of the keys only".to_owned()
             }
-            Class::NotTheMaster => "this is a replica, which cannot be written to; name its master".to_owned(),
+            Fault::NotMaster => "this is a replica, which cannot be written to; name its master".to_owned(),
             _ => return Err(error),
         };
         Ok(Err((reason, error)))
     }
 }
 
-impl Probe {
-    /// The life of a lock, from one hold over a waiter to the next: what went wrong in it. It cleans up in any case.
-    async fn rehearse(&self, links: &Links, connection: &mut MultiplexedConnection) -> RedisResult<Vec<RedisError>> {
+impl Rehearsal {
+    /// Plays the life of a lock, from one hold over a waiter to the next hold. Returns what went wrong. It cleans up in any case.
+    async fn rehearse(
+        &self,
+        connections: &Connections,
+        connection: &mut MultiplexedConnection,
+    ) -> RedisResult<Vec<RedisError>> {
         let name = &self.ticket.name;
         let waiter = Ticket { token: Token { number: u64::MAX, ..self.ticket.token }, ..self.ticket.clone() };
         let claim = |ticket: &Ticket, waits| Claim {
@@ -237,10 +195,10 @@ impl Probe {
         pipeline.add_command(commands::renew(&renewal, By::Text, LASTS));
         pipeline.add_command(commands::acquire(&second, By::Text, LASTS));
         pipeline.add_command(commands::inspect(name, By::Text));
-        // Who looks at a lock goes without what it may not count.
+        // `inspect.lua` goes without a count that the user may not have.
         let [.., seen] = keys.all();
         pipeline.cmd("ZCOUNT").arg(seen).arg("-inf").arg("+inf");
-        // A hand-over hides what it fails by. Who comes first and finds the lock free goes the same way and hides nothing.
+        // A hand-over hides its errors. A first waiter that finds the lock free goes the same way and hides nothing.
         pipeline.cmd("DEL").arg(&**name);
         pipeline.add_command(commands::acquire(&second, By::Text, LASTS));
         pipeline.add_command(commands::release(&leaving(&self.ticket, None), By::Text, LASTS));
@@ -252,12 +210,12 @@ impl Probe {
                 pipeline.cmd("GET").arg(format!("{name}:{place}"));
             }
         }
-        let answers: Vec<RedisResult<Value>> = pipeline.ignore_errors().query_async(connection).await?;
+        let replies: Vec<RedisResult<Value>> = pipeline.ignore_errors().query_async(connection).await?;
         let mut errors = Vec::new();
-        for error in answers.into_iter().filter_map(Result::err) {
-            // The texts will do.
+        for error in replies.into_iter().filter_map(Result::err) {
+            // Calls by text will do.
             if script::takes_no_hash(&error) {
-                links.by_text.store(true, Ordering::Relaxed);
+                connections.by_text.store(true, Ordering::Relaxed);
             } else {
                 errors.push(error);
             }
@@ -266,26 +224,11 @@ impl Probe {
     }
 }
 
-/// Of several errors the one that says most.
-fn weight(class: Class) -> u8 {
-    match class {
-        Class::SetUp | Class::NotLetIn => 3,
-        Class::NotTheMaster => 2,
+/// How much a fault says: of several, the one that says most is told.
+fn weight(fault: Fault) -> u8 {
+    match fault {
+        Fault::Misconfigured | Fault::AccessDenied => 3,
+        Fault::NotMaster => 2,
         _ => 1,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn info_is_read_as_redis_and_valkey_give_it() {
-        let redis =
-            Server::of("# Server\r\nredis_version:6.0.16\r\nredis_mode:cluster\r\n# Replication\r\nrole:slave\r\n");
-        assert!(redis.is_too_old() && redis.may_be_a_node() && redis.role == "slave");
-        let valkey = Server::of("redis_version:7.2.4\r\nserver_name:valkey\r\nserver_mode:standalone\r\n");
-        assert!(!valkey.is_too_old() && !valkey.may_be_a_node() && !valkey.is_sentinel());
-        assert!(Server::of("").may_be_a_node() && !Server::of("").is_too_old(), "nothing is known");
     }
 }

@@ -1,4 +1,4 @@
-//! Why messages do not arrive, in words that say what is missing.
+//! Why notifications do not arrive, in words that say what is missing.
 
 use std::{error::Error, fmt, sync::Arc};
 
@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Unheard {
+pub(super) enum SubscriptionError {
     NotSubscribed,
     AtReplica,
     Elsewhere,
@@ -16,17 +16,17 @@ pub(super) enum Unheard {
     NoAnswer,
 }
 
-impl Unheard {
-    /// Says so of an error that is no passing one.
+impl SubscriptionError {
+    /// Puts the reason before an error that does not pass by itself.
     pub(super) fn because(self, error: StoreError) -> StoreError {
         match error.fate {
-            Fate::Refused => StoreError::new(error.fate, Because { what: self, source: Arc::clone(&error.cause) }),
+            Fate::Refused => StoreError::new(error.fate, Because { reason: self, source: Arc::clone(&error.cause) }),
             _ => error,
         }
     }
 }
 
-impl fmt::Display for Unheard {
+impl fmt::Display for SubscriptionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotSubscribed => "this Redis user may not SUBSCRIBE to the channels `dlock:*`",
@@ -40,24 +40,24 @@ impl fmt::Display for Unheard {
     }
 }
 
-impl Error for Unheard {}
+impl Error for SubscriptionError {}
 
-impl From<Unheard> for StoreError {
-    fn from(unheard: Unheard) -> Self {
-        Self::new(Fate::Unfit, unheard)
+impl From<SubscriptionError> for StoreError {
+    fn from(error: SubscriptionError) -> Self {
+        Self::new(Fate::Unfit, error)
     }
 }
 
 /// What is missing, and how the server said so.
 #[derive(Debug)]
 struct Because {
-    what: Unheard,
+    reason: SubscriptionError,
     source: Cause,
 }
 
 impl fmt::Display for Because {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.what.fmt(f)
+        self.reason.fmt(f)
     }
 }
 

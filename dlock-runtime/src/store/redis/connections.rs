@@ -1,0 +1,205 @@
+//! One connection for each tokio runtime that sends requests.
+//!
+//! A multiplexed connection is driven by a task, which lives in the runtime in which the connection was made. If that runtime
+//! ends, or merely is not inside `block_on` at the moment, every request on the connection hangs. So callers in different
+//! runtimes (tests, a blocking façade, the keeper's thread) do not share a connection.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use redis::{AsyncConnectionConfig, Client, RedisError, aio::MultiplexedConnection};
+use tokio::{
+    runtime::{Handle, Id},
+    sync::{Notify, oneshot},
+};
+
+use super::{
+    super::{Fate, StoreError},
+    classify,
+};
+
+/// The connections to one server.
+pub(super) struct Connections {
+    client: Client,
+    config: AsyncConnectionConfig,
+    /// Host, port and database, for errors.
+    address: Arc<str>,
+    /// Whether the server has replied properly before. If it refuses this client later, its set-up is being changed.
+    has_replied: AtomicBool,
+    /// Whether the server does not take scripts by their hash.
+    pub(super) by_text: AtomicBool,
+    by_runtime: Mutex<HashMap<Id, Arc<Connection>>>,
+    /// Notified when a connection is taken out of service.
+    retired: Arc<Notify>,
+}
+
+impl Connections {
+    pub(super) fn new(client: Client, address: Arc<str>) -> Self {
+        // Callers apply a timeout of their own, to connecting and the reply together.
+        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        Self {
+            client,
+            config,
+            address,
+            has_replied: AtomicBool::new(false),
+            by_text: AtomicBool::new(false),
+            by_runtime: Mutex::default(),
+            retired: Arc::default(),
+        }
+    }
+
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The server replied properly.
+    pub(super) fn note_reply(&self) {
+        if !self.has_replied.load(Ordering::Relaxed) {
+            self.has_replied.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// What an error reply to a request says about it.
+    pub(super) fn reply_error(&self, error: RedisError) -> StoreError {
+        let fate = classify::classify(&error).fate(self.has_replied.load(Ordering::Relaxed));
+        self.error(fate, error)
+    }
+
+    /// The error of a connection that could not be made.
+    pub(super) fn connect_error(&self, error: RedisError) -> StoreError {
+        let fate = classify::connect_error_class(classify::classify(&error), self.has_replied.load(Ordering::Relaxed));
+        self.error(fate, error)
+    }
+
+    fn error(&self, fate: Fate, error: RedisError) -> StoreError {
+        let error = classify::without_arguments(error);
+        StoreError::new(fate, At { address: Arc::clone(&self.address), error })
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The connection of the tokio runtime that this is called in.
+    ///
+    /// # Errors
+    /// Outside of a tokio runtime.
+    pub(super) fn here(&self) -> Result<Arc<Connection>, StoreError> {
+        let here = Handle::try_current().map_err(|error| StoreError::new(Fate::Refused, error))?;
+        let mut connections = lock(&self.by_runtime);
+        if let Some(connection) = connections.get(&here.id()) {
+            return Ok(Arc::clone(connection));
+        }
+        // The connections of runtimes that ended would pile up, as ids do not come again.
+        connections.retain(|_, connection| !connection.life.is_closed());
+        let (life, end) = oneshot::channel::<()>();
+        // This task ends with its runtime, or with the connection.
+        here.spawn(async move { _ = end.await });
+        let connection = Arc::new(Connection {
+            life,
+            current: Mutex::default(),
+            connecting: tokio::sync::Mutex::default(),
+            retired: Arc::clone(&self.retired),
+        });
+        connections.insert(here.id(), Arc::clone(&connection));
+        Ok(connection)
+    }
+
+    /// Connects `connection`, unless it is connected.
+    pub(super) async fn connect(&self, connection: &Connection) -> Result<InUse, StoreError> {
+        if let Some((generation, connection)) = connection.current() {
+            return Ok(InUse { generation, connection, fresh: false });
+        }
+        // One attempt at a time: a thousand callers must not open a thousand connections.
+        let _turn = connection.connecting.lock().await;
+        if let Some((generation, connection)) = connection.current() {
+            return Ok(InUse { generation, connection, fresh: true });
+        }
+        let fresh = self.fresh().await?;
+        let mut current = lock(&connection.current);
+        let generation = current.generation + 1;
+        *current = Current { generation, connection: Some(fresh.clone()) };
+        Ok(InUse { generation, connection: fresh, fresh: true })
+    }
+
+    /// A connection that belongs to no runtime, to wherever the address leads now.
+    pub(super) async fn fresh(&self) -> Result<MultiplexedConnection, StoreError> {
+        let connection = self.client.get_multiplexed_async_connection_with_config(&self.config).await;
+        connection.map_err(|error| self.connect_error(error))
+    }
+
+    /// Returns when some connection was taken out of service since the last time, which may be a sign of a failover.
+    pub(super) async fn retired(&self) {
+        self.retired.notified().await;
+    }
+}
+
+/// The connection of one tokio runtime. It is made when it is needed, and made anew when it breaks.
+pub(super) struct Connection {
+    retired: Arc<Notify>,
+    life: oneshot::Sender<()>,
+    current: Mutex<Current>,
+    connecting: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Current {
+    generation: u64,
+    connection: Option<MultiplexedConnection>,
+}
+
+/// A connection in use, and its generation.
+pub(super) struct InUse {
+    pub(super) generation: u64,
+    pub(super) connection: MultiplexedConnection,
+    /// Whether it was made after it was asked for. An older one may have been idle for so long that it is dead.
+    pub(super) fresh: bool,
+}
+
+/// An error, and which server gave it. The URL is not in it, as that may hold a password.
+#[derive(Debug)]
+struct At {
+    address: Arc<str>,
+    error: RedisError,
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.address, self.error)
+    }
+}
+
+impl std::error::Error for At {}
+
+impl Connection {
+    fn current(&self) -> Option<(u64, MultiplexedConnection)> {
+        let current = lock(&self.current);
+        Some((current.generation, current.connection.clone()?))
+    }
+
+    /// Takes the connection of that generation out of service, unless somebody has done so.
+    pub(super) fn retire(&self, generation: u64) {
+        let mut current = lock(&self.current);
+        if current.generation == generation && current.connection.take().is_some() {
+            drop(current);
+            self.retired.notify_one();
+        }
+    }
+
+    /// Has the next request made on a new connection; those under way stay where they are.
+    pub(super) fn replace(&self) {
+        // What comes out is dropped outside of the lock.
+        let _before = lock(&self.current).connection.take();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it holds one of these locks.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

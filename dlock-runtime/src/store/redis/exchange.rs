@@ -1,0 +1,144 @@
+//! One exchange with the server: a request and its reply, repeated once when the connection turns out to have been dead.
+//!
+//! A connection that was idle may be dead without a sign of it: a gateway forgot it, or the server closed it. So a request is
+//! sent again on a fresh connection if an older one breaks, or leads to a server that is not the master any more. A request on
+//! a connection that was made for it is not repeated.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use redis::{Cmd, RedisResult, Value, aio::MultiplexedConnection};
+
+use super::{
+    super::{Fate, Reply},
+    classify::{self, Fault},
+    connections::{Connection, Connections},
+    script::{self, By},
+};
+use crate::types::clock::Moment;
+
+/// A request to the server, and how its reply is read.
+pub(super) trait Exchange: Send + 'static {
+    type Output: Send;
+
+    /// Sends the request and reads the reply. `repeated` says that an earlier copy may have been carried out, or may be yet.
+    fn send(
+        &mut self,
+        connections: &Connections,
+        connection: MultiplexedConnection,
+        repeated: bool,
+    ) -> impl Future<Output = RedisResult<Self::Output>> + Send;
+
+    /// Whether it does no harm if an earlier copy is carried out late.
+    fn may_be_repeated(&self) -> bool {
+        true
+    }
+}
+
+/// Runs an exchange on the connection of the current tokio runtime. `reply_timeout` is how long the reply may take before the
+/// connection is to blame.
+///
+/// There is no timer in here: callers apply the timeout. The reply may be awaited in another runtime than the one it was asked
+/// in, whose timers panic once that runtime has ended.
+pub(super) fn run<E: Exchange>(
+    connections: &Arc<Connections>,
+    reply_timeout: Duration,
+    mut exchange: E,
+) -> Reply<E::Output> {
+    let connections = Arc::clone(connections);
+    let due = Moment::now().after(reply_timeout);
+    Box::pin(async move {
+        let mut watch = Watch { connection: connections.here()?, generation: 0, due: None };
+        let (mut retried, mut repeated) = (false, false);
+        loop {
+            let used = match connections.connect(&watch.connection).await {
+                Ok(used) => used,
+                // The copy on the connection that broke may have been carried out.
+                Err(error) if repeated => return Err(error.with(Fate::Unknown)),
+                Err(error) => return Err(error),
+            };
+            (watch.generation, watch.due) = (used.generation, Some(due));
+            let reply = exchange.send(&connections, used.connection, repeated).await;
+            watch.due = None;
+            let error = match reply {
+                Ok(reply) => {
+                    connections.note_reply();
+                    return Ok(reply);
+                }
+                Err(error) => error,
+            };
+            let fault = classify::classify(&error);
+            if fault.spoils_connection() {
+                watch.connection.retire(used.generation);
+                let harmless = fault != Fault::ConnectionBroken || exchange.may_be_repeated();
+                if !(used.fresh || retried) && harmless {
+                    retried = true;
+                    repeated |= fault == Fault::ConnectionBroken;
+                    continue;
+                }
+            }
+            let error = connections.reply_error(error);
+            let open = repeated && matches!(error.fate, Fate::NotYet | Fate::Unfit);
+            return Err(if open { error.with(Fate::Unknown) } else { error });
+        }
+    })
+}
+
+/// Takes a connection out of service when an exchange on it is given up after its reply was due: the next exchange makes a new
+/// one. Scripts may be sent again, so nothing is lost by that. An exchange that is given up earlier says nothing about the
+/// connection.
+struct Watch {
+    connection: Arc<Connection>,
+    generation: u64,
+    /// When the reply is due; `None` while there is nothing to wait for.
+    due: Option<Moment>,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if self.due.is_some_and(|due| due <= Moment::now()) {
+            self.connection.retire(self.generation);
+        }
+    }
+}
+
+/// A call of a script: by its hash if the server takes that, else by its text.
+pub(super) struct ScriptCall<C, S, T> {
+    pub(super) by_hash: Option<Cmd>,
+    /// Makes the Redis command.
+    pub(super) command: C,
+    /// Called before each copy is sent; its argument says whether an earlier copy may have been carried out.
+    pub(super) on_send: S,
+    /// Reads the reply; its second argument is the same.
+    pub(super) read: fn(Value, bool) -> RedisResult<T>,
+}
+
+impl<C, S, T> Exchange for ScriptCall<C, S, T>
+where
+    C: Fn(By) -> Cmd + Send + 'static,
+    S: FnMut(bool) + Send + 'static,
+    T: Send + 'static,
+{
+    type Output = T;
+
+    async fn send(
+        &mut self,
+        connections: &Connections,
+        mut connection: MultiplexedConnection,
+        repeated: bool,
+    ) -> RedisResult<T> {
+        (self.on_send)(repeated);
+        if let Some(command) = &self.by_hash {
+            match connection.send_packed_command(command).await.and_then(Value::extract_error) {
+                Err(error) if script::is_unknown_script(&error) => {}
+                Err(error) if script::takes_no_hash(&error) => connections.by_text.store(true, Ordering::Relaxed),
+                reply => return (self.read)(reply?, repeated),
+            }
+        }
+        let by_text = (self.command)(By::Text);
+        let reply = connection.send_packed_command(&by_text).await.and_then(Value::extract_error);
+        (self.read)(reply?, repeated)
+    }
+}

@@ -1,0 +1,75 @@
+//! What `INFO` says about a server, and what of it endangers locks.
+
+use crate::observe;
+
+/// The parts of `INFO` that matter here.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Server {
+    mode: String,
+    pub(super) version: String,
+    role: String,
+    policy: String,
+}
+
+impl Server {
+    pub(super) fn of(info: &str) -> Self {
+        let field = |name: &str| {
+            let value = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            value.unwrap_or_default().trim().to_owned()
+        };
+        let either = |name: &str, other: &str| Some(field(name)).filter(|it| !it.is_empty()).unwrap_or(field(other));
+        Self {
+            mode: either("redis_mode", "server_mode"),
+            version: field("redis_version"),
+            role: field("role"),
+            policy: field("maxmemory_policy"),
+        }
+    }
+
+    pub(super) fn is_sentinel(&self) -> bool {
+        self.mode == "sentinel"
+    }
+
+    /// Whether it may be a node of a cluster, which has some of the keys only.
+    pub(super) fn may_be_a_node(&self) -> bool {
+        !matches!(&*self.mode, "standalone" | "sentinel")
+    }
+
+    pub(super) fn is_too_old(&self) -> bool {
+        let mut parts = self.version.split('.').map_while(|part| part.parse::<u32>().ok());
+        parts.next().is_some_and(|major| (major, parts.next().unwrap_or(0)) < (6, 2))
+    }
+
+    /// Warns of settings that endanger locks.
+    pub(super) fn warn(&self) {
+        if !self.policy.is_empty() && self.policy != "noeviction" {
+            let policy = self.policy.clone();
+            observe::tell(move || {
+                tracing::warn!(
+                    policy,
+                    "this Redis may evict lock keys when its memory is full; use maxmemory-policy noeviction"
+                );
+            });
+        }
+        if self.role == "slave" {
+            observe::tell(|| {
+                tracing::warn!("this Redis is a replica, and loses its locks whenever it copies its master");
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn info_is_read_as_redis_and_valkey_give_it() {
+        let redis =
+            Server::of("# Server\r\nredis_version:6.0.16\r\nredis_mode:cluster\r\n# Replication\r\nrole:slave\r\n");
+        assert!(redis.is_too_old() && redis.may_be_a_node() && redis.role == "slave");
+        let valkey = Server::of("redis_version:7.2.4\r\nserver_name:valkey\r\nserver_mode:standalone\r\n");
+        assert!(!valkey.is_too_old() && !valkey.may_be_a_node() && !valkey.is_sentinel());
+        assert!(Server::of("").may_be_a_node() && !Server::of("").is_too_old(), "nothing is known");
+    }
+}

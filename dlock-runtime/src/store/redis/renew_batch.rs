@@ -1,0 +1,93 @@
+//! Renewals that are due together: many in one pipeline, each with a reply of its own.
+
+use std::sync::atomic::Ordering;
+
+use redis::{RedisError, RedisResult, Value, aio::MultiplexedConnection};
+
+use super::{
+    super::{Renewal, Renewed, StoreError},
+    classify,
+    commands::{self, RECORD_KEPT},
+    connections::Connections,
+    exchange::Exchange,
+    reply,
+    script::{self, By},
+};
+
+/// Renewals that are due together.
+pub(super) struct RenewBatch(pub(super) Vec<Renewal>);
+
+impl Exchange for RenewBatch {
+    type Output = Vec<Result<Renewed, StoreError>>;
+
+    async fn send(
+        &mut self,
+        connections: &Connections,
+        mut connection: MultiplexedConnection,
+        _: bool,
+    ) -> RedisResult<Self::Output> {
+        let all = self.0.iter().collect::<Vec<_>>();
+        let mut replies = renew(&mut connection, &all, connections, |_| By::Hash).await?;
+        // After a restart or `SCRIPT FLUSH` the server does not know the script. `SCRIPT LOAD` may be forbidden, but a script
+        // that was run by its text once is known as well. If that is not enough, as behind a proxy with several servers, each
+        // renewal is sent by its text.
+        for first_only in [true, false] {
+            let open = (0..replies.len())
+                .filter(|&at| replies[at].as_ref().is_err_and(wants_another_form))
+                .collect::<Vec<_>>();
+            if open.is_empty() {
+                break;
+            }
+            if open.iter().any(|&at| replies[at].as_ref().is_err_and(script::takes_no_hash)) {
+                connections.by_text.store(true, Ordering::Relaxed);
+            }
+            let again = open.iter().map(|&at| all[at]).collect::<Vec<_>>();
+            let by = |place| if first_only && place > 0 { By::Hash } else { By::Text };
+            let again = renew(&mut connection, &again, connections, by).await?;
+            for (at, reply) in open.into_iter().zip(again) {
+                replies[at] = reply;
+            }
+        }
+        // If one error says that this is the wrong connection, it is wrong for all of them.
+        if let Some(error) =
+            replies.iter().find_map(|reply| reply.as_ref().err().filter(|error| is_wrong_connection(error)))
+        {
+            return Err(error.clone());
+        }
+        Ok(replies
+            .into_iter()
+            .map(|reply| reply.and_then(reply::renew_reply).map_err(|error| connections.reply_error(error)))
+            .collect())
+    }
+
+    /// A copy that is carried out late would shorten a lease that was prolonged since.
+    fn may_be_repeated(&self) -> bool {
+        !self.0.iter().any(|renewal| renewal.shorten)
+    }
+}
+
+/// Whether the server wants the script in another form.
+fn wants_another_form(error: &RedisError) -> bool {
+    script::is_unknown_script(error) || script::takes_no_hash(error)
+}
+
+fn is_wrong_connection(error: &RedisError) -> bool {
+    classify::classify(error).spoils_connection()
+}
+
+/// Sends the renewals in one pipeline, each by hash or by text as `by` says of its place. If this server takes no hashes, all go
+/// by text.
+async fn renew(
+    connection: &mut MultiplexedConnection,
+    renewals: &[&Renewal],
+    connections: &Connections,
+    by: impl Fn(usize) -> By,
+) -> RedisResult<Vec<RedisResult<Value>>> {
+    let by_text = connections.by_text.load(Ordering::Relaxed);
+    let mut pipeline = redis::pipe();
+    for (place, renewal) in renewals.iter().enumerate() {
+        let by = if by_text { By::Text } else { by(place) };
+        pipeline.add_command(commands::renew(renewal, by, RECORD_KEPT));
+    }
+    pipeline.ignore_errors().query_async(connection).await
+}

@@ -1,0 +1,215 @@
+//! One subscription for each runtime, to a channel of its own. The scripts publish notifications there.
+//!
+//! A subscription can be dead without a sign of it, or lead to another server than the commands do: to a replica, or to a
+//! former master that closed no connection. So a heartbeat checks it from time to time. The heartbeat is published by the
+//! connection for commands, to a channel that this subscription alone listens to. If the server counts a receiver, the
+//! subscription is where commands go; if the heartbeat arrives, the subscription delivers. Safety does not depend on that: a
+//! grant that is published is true wherever it is received (`hand_over.lua`), and the scripts grant nothing to a process that
+//! is not subscribed at their server.
+
+mod heartbeat;
+mod subscription_error;
+
+use std::{
+    convert::Infallible,
+    future::poll_fn,
+    io,
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
+
+use futures_core::Stream;
+use redis::{Msg, aio::PubSubStream};
+use tokio::time::{sleep, timeout};
+
+use self::{heartbeat::Heartbeat, subscription_error::SubscriptionError};
+use super::{connections::Connections, exchange};
+use crate::{
+    protocol::token::{Identity, Ticket, Token},
+    store::{Notification, StoreError, Subscriber},
+};
+
+/// The interval of heartbeats.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);
+
+/// The shortest interval, however many signs of trouble there are.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The bounds of how long a reply may take. With a shorter timeout a busy machine looks like a dead one; with a longer one a
+/// dead subscription goes unnoticed for long.
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(500);
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Subscribes, and passes notifications on until the subscription is dead or at another server. Returns why it ended.
+pub(super) async fn subscribe(
+    connections: &Arc<Connections>,
+    identity: Identity,
+    subscriber: Arc<dyn Subscriber>,
+    reply_timeout: Duration,
+) -> StoreError {
+    let Err(error) =
+        follow(connections, identity, &*subscriber, reply_timeout.clamp(SHORTEST_TIMEOUT, LONGEST_TIMEOUT)).await;
+    error
+}
+
+async fn follow(
+    connections: &Arc<Connections>,
+    identity: Identity,
+    subscriber: &dyn Subscriber,
+    reply_timeout: Duration,
+) -> Result<Infallible, StoreError> {
+    let channel = format!("dlock:{identity}");
+    let own = own_channel(&channel);
+    let connection =
+        async { connections.client().get_async_pubsub().await.map_err(|error| connections.connect_error(error)) };
+    let connection = within(reply_timeout, connection).await?;
+    let (mut sink, stream) = connection.split();
+    let subscribed = async { sink.subscribe(&[&channel, &own]).await.map_err(|error| connections.reply_error(error)) };
+    within(reply_timeout, subscribed).await.map_err(|error| SubscriptionError::NotSubscribed.because(error))?;
+    let mut reader = Reader { connections, stream: pin!(stream), identity, own: &own, subscriber, received: 0 };
+    let (mut told, mut number) = (false, 0);
+    loop {
+        number += 1;
+        let heartbeat = Heartbeat { channel: channel.clone(), own: own.clone(), number };
+        let exchange = exchange::run(connections, reply_timeout, heartbeat.clone());
+        let reply = match reader.until(within(reply_timeout, exchange)).await? {
+            Ok(reply) if !reply.is_replica => reply,
+            // The connection for commands must be made anew, too.
+            unusable => {
+                connections.here()?.replace();
+                return Err(unusable.err().unwrap_or(SubscriptionError::AtReplica.into()));
+            }
+        };
+        if reply.is_here == Some(false) {
+            // If it is not known which of the two connections is at the master, both are made anew.
+            if !reply.is_master {
+                connections.here()?.replace();
+            }
+            return Err(SubscriptionError::Elsewhere.into());
+        }
+        if reply.is_published {
+            reader.until_heartbeat(number, reply_timeout).await?;
+        } else {
+            // A user who may not publish can check at least that the subscription is alive.
+            within(reply_timeout, async { sink.ping::<()>().await.map_err(|error| connections.reply_error(error)) })
+                .await?;
+        }
+        if !std::mem::replace(&mut told, true) {
+            subscriber.subscribed();
+        }
+        reader.until(sleep(SHORTEST_INTERVAL)).await?;
+        if reader.until(timeout(HEARTBEAT_INTERVAL - SHORTEST_INTERVAL, connections.retired())).await?.is_ok() {
+            reader.until(follow_commands(connections, &heartbeat, reply_timeout)).await?;
+        }
+    }
+}
+
+/// A channel that no other subscription listens to: an earlier one that is half dead would be counted in its place.
+fn own_channel(channel: &str) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    format!("{channel}:{}", COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// There may have been a failover. If the address now leads to another server than the connection for commands does, the
+/// connection is made anew, so that the next heartbeat tells; unless the address leads to a replica.
+async fn follow_commands(connections: &Arc<Connections>, heartbeat: &Heartbeat, reply_timeout: Duration) {
+    let look = async {
+        let connection = connections.fresh().await.ok()?;
+        heartbeat.publish(connection).await.ok()
+    };
+    let leads_to_replica = timeout(reply_timeout, look).await.ok().flatten().is_none_or(|reply| reply.is_replica);
+    if let (false, Ok(connection)) = (leads_to_replica, connections.here()) {
+        connection.replace();
+    }
+}
+
+/// Awaits a reply for at most `reply_timeout`: a server that swallows a request must not end the subscription for good.
+async fn within<T>(
+    reply_timeout: Duration,
+    reply: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    timeout(reply_timeout, reply).await.unwrap_or_else(|_| Err(SubscriptionError::NoAnswer.into()))
+}
+
+/// Reads messages, and passes notifications on.
+struct Reader<'a> {
+    connections: &'a Connections,
+    stream: Pin<&'a mut PubSubStream>,
+    identity: Identity,
+    /// The channel of the heartbeats.
+    own: &'a str,
+    subscriber: &'a dyn Subscriber,
+    /// The last heartbeat that arrived.
+    received: u64,
+}
+
+impl Reader<'_> {
+    /// Reads until `done` is.
+    async fn until<T>(&mut self, done: impl Future<Output = T>) -> Result<T, StoreError> {
+        let mut done = pin!(done);
+        poll_fn(|cx| {
+            while let Poll::Ready(message) = self.stream.as_mut().poll_next(cx) {
+                match message {
+                    Some(message) => self.take(&message),
+                    None => return Poll::Ready(Err(self.ended())),
+                }
+            }
+            done.as_mut().poll(cx).map(Ok)
+        })
+        .await
+    }
+
+    /// Reads until the heartbeat of that number arrives.
+    async fn until_heartbeat(&mut self, number: u64, reply_timeout: Duration) -> Result<(), StoreError> {
+        let mut end = pin!(sleep(reply_timeout));
+        poll_fn(|cx| {
+            while self.received < number {
+                match self.stream.as_mut().poll_next(cx) {
+                    Poll::Ready(Some(message)) => self.take(&message),
+                    Poll::Ready(None) => return Poll::Ready(Err(self.ended())),
+                    Poll::Pending => return end.as_mut().poll(cx).map(|()| Err(SubscriptionError::Dead.into())),
+                }
+            }
+            Poll::Ready(Ok(()))
+        })
+        .await
+    }
+
+    fn ended(&self) -> StoreError {
+        self.connections.reply_error(io::Error::from(io::ErrorKind::ConnectionReset).into())
+    }
+
+    fn take(&mut self, message: &Msg) {
+        if message.get_channel_name() == self.own {
+            self.received = self.received.max(heartbeat::read(message.get_payload_bytes()).unwrap_or(0));
+        } else if let Some(notification) = read(self.identity, message.get_payload_bytes()) {
+            self.subscriber.notify(notification);
+        }
+    }
+}
+
+/// Reads `granted token fence waiting since name`, `wanted token name` or `free token name`. Anybody may publish anything: a
+/// message of another form, or with the token of another runtime, is no notification.
+fn read(identity: Identity, payload: &[u8]) -> Option<Notification> {
+    let text = std::str::from_utf8(payload).ok()?;
+    let (word, rest) = text.split_once(' ')?;
+    let (token, rest) = rest.split_once(' ')?;
+    let number = Token::number_of(identity, token)?;
+    let ticket = |name: &str| Ticket { name: name.into(), token: Token { identity, number } };
+    match word {
+        "granted" => {
+            let mut parts = rest.splitn(4, ' ');
+            let mut number = || parts.next()?.parse().ok();
+            let (fence, waiting, since) = (number()?, number()?, number()?);
+            Some(Notification::Granted { ticket: ticket(parts.next()?), fence, waiting, since })
+        }
+        "wanted" => Some(Notification::Contended { ticket: ticket(rest) }),
+        "free" => Some(Notification::Free { ticket: ticket(rest) }),
+        _ => None,
+    }
+}
