@@ -47,7 +47,6 @@ pub(crate) const BLOCK: u32 = 8192;
 
 /// A request for one turn.
 pub(crate) struct Request {
-    pub(crate) core: Arc<Engine>,
     pub(crate) obligation: Obligation,
     pub(crate) key: LockKey,
     /// The key in the store.
@@ -77,12 +76,12 @@ pub(crate) async fn acquire(request: Request) -> Result<Hold, LockError> {
     let (hold, now) = match Opening::of(&place, &request.terms, None, now) {
         Some(opening) => (request.begin(place, opening, now), now),
         None => {
-            let (core, name) = (Arc::clone(&request.core), Arc::clone(&request.name));
+            let (host, name) = (Arc::clone(request.obligation.host()), Arc::clone(&request.name));
             // From here on it takes the store. Boxed, so that a turn on a lease that is there moves little about.
             match Box::pin(span.around(ask(place, request))).await {
                 Ok(hold) => (hold, Moment::now()),
                 Err(error) => {
-                    core.keeper.desk().observer.not_acquired(label, &name, &error);
+                    host.observer().not_acquired(label, &name, &error);
                     return Err(error);
                 }
             }
@@ -96,14 +95,14 @@ pub(crate) async fn acquire(request: Request) -> Result<Hold, LockError> {
 /// one asks for all.
 async fn enter(request: &Request) -> Result<(Place, Moment), LockError> {
     let Request { name, since, .. } = request;
-    let gates = &request.core.keeper.desk().gates;
+    let gates = &request.core().keeper.desk().gates;
     let until = match request.terms.wait {
         Wait::For(Duration::ZERO) => {
             return match gates.enter_first(name) {
                 Some(place) => Ok((place, *since)),
                 // It is this very process that holds the lock: there is nothing to ask.
                 None => match gates.held_here(name, *since) {
-                    Some(lease) => Err(request.busy(Some(request.core.holder_of(&lease)))),
+                    Some(lease) => Err(request.busy(Some(request.core().holder_of(&lease)))),
                     None => Ok((gates.aside(name), *since)),
                 },
             };
@@ -126,12 +125,16 @@ async fn enter(request: &Request) -> Result<(Place, Moment), LockError> {
 impl Request {
     /// A hold from the first moment on: whoever drops it, wherever it got to, releases the lock.
     fn begin(self, place: Place, opening: Opening, now: Moment) -> Hold {
-        let Self { core, obligation, key, purpose, terms, .. } = self;
-        Hold::of(Turn::begin(place, opening, Taker { host: obligation, key, purpose, terms }, now), core)
+        let Self { obligation, key, purpose, terms, .. } = self;
+        Hold::of(Turn::begin(place, opening, Taker { host: obligation, key, purpose, terms }, now))
     }
 
     fn observer(&self) -> &Observer {
-        &self.core.keeper.desk().observer
+        self.obligation.observer()
+    }
+
+    fn core(&self) -> &Engine {
+        Engine::of(&**self.obligation.host())
     }
 
     fn busy(&self, holder: Option<Holder>) -> LockError {
@@ -141,24 +144,24 @@ impl Request {
     /// Its time in line is over.
     fn is_over(&self, over: Over) -> LockError {
         match over {
-            Over::HeldHere(lease) => self.busy(Some(self.core.holder_of(&lease))),
+            Over::HeldHere(lease) => self.busy(Some(self.core().holder_of(&lease))),
             Over::Known(Verdict::Busy(holder)) => self.busy(Some(holder)),
             Over::Known(Verdict::Failed(error)) => error.about(&self.key),
             Over::Ask | Over::Unknown => {
                 let waited = Moment::now().since(self.since);
-                StoreError::timed_out(self.core.keeper.desk().store.place(), waited).about(&self.key)
+                StoreError::timed_out(self.core().keeper.desk().store.place(), waited).about(&self.key)
             }
         }
     }
 }
 
 async fn ask(place: Place, request: Request) -> Result<Hold, LockError> {
-    let core = Arc::clone(&request.core);
+    let host = Arc::clone(request.obligation.host());
     let asking = move || async move {
         let mut patience = Patience::new(request.terms.wait, Moment::now().since(request.since));
         Head { request, fresh: None }.run(place, &mut patience).await
     };
-    executor::run(&core.keeper, asking).await?
+    executor::run(&Engine::of(&*host).keeper, asking).await?
 }
 
 /// A request whose turn it is to act for its process.
@@ -180,7 +183,7 @@ impl Head {
         let mut known: Option<Verdict> = None;
         let mut heard = Self::heard(&place);
         loop {
-            self.request.core.ensure_open()?;
+            self.request.core().ensure_open()?;
             let now = Moment::now();
             if let Some(opening) = Opening::of(&place, &self.request.terms, self.fresh, now) {
                 return Ok(self.request.begin(place, opening, now));
@@ -249,7 +252,7 @@ impl Head {
             return Ok(());
         }
         let more =
-            || More { fences: BLOCK, who: self.request.core.who(self.request.purpose, self.request.key.label()) };
+            || More { fences: BLOCK, who: self.request.core().who(self.request.purpose, self.request.key.label()) };
         let renewal = Renewal {
             ticket: lease.ticket.clone(),
             ttl: self.request.terms.ttl,
@@ -350,10 +353,10 @@ impl Head {
     fn new_ask(&self, place: &Place, waits: bool) -> Ask {
         let label = self.request.key.label();
         let claim = Claim {
-            ticket: self.request.core.next_ticket(&self.request.name),
+            ticket: self.request.core().next_ticket(&self.request.name),
             ttl: self.request.terms.ttl,
             fences: if place.has_followers() { BLOCK } else { 1 },
-            who: self.request.core.who(self.request.purpose, label),
+            who: self.request.core().who(self.request.purpose, label),
             waits,
             sent: AtomicBool::new(false),
             doubled: AtomicBool::new(false),
@@ -426,7 +429,7 @@ impl Head {
     }
 
     fn desk(&self) -> &Arc<Desk> {
-        self.request.core.keeper.desk()
+        self.request.core().keeper.desk()
     }
 }
 

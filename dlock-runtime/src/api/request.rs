@@ -7,10 +7,7 @@ use crate::{
     api::guard::Guard,
     keeper::{core::Engine, hold::Hold},
     key::LockKey,
-    local::{
-        reentry,
-        turn::{Host, Obligation},
-    },
+    local::{reentry, turn::Obligation},
     types::{
         clock::Moment,
         error::LockError,
@@ -136,14 +133,14 @@ impl LockRequest {
                 return Err(LockError::WouldDeadlock { key });
             }
             if turn.join() {
-                let hold = Hold::of(turn, engine);
+                let hold = Hold::of(turn);
                 hold.join().await?;
                 return Ok(Guard::of(hold));
             }
         }
-        let host: Arc<dyn Host> = Arc::clone(&engine) as _;
-        let (obligation, since) = (Obligation::of(host), Moment::now());
-        acquire::acquire(Request { core: engine, obligation, key, name, terms, purpose, since }).await.map(Guard::of)
+        // What is moved here is the only count of the runtime that a turn takes.
+        let (obligation, since) = (Obligation::of(engine), Moment::now());
+        acquire::acquire(Request { obligation, key, name, terms, purpose, since }).await.map(Guard::of)
     }
 
     /// Takes the lock if nobody else holds it, and does not wait. `None` means that somebody else holds it.

@@ -1,6 +1,7 @@
 //! What the parts of a runtime share: the keeper, the namespace, the defaults, and who it is.
 
 use std::{
+    any::Any,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -35,6 +36,14 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
+    /// The runtime that is the host of a turn. Turns stand floors below, and know it as their host alone; to keep it beside
+    /// that would cost each turn two more counts on one word that all tasks share.
+    pub(crate) fn of(host: &dyn Host) -> &Self {
+        let host: &dyn Any = host;
+        let Some(engine) = host.downcast_ref() else { unreachable!("a runtime is the host of all its turns") };
+        engine
+    }
+
     /// A ticket for the lock `name` that nobody else has or will have.
     pub(crate) fn next_ticket(&self, name: &Arc<str>) -> Ticket {
         let number = self.tokens.fetch_add(1, Ordering::Relaxed);

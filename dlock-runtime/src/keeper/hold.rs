@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::{
-    keeper::{core::Engine, executor, renewal},
+    keeper::{core::Engine, executor, renewal, state::Desk},
     local::{queue::Left, turn::Turn},
     types::{
         clock::Moment,
@@ -16,12 +16,11 @@ use crate::{
 pub(crate) struct Hold {
     /// `None` once it was given back.
     turn: Option<Arc<Turn>>,
-    core: Arc<Engine>,
 }
 
 impl Hold {
-    pub(crate) fn of(turn: Arc<Turn>, core: Arc<Engine>) -> Self {
-        Self { turn: Some(turn), core }
+    pub(crate) fn of(turn: Arc<Turn>) -> Self {
+        Self { turn: Some(turn) }
     }
 
     pub(crate) fn turn(&self) -> &Arc<Turn> {
@@ -34,9 +33,10 @@ impl Hold {
     /// # Errors
     /// If it is lost, or the store did not answer.
     pub(crate) async fn renew(&self) -> Result<(), LockError> {
-        let (turn, desk) = (Arc::clone(self.turn()), Arc::clone(self.core.keeper.desk()));
+        let (turn, keeper) = (Arc::clone(self.turn()), &Engine::of(self.turn().host()).keeper);
+        let desk = Arc::clone(keeper.desk());
         let renewing = move || async move { renewal::renew_now(&desk, &turn, desk.command_timeout).await };
-        executor::run(&self.core.keeper, renewing).await?
+        executor::run(keeper, renewing).await?
     }
 
     /// Sees to it that a hold that was joined does not end soon: where little is left and the keeper renews it, it is asked
@@ -50,13 +50,14 @@ impl Hold {
         if turn.has_enough_left(now) {
             return Ok(());
         }
-        let desk = Arc::clone(self.core.keeper.desk());
+        let keeper = &Engine::of(turn.host()).keeper;
+        let desk = Arc::clone(keeper.desk());
         // It is asked twice at most, and half of what is left stays for what is done under it.
         let patience = desk.command_timeout.min(turn.deadline().since(now) / 4);
         let turn = Arc::clone(turn);
         if turn.is_renewed() {
             if turn.can_gain() && turn.hurry() {
-                self.core.keeper.desk().detach(async move {
+                keeper.desk().detach(async move {
                     _ = renewal::renew_now(&desk, &turn, patience).await;
                     turn.calm();
                 });
@@ -65,7 +66,7 @@ impl Hold {
         }
         // Nobody else renews it. While it is held, a store that does not answer is no reason to fail.
         let renewing = move || async move { renewal::renew_now(&desk, &turn, patience).await };
-        _ = executor::run(&self.core.keeper, renewing).await?;
+        _ = executor::run(&Engine::of(self.turn().host()).keeper, renewing).await?;
         self.turn().ensure_held()
     }
 
@@ -81,12 +82,13 @@ impl Hold {
         if !turn.leave() {
             return held;
         }
-        let desk = self.core.keeper.desk();
-        match finish(&self.core, &turn, now) {
+        let keeper = &Engine::of(turn.host()).keeper;
+        let desk = keeper.desk();
+        match finish(desk, &turn, now) {
             None => held,
             Some(Left::Lease(lease)) if desk.confirms => {
                 let unsettled = desk.begin_to_give_back(lease);
-                match executor::run(&self.core.keeper, || unsettled.settle_now()).await? {
+                match executor::run(keeper, || unsettled.settle_now()).await? {
                     Ok(false) if held.is_ok() => {
                         turn.lose(LostReason::Gone);
                         Err(turn.loss())
@@ -114,20 +116,21 @@ impl Drop for Hold {
     fn drop(&mut self) {
         let Some(turn) = self.turn.take() else { return };
         let now = Moment::now();
-        if turn.leave()
-            && let Some(left) = finish(&self.core, &turn, now)
-        {
+        if !turn.leave() {
+            return;
+        }
+        let desk = Engine::of(turn.host()).keeper.desk();
+        if let Some(left) = finish(desk, &turn, now) {
             turn.released(now);
-            self.core.keeper.desk().give_back(left);
+            desk.give_back(left);
         }
     }
 }
 
 /// Ends the turn. Returns what is left to the store, if no other task goes on with it.
-fn finish(core: &Engine, turn: &Turn, now: Moment) -> Option<Left> {
+fn finish(desk: &Desk, turn: &Turn, now: Moment) -> Option<Left> {
     let place = turn.end(now)?;
     let left = place.pass(now);
-    let desk = core.keeper.desk();
     if left.is_none() {
         // Others of this process go on with the lease, or it is parked.
         turn.released(now);

@@ -109,13 +109,16 @@ pub(crate) async fn renew(desk: &Arc<Desk>, mut batch: Vec<Work>) {
     let patience = desk.command_timeout.min((shortest / 3).max(Duration::from_millis(20)));
     let answers = ask(desk, renewals, patience).await.unwrap_or_else(|error| vec![Err(error); batch.len()]);
 
+    let mut renewed = Counts::default();
     for ((Work { turn, shorten }, grant), answer) in batch.iter().zip(grants).zip(answers) {
         let lease = &turn.lease;
         if *shorten && !answer.as_ref().is_err_and(|error| error.fate == Fate::Unknown) {
             lease.is_shortened();
         }
         let unheard = answer.is_err();
-        apply(turn, grant, answer);
+        if apply(turn, grant, answer) {
+            renewed.add(turn.key.label());
+        }
         let now = Moment::now();
         // What was not answered properly is asked for again soon, and ever sooner towards the end; after a yes, in due
         // time. By then it may be another's turn.
@@ -126,6 +129,20 @@ pub(crate) async fn renew(desk: &Arc<Desk>, mut batch: Vec<Work>) {
         desk.ledger.enter(lease, due);
     }
     unfinished.leases.clear();
+    desk.observer.count_renewals(renewed.0);
+}
+
+/// How many were renewed, by template. A batch has few of them.
+#[derive(Default)]
+struct Counts(Vec<(&'static str, u64)>);
+
+impl Counts {
+    fn add(&mut self, label: &'static str) {
+        match self.0.iter_mut().find(|(known, _)| *known == label) {
+            Some((_, count)) => *count += 1,
+            None => self.0.push((label, 1)),
+        }
+    }
 }
 
 /// The leases of a batch that was taken out of the ledger. If its renewal panics, they go back there.
@@ -183,19 +200,22 @@ pub(crate) async fn renew_now(desk: &Desk, turn: &Turn, patience: Duration) -> R
         .map_err(|error| error.about(&turn.key))?;
     let Some(answer) = answers.pop() else { return turn.ensure_held() };
     let failure = answer.as_ref().err().cloned();
-    apply(turn, Grant { asked, ttl }, answer);
+    if apply(turn, Grant { asked, ttl }, answer) {
+        desk.observer.count_renewals(vec![(turn.key.label(), 1)]);
+    }
     // If it is lost, others of this process need not wait for its end.
     desk.ledger.enter(&turn.lease, turn.due(Moment::now()));
     turn.ensure_held()?;
     failure.map_or(Ok(()), |error| Err(error.about(&turn.key)))
 }
 
-/// What an answer means for the turn and its lease.
-pub(crate) fn apply(turn: &Turn, grant: Grant, answer: Result<Renewed, StoreError>) {
+/// What an answer means for the turn and its lease. True if it was renewed.
+fn apply(turn: &Turn, grant: Grant, answer: Result<Renewed, StoreError>) -> bool {
     match answer {
         Ok(Renewed::Yes | Renewed::With(_)) => {
             turn.extend(grant);
             turn.observer().renewed(&turn.hold());
+            return true;
         }
         Ok(Renewed::No) => turn.lease.lose(LostReason::Gone),
         // Only a definite "no" ends it before its deadline. Whatever else is wrong may be right again by then.
@@ -206,4 +226,5 @@ pub(crate) fn apply(turn: &Turn, grant: Grant, answer: Result<Renewed, StoreErro
             }
         }
     }
+    false
 }

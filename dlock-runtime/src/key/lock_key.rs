@@ -6,14 +6,10 @@ use std::{
     sync::Arc,
 };
 
-use crate::key::template;
+use crate::key::template::{self, Problem};
 
 /// The label of a key that was made by hand from a plain string, which may hold anything.
 const BY_HAND: &str = "(by hand)";
-
-/// One lock for every call, which nobody means.
-const NO_TEMPLATE: &str = "it holds a placeholder, and only a string literal is a template: write the literal itself after `key =`, \
-     or fill it by `LockKey::from_template`; if its brackets are meant, make the key by `LockKey::from`";
 
 /// The name of a lock, without the namespace of the runtime that takes it.
 ///
@@ -33,7 +29,7 @@ const NO_TEMPLATE: &str = "it holds a placeholder, and only a string literal is 
 pub struct LockKey {
     text: Arc<str>,
     label: &'static str,
-    problem: Option<&'static str>,
+    problem: Option<Problem>,
 }
 
 impl LockKey {
@@ -66,7 +62,7 @@ impl LockKey {
     /// A key that was computed by an expression; `label` stands for it in metrics and spans. `as_it_is` says that its text
     /// cannot be a template by mistake.
     pub(crate) fn labelled(label: &'static str, text: String, as_it_is: bool) -> Self {
-        let problem = (!as_it_is && template::has_placeholder(&text)).then_some(NO_TEMPLATE);
+        let problem = (!as_it_is && template::has_placeholder(&text)).then_some(Problem::NoTemplate);
         Self { text: text.into(), label, problem }
     }
 
@@ -90,7 +86,7 @@ impl LockKey {
 
     /// What is wrong with how it was made.
     pub(crate) fn problem(&self) -> Option<&'static str> {
-        self.problem
+        self.problem.map(Problem::text)
     }
 }
 

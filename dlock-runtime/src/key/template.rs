@@ -10,29 +10,53 @@ use crate::key::grammar::{self, Flaw, Part, is_kept};
 /// What an empty value looks like. It cannot come from encoding, which puts two hex digits behind every `%`.
 const EMPTY: &str = "%empty";
 
+/// Why a key is not fit for use, before anybody looks at its text. In one byte, as keys are kept by the hundred thousand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Problem {
+    Unopened,
+    Unclosed,
+    TooFewValues,
+    TooManyValues,
+    ValueFailed,
+    /// One lock for every call, which nobody means.
+    NoTemplate,
+}
+
+impl Problem {
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Unopened => "its template has a `>` that closes nothing; write `>>` for a literal one",
+            Self::Unclosed => "its template has a `<` without a `>`; write `<<` for a literal one",
+            Self::TooFewValues => "its template has more placeholders than there are values",
+            Self::TooManyValues => "its template has fewer placeholders than there are values",
+            Self::ValueFailed => "one of its values failed to format itself",
+            Self::NoTemplate => {
+                "it holds a placeholder, and only a string literal is a template: write the literal itself after `key =`, \
+                 or fill it by `LockKey::from_template`; if its brackets are meant, make the key by `LockKey::from`"
+            }
+        }
+    }
+}
+
 /// Appends `template` with its placeholders filled.
 ///
 /// # Errors
 /// What is wrong with the template, or with a value.
-pub(crate) fn fill<V: Display + ?Sized>(text: &mut String, template: &str, values: &[&V]) -> Result<(), &'static str> {
+pub(crate) fn fill<V: Display + ?Sized>(text: &mut String, template: &str, values: &[&V]) -> Result<(), Problem> {
     let mut values = values.iter();
     for part in grammar::parts(template) {
         match part {
             Ok(Part::Text(literal)) => text.push_str(literal),
             Ok(Part::Placeholder(_)) => {
-                encode(text, *values.next().ok_or("its template has more placeholders than there are values")?)?;
+                encode(text, *values.next().ok_or(Problem::TooFewValues)?)?;
             }
-            Err(Flaw::Unopened) => {
-                return Err("its template has a `>` that closes nothing; write `>>` for a literal one");
-            }
-            Err(Flaw::Unclosed(_)) => {
-                return Err("its template has a `<` without a `>`; write `<<` for a literal one");
-            }
+            Err(Flaw::Unopened) => return Err(Problem::Unopened),
+            Err(Flaw::Unclosed(_)) => return Err(Problem::Unclosed),
         }
     }
     match values.next() {
         None => Ok(()),
-        Some(_) => Err("its template has fewer placeholders than there are values"),
+        Some(_) => Err(Problem::TooManyValues),
     }
 }
 
@@ -45,9 +69,9 @@ pub(crate) fn has_placeholder(text: &str) -> bool {
     text.split('<').skip(1).any(|rest| rest.split_once('>').is_some_and(|(inside, _)| is_path(inside)))
 }
 
-fn encode<V: Display + ?Sized>(text: &mut String, value: &V) -> Result<(), &'static str> {
+fn encode<V: Display + ?Sized>(text: &mut String, value: &V) -> Result<(), Problem> {
     let before = text.len();
-    write!(Encoder(text), "{value}").map_err(|_| "one of its values failed to format itself")?;
+    write!(Encoder(text), "{value}").map_err(|_| Problem::ValueFailed)?;
     if text.len() == before {
         text.push_str(EMPTY);
     }

@@ -10,16 +10,22 @@ use std::{
 use crate::observe;
 
 /// Runs code of a user. A panic ends here and is reported; then there is no output.
+#[inline]
 pub(crate) fn caught<T>(theirs: impl FnOnce() -> T) -> Option<T> {
     // What is ours in there is coherent at any moment: it is shared, and other threads look at it all the time.
     match catch_unwind(AssertUnwindSafe(theirs)) {
         Ok(output) => Some(output),
         Err(payload) => {
-            observe::panicked(words(&*payload).to_owned());
-            discard(payload);
+            report(payload);
             None
         }
     }
+}
+
+#[cold]
+fn report(payload: Box<dyn Any + Send>) {
+    observe::panicked(words(&*payload).to_owned());
+    discard(payload);
 }
 
 /// What a panic said.

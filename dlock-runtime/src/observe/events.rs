@@ -8,7 +8,7 @@ use std::{
 };
 
 use metrics::{counter, histogram};
-use tracing::{Level, debug, debug_span, error, info, trace, warn};
+use tracing::{Level, debug, debug_span, error, info, level_filters::LevelFilter, trace, warn};
 
 use super::{
     BUSY, FAILED, KEEPER_RELEASES, LONG_HOLDS, LOST, Observer, RELEASES_FAILED, RENEWALS, RENEWALS_FAILED,
@@ -123,12 +123,24 @@ impl Observer {
         });
     }
 
+    /// A lease was renewed for `hold`. What is counted for many at once goes to [`count_renewals`](Self::count_renewals).
     pub(crate) fn renewed(&self, hold: &Hold<'_>) {
-        let (lock, key, fence) = (hold.lock, self.key(Level::TRACE, hold.name), hold.fence);
-        tell(move || {
-            counter!(RENEWALS, "lock" => lock).increment(1);
-            trace!(lock, key = key.text(), fence, "renewed");
-        });
+        // The keeper renews them by the thousand: nothing is made for nobody.
+        if LevelFilter::current() >= Level::TRACE {
+            let (lock, key, fence) = (hold.lock, self.key(Level::TRACE, hold.name), hold.fence);
+            tell(move || trace!(lock, key = key.text(), fence, "renewed"));
+        }
+    }
+
+    /// So many leases were renewed, by template.
+    pub(crate) fn count_renewals(&self, counts: Vec<(&'static str, u64)>) {
+        if !counts.is_empty() {
+            tell(move || {
+                for (lock, count) in counts {
+                    counter!(RENEWALS, "lock" => lock).increment(count);
+                }
+            });
+        }
     }
 
     /// It is tried again. An outage is told of as a whole; what concerns this lock alone is told when it happens to it the
@@ -166,7 +178,11 @@ impl Observer {
     }
 
     /// The end of a hold that was not lost.
+    #[inline]
     pub(crate) fn released(&self, hold: &Hold<'_>, held: Duration) {
+        if LevelFilter::current() < Level::DEBUG {
+            return;
+        }
         let (lock, key, fence) = (hold.lock, self.key(Level::DEBUG, hold.name), hold.fence);
         tell(move || debug!(lock, key = key.text(), fence, ?held, "released"));
     }

@@ -2,7 +2,7 @@
 //! which may block for a second or panic, and the keeper's thread renews all locks.
 
 use std::{
-    cell::OnceCell,
+    cell::{Cell, OnceCell},
     io,
     sync::{
         Arc,
@@ -24,6 +24,8 @@ type Event = Box<dyn FnOnce() + Send>;
 thread_local! {
     /// The reporter of this thread, if it is a keeper's.
     static REPORTER: OnceCell<Reporter> = const { OnceCell::new() };
+    /// Whether there is one. Other threads ask for each turn, and this is nothing but a look.
+    static IS_KEEPER: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The way to the thread on which the events of one keeper are told. That ends with the keeper's.
@@ -61,6 +63,7 @@ impl Reporter {
     /// What the current thread tells is told by this reporter from now on.
     pub(crate) fn install_here(self) {
         REPORTER.with(|reporter| _ = reporter.set(self));
+        IS_KEEPER.set(true);
     }
 
     fn send(&self, event: Event) {
@@ -73,7 +76,16 @@ impl Reporter {
 }
 
 /// Tells something: here, or by the reporter if this is a keeper's thread.
+#[inline]
 pub(crate) fn tell(event: impl FnOnce() + Send + 'static) {
+    if IS_KEEPER.get() {
+        tell_elsewhere(event);
+    } else {
+        caught(event);
+    }
+}
+
+fn tell_elsewhere(event: impl FnOnce() + Send + 'static) {
     let mut event = Some(event);
     // A thread that is about to end has no reporter any more.
     _ = REPORTER.try_with(|reporter| {

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use tracing::{Span, span::Entered};
+use tracing::{Level, Span, level_filters::LevelFilter, span::Entered};
 
 use crate::observe::caught::caught;
 
@@ -14,12 +14,20 @@ use crate::observe::caught::caught;
 pub(crate) struct Scope(Span);
 
 impl Scope {
+    /// For a span of the level `debug`.
+    #[inline]
     pub(super) fn new(span: impl FnOnce() -> Span) -> Self {
+        if LevelFilter::current() < Level::DEBUG {
+            return Self(Span::none());
+        }
         Self(caught(span).unwrap_or_else(Span::none))
     }
 
     /// Does a step in the span.
     pub(crate) fn within<T>(&self, step: impl FnOnce() -> T) -> T {
+        if self.0.is_disabled() {
+            return step();
+        }
         let _inside = Inside(caught(|| self.0.enter()));
         step()
     }
@@ -32,8 +40,11 @@ impl Scope {
 
 impl Drop for Scope {
     fn drop(&mut self) {
-        let span = mem::replace(&mut self.0, Span::none());
-        caught(|| drop(span));
+        // Most of the time nobody listens, and there is nothing to drop.
+        if !self.0.is_disabled() {
+            let span = mem::replace(&mut self.0, Span::none());
+            caught(|| drop(span));
+        }
     }
 }
 

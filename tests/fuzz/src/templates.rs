@@ -106,7 +106,7 @@ fn key(template: &str, values: &[String]) -> String {
     let values: Vec<&dyn Display> = values.iter().map(|value| value as &dyn Display).collect();
     let mut text = String::new();
     if let Err(problem) = fill(&mut text, template, &values) {
-        panic!("the runtime cannot fill {template:?}: {problem}");
+        panic!("the runtime cannot fill {template:?}: {}", problem.text());
     }
     text
 }

@@ -7,8 +7,8 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -43,15 +43,19 @@ pub(crate) struct Lease {
     deadline: AtomicU64,
     /// When the last yes was asked for.
     renewed: AtomicU64,
-    lost: OnceLock<LostReason>,
-    /// How long the request took that got it; zero if it was handed over.
-    round_trip: Span,
     tenure: Mutex<Tenure>,
     /// Where it stands in the keeper's ledger, whose lock guards it.
     due: AtomicU64,
+    /// How long the request took that got it, in milliseconds; zero if it was handed over.
+    round_trip_ms: u32,
+    /// Why it was lost, as its place in [`LOSSES`] from one on; zero as long as it was not.
+    lost: AtomicU8,
     /// The keeper reads it to leave a lease alone that was given back.
     closed: AtomicBool,
 }
+
+/// Why a lease can be lost. Its turns have reasons of their own besides.
+const LOSSES: [LostReason; 3] = [LostReason::Expired, LostReason::Gone, LostReason::Refused];
 
 /// How the lease is used.
 #[derive(Debug)]
@@ -145,10 +149,10 @@ impl Lease {
             doubt,
             deadline: AtomicU64::new(grant.deadline().to_bits()),
             renewed: AtomicU64::new(grant.asked.to_bits()),
-            lost: OnceLock::new(),
-            round_trip: Duration::ZERO.into(),
             tenure: Mutex::new(tenure),
             due: AtomicU64::new(Moment::NEVER.to_bits()),
+            round_trip_ms: 0,
+            lost: AtomicU8::new(0),
             closed: AtomicBool::new(false),
         }
     }
@@ -169,21 +173,20 @@ impl Lease {
 
     /// The request that got it was answered after `round_trip`.
     pub(crate) fn answered_after(self, round_trip: Duration) -> Self {
-        Self { round_trip: round_trip.into(), ..self }
+        Self { round_trip_ms: millis(round_trip), ..self }
     }
 
     /// Why a turn of `ttl` that is renewed ran out of time: a renewal has two thirds of that.
     pub(crate) fn why_expired(&self, ttl: Duration) -> LostReason {
-        let round_trip = self.round_trip.get();
-        if round_trip <= ttl / 3 * 2 {
+        if Duration::from_millis(self.round_trip_ms.into()) <= ttl / 3 * 2 {
             return LostReason::Expired;
         }
-        let millis = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
-        LostReason::TooSlow { round_trip_ms: millis(round_trip), ttl_ms: millis(ttl) }
+        LostReason::TooSlow { round_trip_ms: self.round_trip_ms, ttl_ms: millis(ttl) }
     }
 
     pub(crate) fn lost_because(&self) -> Option<LostReason> {
-        self.lost.get().copied()
+        let place = usize::from(self.lost.load(Ordering::Acquire)).checked_sub(1)?;
+        LOSSES.get(place).copied()
     }
 
     /// The store says that it is over. The turn that is under way is told.
@@ -191,7 +194,9 @@ impl Lease {
         if self.is_closed() {
             return;
         }
-        _ = self.lost.set(reason);
+        let place = LOSSES.iter().position(|loss| *loss == reason).unwrap_or(0);
+        // The first reason stays.
+        _ = self.lost.compare_exchange(0, place as u8 + 1, Ordering::AcqRel, Ordering::Acquire);
         self.deadline.store(Moment::START.to_bits(), Ordering::Release);
         if let Some(turn) = self.turn() {
             turn.lose(reason);
@@ -352,6 +357,10 @@ impl Lease {
         // Nothing panics while it holds this lock.
         self.tenure.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn millis(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -63,7 +63,15 @@ pub(super) struct SentAway {
 }
 
 impl SentAway {
+    #[inline]
     pub(super) fn tell(self) {
+        if !self.told.is_empty() || !self.gone.is_empty() {
+            self.tell_all();
+        }
+    }
+
+    #[cold]
+    fn tell_all(self) {
         for (waiter, over) in self.told {
             caught(|| drop(waiter.turn.send(Pass::Over(over))));
         }

@@ -17,6 +17,9 @@ use crate::types::clock::Moment;
 /// With fewer than these there is nothing to sweep up.
 const FEW: usize = 32;
 
+/// With fewer deadlines than these it does not matter whose they are: a busy line would sweep them up all the time.
+const FEW_DEADLINES: usize = 1024;
+
 /// A task in line.
 pub(super) struct Waiter {
     pub(super) turn: oneshot::Sender<Pass>,
@@ -72,7 +75,7 @@ impl Queue {
 
     /// Takes in the last one. Those who went away are put into `gone`.
     pub(super) fn push(&mut self, waiter: Waiter, gone: &mut Vec<Waiter>) {
-        if self.slots.len() >= self.sweep_at || self.deadlines.len() >= 2 * self.slots.len() + FEW {
+        if self.slots.len() >= self.sweep_at || self.deadlines.len() >= 4 * self.slots.len() + FEW_DEADLINES {
             self.sweep(gone);
         }
         if waiter.until < Moment::NEVER {

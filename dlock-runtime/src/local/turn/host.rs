@@ -1,11 +1,11 @@
 //! What a turn needs of the runtime that it belongs to. The runtime stands floors above, so that it comes as a trait.
 
-use std::{ops::Deref, sync::Arc};
+use std::{any::Any, ops::Deref, sync::Arc};
 
 use crate::{local::lease::Lease, observe::Observer, types::clock::Moment};
 
-/// The runtime of a turn.
-pub(crate) trait Host: Send + Sync {
+/// The runtime of a turn. The floor that it stands on knows it again as what it is.
+pub(crate) trait Host: Any + Send + Sync {
     fn observer(&self) -> &Observer;
 
     /// The keeper must look at `lease` by `due`.
@@ -20,6 +20,10 @@ pub(crate) trait Host: Send + Sync {
 pub(crate) struct Obligation(Arc<dyn Host>);
 
 impl Obligation {
+    pub(crate) fn host(&self) -> &Arc<dyn Host> {
+        &self.0
+    }
+
     pub(crate) fn of(host: Arc<dyn Host>) -> Self {
         host.count_obligation();
         Self(host)

@@ -134,6 +134,11 @@ impl Turn {
         self.host.observer()
     }
 
+    /// The runtime that it belongs to.
+    pub(crate) fn host(&self) -> &dyn Host {
+        &*self.host
+    }
+
     /// As events name it.
     pub(crate) fn hold(&self) -> Hold<'_> {
         Hold { lock: self.key.label(), name: self.name(), fence: self.fence, function: self.purpose }
