@@ -24,7 +24,8 @@ const BY_HAND: &str = "(by hand)";
 /// assert_eq!(LockKey::from("report:daily").to_string(), "report:daily");
 /// ```
 ///
-/// Whether a key is fit for use is checked when a lock is taken on it: see [`LockError::InvalidKey`](crate::LockError::InvalidKey).
+/// A key is checked when a lock is taken on it; one that is not valid gives
+/// [`LockError::InvalidKey`](crate::LockError::InvalidKey).
 #[derive(Clone)]
 pub struct LockKey {
     text: Arc<str>,
@@ -35,15 +36,14 @@ pub struct LockKey {
 impl LockKey {
     /// Fills the placeholders of `template` with `values`, in order, and encodes each value.
     ///
-    /// Letters, digits, `-._~@+` and letters outside ASCII stay; every other byte becomes `%XX`. An empty value
-    /// becomes `%empty`. `<<` and `>>` stand for literal angle brackets. The names between the brackets are for
-    /// readers; the attribute checks them against the function's parameters.
+    /// Letters of any alphabet, digits and `-._~@+` stay as they are; every other byte becomes `%XX`, and an empty value
+    /// becomes `%empty`. `<<` and `>>` are literal angle brackets. The names between the brackets are for readers: only the
+    /// attribute checks them, against the function's parameters.
     ///
-    /// A template with more or fewer placeholders than values, or with an unclosed one, gives a key that every
-    /// use answers with [`LockError::InvalidKey`](crate::LockError::InvalidKey).
+    /// If the template has more or fewer placeholders than there are values, or a placeholder is not closed, the key is
+    /// invalid: every use of it gives [`LockError::InvalidKey`](crate::LockError::InvalidKey).
     ///
-    /// The values are `Sync`, so that a key can be made in the very statement that takes the lock, in a future that is
-    /// `Send`.
+    /// The values must be `Sync`, so that a future that makes its key in the statement that takes the lock is `Send`.
     pub fn from_template(template: &'static str, values: &[&(dyn Display + Sync)]) -> Self {
         Self::filled(template, values)
     }
@@ -72,10 +72,10 @@ impl LockKey {
         self
     }
 
-    /// The template, verbatim: the low-cardinality name of this key in metrics and spans.
+    /// The name of this key in metrics and spans: its template, verbatim, so that there are few names for many keys.
     ///
-    /// Keys that were made from a plain string have the label `(by hand)`. [`LockRequest::label`](crate::LockRequest::label)
-    /// gives another one.
+    /// A key made from a plain string has the label `(by hand)`. [`LockRequest::label`](crate::LockRequest::label) sets
+    /// another one.
     pub fn label(&self) -> &'static str {
         self.label
     }
