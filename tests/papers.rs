@@ -23,10 +23,17 @@ fn floors() -> BTreeSet<String> {
     folders.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()
 }
 
-/// The words between two backticks of one line, outside of blocks of code.
+/// What stands between two backticks of one line, and the words of blocks that are in no language.
 fn quoted(text: &str) -> Vec<&str> {
-    let prose = text.split("\n```").step_by(2);
-    prose.flat_map(str::lines).flat_map(|line| line.split('`').skip(1).step_by(2)).collect()
+    let mut words = Vec::new();
+    for (at, part) in text.split("\n```").enumerate() {
+        if at % 2 == 0 {
+            words.extend(part.lines().flat_map(|line| line.split('`').skip(1).step_by(2)));
+        } else if part.starts_with('\n') {
+            words.extend(part.split_whitespace().map(|word| word.trim_matches([',', ';', ':', '(', ')'])));
+        }
+    }
+    words
 }
 
 fn is_path(word: &str) -> bool {
@@ -110,13 +117,21 @@ fn the_map_has_a_row_for_each_floor() {
 #[test]
 fn control_what_does_not_exist_is_named() {
     let sources = "fn a_test_that_is_really_there() {}";
-    let text = "`keeper/nowhere.rs`, `local/nowhere`, `never.lua`, `exclusion::a_test_that_is_not_there`, [x](no.md#y)";
+    let text = "`keeper/nowhere.rs`, `local/nowhere`, `never.lua`, `exclusion::a_test_that_is_not_there`, [x](no.md#y)\n\
+                ```\na call    keeper/neither.rs, then more\n```\n";
     let named = missing(text, sources);
     assert_eq!(
         named,
-        ["keeper/nowhere.rs", "local/nowhere", "never.lua", "exclusion::a_test_that_is_not_there", "no.md"]
+        [
+            "keeper/nowhere.rs",
+            "local/nowhere",
+            "never.lua",
+            "keeper/neither.rs",
+            "exclusion::a_test_that_is_not_there",
+            "no.md",
+        ]
     );
     let text = "`local/queue`, `acquire.lua`, `tests/run`, `x::a_test_that_is_really_there`, `+eval`, `ttl / 3`, [y](README.md)\n\
-                ```\n`keeper/nowhere.rs`\n```\n";
+                ```rust\nmod nowhere; // keeper/nowhere.rs\n```\n";
     assert_eq!(missing(text, sources), Vec::<String>::new());
 }
