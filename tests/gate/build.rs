@@ -1,54 +1,60 @@
-//! Copies the text of the gate from the runtime: as it is, and once for each [`weakness`](src/weakness.rs). To each copy
-//! probes are added, by which a check looks inside.
+//! Copies the local queue from the runtime: as it is, and once for each [`weakness`](src/weakness.rs). To each copy probes
+//! are added, by which a check looks inside.
 
 #[expect(dead_code, unreachable_pub, reason = "the library tells more of them")]
 #[path = "src/weakness.rs"]
 mod weakness;
 
-use std::{env, error::Error, fmt::Write, fs, path::Path};
+use std::{collections::BTreeMap, env, error::Error, fmt::Write, fs, path::Path};
 
-use weakness::{ALL, FEW_SHARDS, File, Weakness};
+use weakness::{ALL, FEW_SHARDS, Weakness};
 
-const GATE: &str = "../../dlock-runtime/src/local/queue/mod.rs";
-const PLACE: &str = "../../dlock-runtime/src/local/queue/baton.rs";
-const LINE: &str = "../../dlock-runtime/src/local/queue/line.rs";
-const QUEUE: &str = "../../dlock-runtime/src/local/queue/waiters.rs";
-const PROBE: &str = "src/probe.rs";
-const PROBE_OF_A_PLACE: &str = "src/probe_place.rs";
+/// The folder that is copied, and its files.
+const FOLDER: &str = "../../dlock-runtime/src/local/queue";
+const FILES: [&str; 8] =
+    ["mod.rs", "baton.rs", "local_queue.rs", "notifications.rs", "parking.rs", "timeouts.rs", "wait.rs", "waiters.rs"];
+/// What is added to which file.
+const PROBES: [(&str, &str); 2] = [("mod.rs", "src/probe.rs"), ("baton.rs", "src/probe_baton.rs")];
+
+/// The texts of the files.
+type Texts = BTreeMap<&'static str, String>;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    for input in [GATE, PLACE, LINE, QUEUE, PROBE, PROBE_OF_A_PLACE, "src/weakness.rs"] {
-        println!("cargo::rerun-if-changed={input}");
+    println!("cargo::rerun-if-changed={FOLDER}");
+    println!("cargo::rerun-if-changed=src");
+    let read = |path: &str| fs::read_to_string(path).map_err(|error| format!("{path}: {error}"));
+    let mut as_it_is = Texts::new();
+    for file in FILES {
+        // Its own tests stay where they are.
+        let text = read(&format!("{FOLDER}/{file}"))?.replace("#[cfg(test)]\nmod tests;\n", "");
+        as_it_is.insert(file, text);
     }
-    let read = |path| fs::read_to_string(path).map_err(|error| format!("{path}: {error}"));
-    // Its own tests stay where they are.
-    let gate = read(GATE)?.replace("#[cfg(test)]\nmod tests;\n", "") + "\n" + &read(PROBE)?;
-    let as_it_is =
-        Texts { gate, place: read(PLACE)? + "\n" + &read(PROBE_OF_A_PLACE)?, line: read(LINE)?, queue: read(QUEUE)? };
+    for (file, probe) in PROBES {
+        let text = as_it_is.get_mut(file).ok_or("a file that is probed")?;
+        *text = format!("{text}\n{}", read(probe)?);
+    }
     let (here, out) = (env::var("CARGO_MANIFEST_DIR")?, env::var("OUT_DIR")?);
     let mut copies = String::new();
     let mut copy = |name: &str, texts: &Texts| -> Result<(), Box<dyn Error>> {
         let folder = Path::new(&out).join(name);
         fs::create_dir_all(&folder)?;
-        let path = folder.join("gate.rs");
-        fs::write(&path, &texts.gate)?;
-        // Where a module that is named by its path looks for its own modules.
-        fs::write(folder.join("baton.rs"), &texts.place)?;
-        fs::write(folder.join("line.rs"), &texts.line)?;
-        fs::write(folder.join("waiters.rs"), &texts.queue)?;
+        for (file, text) in texts {
+            fs::write(folder.join(file), text)?;
+        }
+        let queue = folder.join("mod.rs");
         let scenarios = Path::new(&here).join("src/scenarios/mod.rs");
         writeln!(copies, "pub(crate) mod {name} {{")?;
-        writeln!(copies, "    #[path = {path:?}] pub(crate) mod gate;")?;
+        writeln!(copies, "    #[path = {queue:?}] pub(crate) mod queue;")?;
         writeln!(copies, "    #[path = {scenarios:?}] pub(crate) mod scenarios;")?;
         writeln!(copies, "}}")?;
         Ok(())
     };
     copy("as_it_is", &as_it_is)?;
     // Where there are fewer steps, fewer orders tell more.
-    let few_shards = as_it_is.patched(&FEW_SHARDS)?;
+    let few_shards = patched(&as_it_is, &FEW_SHARDS)?;
     copy("few_shards", &few_shards)?;
     for weakness in ALL {
-        copy(weakness.name, &few_shards.patched(weakness)?)?;
+        copy(weakness.name, &patched(&few_shards, weakness)?)?;
     }
     writeln!(copies, "pub(crate) const WEAKENED: &[&[crate::Scenario]] = &[")?;
     for Weakness { name, .. } in ALL {
@@ -59,34 +65,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The files of the gate.
-#[derive(Clone)]
-struct Texts {
-    gate: String,
-    place: String,
-    line: String,
-    queue: String,
-}
-
-impl Texts {
-    /// What was to be weakened must be there, and once.
-    fn patched(&self, weakness: &Weakness) -> Result<Self, String> {
-        let Weakness { name, file, text: strong, instead, .. } = weakness;
-        let mut patched = self.clone();
-        let text = match file {
-            File::Gate => &mut patched.gate,
-            File::Place => &mut patched.place,
-            File::Line => &mut patched.line,
-            File::Queue => &mut patched.queue,
-        };
-        match text.matches(strong).count() {
-            1 => *text = text.replacen(strong, instead, 1),
-            count => {
-                return Err(format!(
-                    "the text of the weakness `{name}` stands in the gate {count} times, and not once"
-                ));
-            }
+/// What was to be weakened must be there, and once.
+fn patched(texts: &Texts, weakness: &Weakness) -> Result<Texts, String> {
+    let Weakness { name, file, text: strong, instead, .. } = weakness;
+    let mut patched = texts.clone();
+    let text = patched.get_mut(file).ok_or_else(|| format!("the weakness `{name}` is in no file that is copied"))?;
+    match text.matches(strong).count() {
+        1 => *text = text.replacen(strong, instead, 1),
+        count => {
+            return Err(format!("the text of the weakness `{name}` stands in {file} {count} times, and not once"));
         }
-        Ok(patched)
     }
+    Ok(patched)
 }

@@ -18,7 +18,7 @@ use crate::{
     store::{Embedded, Redis, Store},
     types::{
         error::LockError,
-        options::{Defaults, MaxHold, Renew, Wait, Wishes},
+        options::{Defaults, MaxHold, Overrides, Renew, Wait},
     },
 };
 
@@ -279,7 +279,7 @@ impl Builder {
     /// # Errors
     /// [`LockError::Config`] that says the limit.
     fn check_limits(&self) -> Result<(), LockError> {
-        Wishes::default().on(&self.defaults)?;
+        Overrides::default().resolve(&self.defaults)?;
         Namespace::check(&self.namespace).map_err(LockError::config)?;
         if let Some(timeout) = self.command_timeout.filter(|timeout| *timeout < SHORTEST_TIMEOUT) {
             let rule = format!("command_timeout is {timeout:?}, and it must be at least {SHORTEST_TIMEOUT:?}");

@@ -6,7 +6,7 @@ use crate::{
     keeper::hold::Hold,
     key::LockKey,
     local::{
-        body::{Around, Running},
+        body::{SupervisedBody, Supervisor},
         turn::Turn,
     },
     types::{clock::Moment, error::LockError, options::OnLost},
@@ -87,11 +87,11 @@ impl Guard {
     /// # Cancel safety
     /// Dropping the future drops `body`. The guard keeps the lock.
     pub fn run<F: Future>(&self, body: F) -> impl Future<Output = Result<F::Output, LockError>> {
-        Running::new(body, Some(self.around(OnLost::Cancel)))
+        SupervisedBody::new(body, Some(self.supervisor(OnLost::Cancel)))
     }
 
-    pub(crate) fn around(&self, on_lost: OnLost) -> Around {
-        Around::new(self.turn(), on_lost)
+    pub(crate) fn supervisor(&self, on_lost: OnLost) -> Supervisor {
+        Supervisor::new(self.turn(), on_lost)
     }
 
     /// Releases the lock and waits for the store to confirm it, unless

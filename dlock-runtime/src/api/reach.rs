@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    acquire::backoff::Patience,
+    acquire::backoff::Backoff,
     keeper::{executor, state::Desk, thread::Keeper},
     protocol::token::Ticket,
     store::{Fate, StoreError},
@@ -36,7 +36,7 @@ pub(crate) async fn now(keeper: &Keeper, probe: Ticket, wait: Wait) -> Result<()
     };
     let desk = Arc::clone(keeper.desk());
     executor::run(keeper, move || async move {
-        let mut patience = Patience::new(Wait::For(at_most), Duration::ZERO);
+        let mut backoff = Backoff::new(Wait::For(at_most), Duration::ZERO);
         loop {
             match ask(&desk, &probe).await {
                 Ok(()) => {
@@ -46,7 +46,7 @@ pub(crate) async fn now(keeper: &Keeper, probe: Ticket, wait: Wait) -> Result<()
                 }
                 Err(error) => {
                     let passes = matches!(error.fate, Fate::NotYet | Fate::Unknown);
-                    if !passes || !patience.pause(None).await {
+                    if !passes || !backoff.pause(None).await {
                         return Err(not_built(error));
                     }
                 }

@@ -11,7 +11,7 @@ use crate::{
     types::{
         clock::Moment,
         error::LockError,
-        options::{MaxHold, Renew, Wait, Wishes},
+        options::{MaxHold, Overrides, Renew, Wait},
     },
 };
 
@@ -23,18 +23,18 @@ use crate::{
 pub struct LockRequest {
     engine: Arc<Engine>,
     key: LockKey,
-    wishes: Wishes,
+    overrides: Overrides,
     joins: bool,
     purpose: &'static str,
 }
 
 impl LockRequest {
     pub(crate) fn new(engine: Arc<Engine>, key: LockKey) -> Self {
-        Self { engine, key, wishes: Wishes::default(), joins: true, purpose: "" }
+        Self { engine, key, overrides: Overrides::default(), joins: true, purpose: "" }
     }
 
-    pub(crate) fn with(mut self, wishes: Wishes, purpose: &'static str) -> Self {
-        self.wishes = wishes;
+    pub(crate) fn with(mut self, overrides: Overrides, purpose: &'static str) -> Self {
+        self.overrides = overrides;
         self.purpose = purpose;
         self
     }
@@ -42,25 +42,25 @@ impl LockRequest {
     /// Lease TTL: how long the lock outlives a crashed holder. At least 20 ms, at most 365 days; counted in whole
     /// milliseconds.
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.wishes.ttl = Some(ttl);
+        self.overrides.ttl = Some(ttl);
         self
     }
 
     /// How long to wait while somebody else holds the lock or the store does not answer. Zero tries once.
     pub fn wait(mut self, wait: impl Into<Wait>) -> Self {
-        self.wishes.wait = Some(wait.into());
+        self.overrides.wait = Some(wait.into());
         self
     }
 
     /// Whether, or how often, the lock is renewed in the background while it is held.
     pub fn renew(mut self, renew: impl Into<Renew>) -> Self {
-        self.wishes.renew = Some(renew.into());
+        self.overrides.renew = Some(renew.into());
         self
     }
 
     /// The longest time for which the lock may be held, renewals included. Past it the lock is lost.
     pub fn max_hold(mut self, max_hold: impl Into<MaxHold>) -> Self {
-        self.wishes.max_hold = Some(max_hold.into());
+        self.overrides.max_hold = Some(max_hold.into());
         self
     }
 
@@ -121,9 +121,9 @@ impl LockRequest {
     /// # }
     /// ```
     pub async fn acquire(self) -> Result<Guard, LockError> {
-        let Self { engine, key, wishes, joins, purpose } = self;
+        let Self { engine, key, overrides, joins, purpose } = self;
         engine.ensure_open()?;
-        let terms = wishes.on(&engine.defaults)?;
+        let terms = overrides.resolve(&engine.defaults)?;
         let name = engine.name_of(&key)?;
         if key.label().trim_start().is_empty() {
             return Err(LockError::config("label is empty, and it is what metrics and spans call the lock"));
@@ -161,6 +161,9 @@ impl LockRequest {
 
 impl fmt::Debug for LockRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LockRequest").field("key", &self.key).field("wishes", &self.wishes).finish_non_exhaustive()
+        f.debug_struct("LockRequest")
+            .field("key", &self.key)
+            .field("overrides", &self.overrides)
+            .finish_non_exhaustive()
     }
 }

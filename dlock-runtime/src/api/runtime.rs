@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    acquire::backoff::Patience,
+    acquire::backoff::Backoff,
     api::{builder::Builder, request::LockRequest},
     keeper::{core::Engine, executor},
     key::LockKey,
@@ -87,7 +87,7 @@ impl Runtime {
         let (key, timeout) = (key.into(), timeout.into());
         let runtime = self.clone();
         executor::run(&self.0.keeper, move || async move {
-            let mut patience = Patience::new(timeout, Duration::ZERO);
+            let mut backoff = Backoff::new(timeout, Duration::ZERO);
             loop {
                 let (answer, remaining) = match runtime.look(&key).await {
                     Ok(None) => return Ok(true),
@@ -95,7 +95,7 @@ impl Runtime {
                     Err(error) if error.is_unavailable() => (Err(error), None),
                     Err(error) => return Err(error),
                 };
-                if !patience.pause(remaining).await {
+                if !backoff.pause(remaining).await {
                     return runtime.noted(answer);
                 }
             }
@@ -120,7 +120,7 @@ impl Runtime {
         let (name, desk) = (self.0.name_of(key)?, self.0.keeper.desk());
         let ask = || desk.store.inspect(&name, desk.command_timeout);
         let holder = desk.surely(ask).await.map_err(|error| error.about(key))?;
-        Ok(holder.map(|holder| holder.and_waiters(desk.gates.waiting(&name))))
+        Ok(holder.map(|holder| holder.and_waiters(desk.queues.waiting(&name))))
     }
 
     /// Counts what failed in an outage.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::{
     keeper::{core::Engine, executor, renewal, state::Desk},
-    local::{queue::Left, turn::Turn},
+    local::{queue::ToRelease, turn::Turn},
     types::{
         clock::Moment,
         error::{LockError, LostReason},
@@ -86,7 +86,7 @@ impl Hold {
         let desk = keeper.desk();
         match finish(desk, &turn, now) {
             None => held,
-            Some(Left::Lease(lease)) if desk.confirms => {
+            Some(ToRelease::Lease(lease)) if desk.confirms => {
                 let unsettled = desk.begin_to_give_back(lease);
                 match executor::run(keeper, || unsettled.settle_now()).await? {
                     Ok(false) if held.is_ok() => {
@@ -128,16 +128,16 @@ impl Drop for Hold {
 }
 
 /// Ends the turn. Returns what is left to the store, if no other task goes on with it.
-fn finish(desk: &Desk, turn: &Turn, now: Moment) -> Option<Left> {
-    let place = turn.end(now)?;
-    let left = place.pass(now);
+fn finish(desk: &Desk, turn: &Turn, now: Moment) -> Option<ToRelease> {
+    let baton = turn.end(now)?;
+    let left = baton.pass_on(now);
     if left.is_none() {
         // Others of this process go on with the lease, or it is parked.
         turn.released(now);
     }
-    if left.is_none() && !desk.gates.linger().is_zero() {
+    if left.is_none() && !desk.queues.linger().is_zero() {
         // It may be parked from now on.
-        desk.ledger.enter(&turn.lease, now.after(desk.gates.linger()));
+        desk.ledger.enter(&turn.lease, now.after(desk.queues.linger()));
     }
     left
 }

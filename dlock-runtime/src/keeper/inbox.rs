@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     keeper::state::Desk,
-    local::queue::Left,
+    local::queue::ToRelease,
     observe::Era,
     protocol::token::Identity,
     store::{Fate, Notification, Subscriber},
@@ -53,7 +53,7 @@ pub(crate) async fn follow(desk: Arc<Desk>, identity: Identity) {
             desk.observer.deaf(&error);
         }
         desk.set_hears(false);
-        desk.gates.stir();
+        desk.queues.recheck_all();
         if now.since(began) > 2 * LONGEST {
             pause = SHORTEST;
         }
@@ -82,7 +82,7 @@ impl Subscriber for Inbox {
                 desk.observer.hears_again();
             }
             desk.set_hears(true);
-            desk.gates.stir();
+            desk.queues.recheck_all();
         }
     }
 
@@ -90,17 +90,17 @@ impl Subscriber for Inbox {
         let Some(desk) = self.desk.upgrade() else { return };
         match notification {
             Notification::Granted { ticket, fence, waiting, since } => {
-                if !desk.gates.granted(&ticket, fence, waiting, since) {
+                if !desk.queues.notify_hand_over(&ticket, fence, waiting, since) {
                     // The request has gone.
                     desk.give_back_ticket(ticket);
                 }
             }
             Notification::Contended { ticket } => {
-                if let Some(lease) = desk.gates.wanted(&ticket, Moment::now()) {
-                    desk.give_back(Left::Lease(lease));
+                if let Some(lease) = desk.queues.notify_contended(&ticket, Moment::now()) {
+                    desk.give_back(ToRelease::Lease(lease));
                 }
             }
-            Notification::Free { ticket } => desk.gates.free(&ticket),
+            Notification::Free { ticket } => desk.queues.notify_free(&ticket),
         }
     }
 }

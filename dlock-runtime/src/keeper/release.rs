@@ -10,8 +10,8 @@ use crate::{
     },
     local::{
         lease::Lease,
-        pending::{Ask, Question},
-        queue::Left,
+        pending::{InFlight, PendingRequest},
+        queue::ToRelease,
     },
     protocol::token::Ticket,
     store::{Answer, Fate, Leaving, Reply, StoreError},
@@ -35,10 +35,10 @@ pub(crate) struct Leftover {
 
 impl Leftover {
     /// `None` if the store has nothing of it.
-    fn of(left: &Left) -> Option<Self> {
+    fn of(left: &ToRelease) -> Option<Self> {
         match left {
-            Left::Lease(lease) if lease.lost_because() == Some(LostReason::Gone) && lease.doubt.is_none() => None,
-            Left::Lease(lease) => Some(Self {
+            ToRelease::Lease(lease) if lease.lost_because() == Some(LostReason::Gone) && lease.doubt.is_none() => None,
+            ToRelease::Lease(lease) => Some(Self {
                 label: lease.label,
                 leaving: Leaving {
                     ticket: lease.ticket.clone(),
@@ -50,9 +50,12 @@ impl Leftover {
                 ttl: lease.ttl().max(lease.doubt.as_ref().map_or(Duration::ZERO, |claim| claim.ttl)),
                 in_doubt: lease.doubt.is_some(),
             }),
-            Left::Ask(ask) => {
-                Some(Self { label: ask.label, leaving: ask.leaving()?, ttl: ask.claim.ttl, in_doubt: ask.in_doubt() })
-            }
+            ToRelease::Request(pending) => Some(Self {
+                label: pending.label,
+                leaving: pending.release_command()?,
+                ttl: pending.claim.ttl,
+                in_doubt: pending.in_doubt(),
+            }),
         }
     }
 
@@ -131,11 +134,11 @@ impl Leftover {
 
 impl Desk {
     /// Gives back what is left, in the background, at once.
-    pub(crate) fn give_back(self: &Arc<Self>, left: Left) {
+    pub(crate) fn give_back(self: &Arc<Self>, left: ToRelease) {
         let desk = Arc::clone(self);
         self.close(&left);
         match left {
-            Left::Lease(_) => {
+            ToRelease::Lease(_) => {
                 let Some(leftover) = Leftover::of(&left) else { return };
                 // In order with what the caller asks next, where that is possible.
                 if executor::is_known_to_be_fit_here() {
@@ -145,11 +148,11 @@ impl Desk {
                     self.detach(leftover.settle(desk));
                 }
             }
-            Left::Ask(ask) => {
+            ToRelease::Request(pending) => {
                 let owed = self.owe();
                 self.detach(async move {
-                    see_through(&desk, &ask).await;
-                    if let Some(leftover) = Leftover::of(&Left::Ask(ask)) {
+                    see_through(&desk, &pending).await;
+                    if let Some(leftover) = Leftover::of(&ToRelease::Request(pending)) {
                         // It is settled with the first definite answer, and not only when all doubt is over.
                         leftover.settle_owed(desk, owed).await;
                     }
@@ -167,21 +170,21 @@ impl Desk {
 
     /// Gives back all leases that are kept for nobody.
     pub(crate) fn give_back_parked(self: &Arc<Self>) {
-        for lease in self.gates.close() {
-            self.give_back(Left::Lease(lease));
+        for lease in self.queues.close() {
+            self.give_back(ToRelease::Lease(lease));
         }
     }
 
     /// Nobody uses a lease any more, and a caller will wait until it is given back.
     pub(crate) fn begin_to_give_back(self: &Arc<Self>, lease: Arc<Lease>) -> Unsettled {
-        let left = Left::Lease(lease);
+        let left = ToRelease::Lease(lease);
         self.close(&left);
         Unsettled { desk: Arc::clone(self), leftover: Leftover::of(&left) }
     }
 
     /// Nobody may act under a lease from here on.
-    fn close(&self, left: &Left) {
-        if let Left::Lease(lease) = left {
+    fn close(&self, left: &ToRelease) {
+        if let ToRelease::Lease(lease) = left {
             self.ledger.strike(lease);
             self.observer.turns(lease.label, lease.turns());
         }
@@ -234,15 +237,15 @@ fn is_final(error: &StoreError) -> bool {
 }
 
 /// Waits for the answer to a question whose task went away: only then a release is sure to come after it.
-async fn see_through(desk: &Desk, ask: &Ask) {
-    let Some(Question { asked, reply }) = ask.resume() else { return };
+async fn see_through(desk: &Desk, pending: &PendingRequest) {
+    let Some(InFlight { asked, reply }) = pending.take_in_flight() else { return };
     match desk.in_time(reply).await {
         Ok(Answer::Granted { fence, waiting }) => {
             // Known to be ours: it is enough to say so once.
-            ask.granted_by_reply(fence, waiting, asked);
+            pending.record_granted(fence, waiting, asked);
         }
-        Ok(Answer::Busy { floor, .. }) => ask.not_yet(asked, floor),
-        Err(error) if error.fate == Fate::Unknown => ask.doubt(),
+        Ok(Answer::Busy { floor, .. }) => pending.record_busy(asked, floor),
+        Err(error) if error.fate == Fate::Unknown => pending.mark_in_doubt(),
         Err(_) => {}
     }
 }

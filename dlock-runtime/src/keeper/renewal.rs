@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     keeper::{schedule::TOGETHER, state::Desk},
-    local::{lease::Lease, queue::Left, turn::Turn},
+    local::{lease::Lease, queue::ToRelease, turn::Turn},
     observe::caught::caught,
     protocol::grant::Grant,
     store::{self, Fate, Renewal, Renewed, StoreError},
@@ -54,7 +54,7 @@ fn look_after(desk: &Arc<Desk>, lease: &Arc<Lease>, now: Moment) -> Option<Work>
         return None;
     };
     if !turn.is_held_at(now) {
-        if let Some(left) = turn.end(now).and_then(|place| place.pass(now)) {
+        if let Some(left) = turn.end(now).and_then(|baton| baton.pass_on(now)) {
             desk.give_back(left);
         }
         return None;
@@ -71,12 +71,12 @@ fn look_after(desk: &Arc<Desk>, lease: &Arc<Lease>, now: Moment) -> Option<Work>
 
 /// Looks after a lease that no turn is on at the moment: it is parked, or about to be used again.
 fn idle(desk: &Arc<Desk>, lease: &Arc<Lease>, now: Moment) {
-    let parked = desk.gates.parked_until(lease);
+    let parked = desk.queues.parked_until(lease);
     let ends = parked.unwrap_or(Moment::NEVER).min(lease.deadline());
     if now < ends {
         desk.ledger.enter(lease, ends.min(now.after(IDLE)));
-    } else if let Some(lease) = desk.gates.unpark(lease) {
-        desk.give_back(Left::Lease(lease));
+    } else if let Some(lease) = desk.queues.unpark(lease) {
+        desk.give_back(ToRelease::Lease(lease));
     }
 }
 

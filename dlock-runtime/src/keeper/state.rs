@@ -1,4 +1,4 @@
-//! What the keeper and its jobs share: the store, the ledger, the lines, and the count of what is not done yet.
+//! What the keeper and its jobs share: the store, the ledger, the local queues, and the count of what is not done yet.
 
 use std::{
     sync::{
@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{
     keeper::{pending_release::Unconfirmed, schedule::Ledger},
-    local::queue::{Gates, Rules},
+    local::queue::{LocalQueues, Rules},
     observe::{Observer, caught::caught},
     store::{self, Reply, Store, StoreError},
 };
@@ -27,7 +27,7 @@ const LANES: usize = 8;
 pub(crate) struct Desk {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) ledger: Ledger,
-    pub(crate) gates: Arc<Gates>,
+    pub(crate) queues: Arc<LocalQueues>,
     pub(crate) observer: Observer,
     /// How long one exchange with the store may take.
     pub(crate) command_timeout: Duration,
@@ -60,21 +60,21 @@ impl Desk {
         thread: Handle,
     ) -> Arc<Self> {
         Arc::new_cyclic(|desk: &std::sync::Weak<Self>| {
-            let (keeper, patrol) = (desk.clone(), desk.clone());
+            let (keeper, woken) = (desk.clone(), desk.clone());
             let give_back = move |left| {
                 if let Some(desk) = keeper.upgrade() {
                     desk.give_back(left);
                 }
             };
-            let call = move || {
-                if let Some(desk) = patrol.upgrade() {
+            let wake_keeper = move || {
+                if let Some(desk) = woken.upgrade() {
                     desk.ledger.nudge();
                 }
             };
             Self {
                 store,
                 ledger: Ledger::default(),
-                gates: Arc::new(Gates::new(rules, give_back, call)),
+                queues: Arc::new(LocalQueues::new(rules, give_back, wake_keeper)),
                 observer,
                 command_timeout,
                 confirms,

@@ -1,7 +1,7 @@
 //! A body that runs under a lock.
 //!
-//! It is compiled for each body anew, so it is short: what does not depend on the body is in [`Around`]. And it is written by
-//! hand, because an `async fn` would keep the body twice, as its argument and as what it awaits.
+//! [`SupervisedBody`] is compiled anew for each body, so it is short: what does not depend on the body is in [`Supervisor`]. It
+//! is written by hand because an `async fn` would keep the body twice, as its argument and as what it awaits.
 
 use std::{
     pin::Pin,
@@ -19,18 +19,18 @@ use crate::{
 };
 
 pin_project_lite::pin_project! {
-    /// A body, and what is around it unless no lock was asked for.
-    pub(crate) struct Running<F> {
+    /// A body and its supervisor. There is none if the body runs without a lock.
+    pub(crate) struct SupervisedBody<F> {
         #[pin]
         body: Option<F>,
-        around: Option<Around>,
+        supervisor: Option<Supervisor>,
     }
 
-    impl<F> PinnedDrop for Running<F> {
+    impl<F> PinnedDrop for SupervisedBody<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            if let (Some(around), true) = (this.around, this.body.is_some()) {
-                around.end(&mut |_| {
+            if let (Some(supervisor), true) = (this.supervisor, this.body.is_some()) {
+                supervisor.end(&mut |_| {
                     this.body.set(None);
                     true
                 });
@@ -39,13 +39,13 @@ pin_project_lite::pin_project! {
     }
 }
 
-impl<F> Running<F> {
-    pub(crate) fn new(body: F, around: Option<Around>) -> Self {
-        Self { body: Some(body), around }
+impl<F> SupervisedBody<F> {
+    pub(crate) fn new(body: F, supervisor: Option<Supervisor>) -> Self {
+        Self { body: Some(body), supervisor }
     }
 }
 
-impl<F: Future> Future for Running<F> {
+impl<F: Future> Future for SupervisedBody<F> {
     type Output = Result<F::Output, LockError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -61,8 +61,8 @@ impl<F: Future> Future for Running<F> {
             this.body.set(None);
             true
         };
-        let ended = match this.around {
-            Some(around) => around.poll(step, cx),
+        let ended = match this.supervisor {
+            Some(supervisor) => supervisor.poll(step, cx),
             None if step(Some(cx)) => Poll::Ready(Ok(())),
             None => Poll::Pending,
         };
@@ -78,35 +78,35 @@ impl<F: Future> Future for Running<F> {
 /// Polls the body, or drops it if there is nothing to poll it with. Says whether it has come to its end.
 type Step<'a> = &'a mut dyn FnMut(Option<&mut Context<'_>>) -> bool;
 
-/// The turn under which a body runs, and what becomes of the body when that is lost.
-pub(crate) struct Around {
+/// The turn under which a body runs, and what happens to the body when the turn is lost.
+pub(crate) struct Supervisor {
     frame: Frame,
     span: Scope,
     on_lost: OnLost,
-    /// By which the turn knows whom to wake.
+    /// Where the turn keeps the waker of the body.
     watch: Watch,
 }
 
-impl Drop for Around {
+impl Drop for Supervisor {
     fn drop(&mut self) {
         self.frame.turn().forget(&mut self.watch);
     }
 }
 
-impl Around {
+impl Supervisor {
     pub(crate) fn new(turn: &Arc<Turn>, on_lost: OnLost) -> Self {
         let span = turn.observer().holding(&turn.hold());
         Self { frame: Frame::of(Arc::clone(turn)), span, on_lost, watch: Watch::default() }
     }
 
-    /// The poll gate: a body is polled only while its turn is held.
+    /// Polls the body, but only while its turn is held.
     ///
-    /// After a pause of the whole process the deadline is looked at before the body is resumed, so that the body
-    /// is dropped instead.
+    /// So after a pause of the whole process the deadline is checked before the body goes on, and the body is dropped if it has
+    /// passed.
     fn poll(&mut self, step: Step<'_>, cx: &mut Context<'_>) -> Poll<Result<(), LockError>> {
         let Self { frame, span, on_lost, watch } = self;
         let ended = span.within(|| {
-            frame.is_polled();
+            frame.note_outer();
             let turn = frame.turn();
             frame.within(|| {
                 if *on_lost == OnLost::Finish {
@@ -116,7 +116,7 @@ impl Around {
                     if step(Some(cx)) {
                         return Poll::Ready(Ok(()));
                     }
-                    // First leave word, then look: a loss in between is seen by one of the two.
+                    // The waker comes first, then the check: a loss in between either wakes it or is seen here.
                     turn.watch(watch, cx.waker());
                     if turn.is_held() {
                         return Poll::Pending;
@@ -132,7 +132,7 @@ impl Around {
         ended
     }
 
-    /// What the body drops is still under the lock.
+    /// Drops the body, still under the lock.
     fn end(&self, step: Step<'_>) {
         self.span.within(|| self.frame.within(|| step(None)));
     }

@@ -1,5 +1,8 @@
-//! A request that is put to the store, by one task after another if need be, until it is answered or given up. It keeps
-//! its place in the store's queue.
+//! A request that waits for the store. One task after another may put it to the store, until it becomes a lease or is given
+//! up. It keeps its place in the store's queue meanwhile.
+//!
+//! **Invariant:** a request that may have reached the store ends as a lease, as a definite "no" without a place in the queue, or
+//! at the keeper, which releases it. A command without an answer is kept ([`InFlight`]) or makes the request doubtful.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering};
 
@@ -7,40 +10,40 @@ use tokio::sync::Notify;
 
 use crate::{
     observe::caught::caught,
-    protocol::hand_over::Inquiry,
+    protocol::hand_over::HandOverValidity,
     store::{Answer, Claim, Leaving, Reply},
     types::clock::Moment,
 };
 
-/// A request under way in the store.
-pub(crate) struct Ask {
+/// A request under way.
+pub(crate) struct PendingRequest {
     pub(crate) claim: Arc<Claim>,
     /// The template of the request that began it.
     pub(crate) label: &'static str,
     state: Mutex<State>,
-    heard: Notify,
+    changed: Notify,
 }
 
 #[derive(Default)]
 struct State {
-    inquiry: Inquiry,
-    /// A hand-over that nobody has looked at yet.
-    grant: Option<Granted>,
-    /// A message said that the lock is free.
+    validity: HandOverValidity,
+    /// A hand-over that no task has taken yet.
+    hand_over: Option<HandOver>,
+    /// A message said that the lock is free, and no task has seen it yet.
     free: bool,
-    /// Some question got no answer. It may be carried out at any time.
+    /// Some command got no answer. The store may carry it out at any time.
     in_doubt: bool,
-    /// The store may have it in its queue.
+    /// The store may have the request in its queue.
     queued: bool,
-    /// A message said that somebody waits for what it got, before it was known that it got it.
-    wanted: bool,
-    /// A question whose task went away.
-    pending: Option<Question>,
+    /// A message said that another client waits for the lock. It came before the reply that grants the lock to this request.
+    contended: bool,
+    /// A command whose task went away before the answer.
+    in_flight: Option<InFlight>,
 }
 
-/// A hand-over of which a message tells.
+/// A hand-over that a message told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Granted {
+pub(crate) struct HandOver {
     /// The first of the fences.
     pub(crate) fence: u64,
     /// How many others wait.
@@ -49,129 +52,130 @@ pub(crate) struct Granted {
     pub(crate) from: Moment,
 }
 
-/// A question to the store that is under way.
-pub(crate) struct Question {
+/// A command without an answer yet.
+pub(crate) struct InFlight {
     pub(crate) asked: Moment,
     pub(crate) reply: Reply<Answer>,
 }
 
-impl Ask {
+impl PendingRequest {
     pub(crate) fn new(claim: Claim, label: &'static str) -> Self {
-        Self { claim: Arc::new(claim), label, state: Mutex::default(), heard: Notify::new() }
+        Self { claim: Arc::new(claim), label, state: Mutex::default(), changed: Notify::new() }
     }
 
-    /// A question leaves now.
-    pub(crate) fn leaves(&self, now: Moment) {
-        self.state().inquiry.ask(now);
+    /// A command is about to be sent.
+    pub(crate) fn record_sent(&self, now: Moment) {
+        self.state().validity.request_sent(now);
     }
 
-    /// The question of `asked` was answered "not yet": the lock had been given away at `floor`, by the store's clock.
-    pub(crate) fn not_yet(&self, asked: Moment, floor: u64) {
+    /// The command of `asked` was answered "busy": the lock had been given away at `floor`, by the store's clock.
+    pub(crate) fn record_busy(&self, asked: Moment, floor: u64) {
         let mut state = self.state();
-        state.inquiry.not_yet(asked, floor);
+        state.validity.answered_busy(asked, floor);
         state.queued = self.claim.waits;
     }
 
-    /// A question got no answer.
-    pub(crate) fn doubt(&self) {
+    /// A command got no answer.
+    pub(crate) fn mark_in_doubt(&self) {
         let mut state = self.state();
         state.in_doubt = true;
         state.queued |= self.claim.waits;
     }
 
+    /// Whether the store may carry out a command late.
     pub(crate) fn in_doubt(&self) -> bool {
         self.state().in_doubt || self.claim.doubled.load(Ordering::Acquire)
     }
 
     /// A message says that the lock was handed over at `since`, by the store's clock.
-    pub(crate) fn granted(&self, fence: u64, waiting: u64, since: u64) {
+    pub(crate) fn notify_hand_over(&self, fence: u64, waiting: u64, since: u64) {
         let mut state = self.state();
-        if let Some(from) = state.inquiry.handed(since) {
-            state.grant = Some(Granted { fence, waiting, from });
+        if let Some(from) = state.validity.lease_start(since) {
+            state.hand_over = Some(HandOver { fence, waiting, from });
             drop(state);
             self.wake();
         }
     }
 
-    /// The answer of a question whose task went away says so.
-    pub(crate) fn granted_by_reply(&self, fence: u64, waiting: u64, from: Moment) {
-        self.state().grant = Some(Granted { fence, waiting, from });
+    /// The answer to a command whose task went away grants the lock.
+    pub(crate) fn record_granted(&self, fence: u64, waiting: u64, from: Moment) {
+        self.state().hand_over = Some(HandOver { fence, waiting, from });
     }
 
-    /// A message says that somebody waits for the lock that this got.
-    pub(crate) fn want(&self) {
-        self.state().wanted = true;
+    /// A message says that another client waits for the lock that this request got.
+    pub(crate) fn mark_contended(&self) {
+        self.state().contended = true;
     }
 
-    pub(crate) fn is_wanted(&self) -> bool {
-        self.state().wanted
+    pub(crate) fn is_contended(&self) -> bool {
+        self.state().contended
     }
 
-    /// Whether it stood in the queue, so that a message of a hand-over may come yet.
+    /// Whether it was in the store's queue, so that the message of a hand-over may still come.
     pub(crate) fn was_queued(&self) -> bool {
         self.state().queued || (self.claim.waits && self.claim.doubled.load(Ordering::Acquire))
     }
 
-    /// Whether it has its place in the store's queue and there is nothing to do but to listen.
-    pub(crate) fn is_answered(&self) -> bool {
-        self.was_queued() && !self.in_doubt() && self.is_quiet()
+    /// Whether it is in the store's queue and there is nothing to do but to wait for a message.
+    pub(crate) fn is_queued_in_store(&self) -> bool {
+        self.was_queued() && !self.in_doubt() && self.has_no_news()
     }
 
-    /// Whether nothing was heard of it that nobody has looked at yet.
-    pub(crate) fn is_quiet(&self) -> bool {
+    /// Whether there is nothing that a task has not seen yet.
+    pub(crate) fn has_no_news(&self) -> bool {
         let state = self.state();
-        !(state.free || state.grant.is_some() || state.pending.is_some())
+        !(state.free || state.hand_over.is_some() || state.in_flight.is_some())
     }
 
     /// A message says that the lock is free.
-    pub(crate) fn free(&self) {
+    pub(crate) fn notify_free(&self) {
         self.state().free = true;
         self.wake();
     }
 
-    /// Messages may have been missed: it is time to ask again.
-    pub(crate) fn stir(&self) {
+    /// Messages may have been missed: the task is to ask again.
+    pub(crate) fn recheck(&self) {
         self.wake();
     }
 
-    /// The waker may be one of the user's.
+    /// The waker may be code of users, and panic.
     fn wake(&self) {
-        caught(|| self.heard.notify_one());
+        caught(|| self.changed.notify_one());
     }
 
-    /// The hand-over that was heard of since the last time.
-    pub(crate) fn take_grant(&self) -> Option<Granted> {
-        self.state().grant.take()
+    /// The hand-over that was told of since the last call.
+    pub(crate) fn take_hand_over(&self) -> Option<HandOver> {
+        self.state().hand_over.take()
     }
 
-    /// Whether the lock was said to be free since the last time.
-    pub(crate) fn take_free(&self) -> bool {
+    /// Whether a message said since the last call that the lock is free.
+    pub(crate) fn take_free_notice(&self) -> bool {
         std::mem::take(&mut self.state().free)
     }
 
-    /// The task that put a question goes away before the answer.
-    pub(crate) fn suspend(&self, question: Question) {
-        // What was there before is no news any more; it is dropped outside of the lock.
-        let _before = self.state().pending.replace(question);
+    /// The task that sent a command goes away before the answer.
+    pub(crate) fn keep_in_flight(&self, in_flight: InFlight) {
+        // An older one, if any, is dropped after the lock is released.
+        let _before = self.state().in_flight.replace(in_flight);
     }
 
-    /// The question that is under way, if its task went away.
-    pub(crate) fn resume(&self) -> Option<Question> {
-        self.state().pending.take()
+    /// The command without an answer whose task went away.
+    pub(crate) fn take_in_flight(&self) -> Option<InFlight> {
+        self.state().in_flight.take()
     }
 
     /// Returns when there may be news.
-    pub(crate) async fn heard(&self) {
-        self.heard.notified().await;
+    pub(crate) async fn news(&self) {
+        self.changed.notified().await;
     }
 
-    /// What the store must be told if nobody asks on. `None` if it knows nothing of it.
-    pub(crate) fn leaving(&self) -> Option<Leaving> {
+    /// What the store must be told if no task goes on with the request. `None` if it knows nothing of it.
+    pub(crate) fn release_command(&self) -> Option<Leaving> {
         let in_doubt = self.in_doubt();
         let state = self.state();
         let queued = state.queued || (in_doubt && self.claim.waits);
         let seat = queued.then(|| Arc::clone(&self.claim));
-        (queued || in_doubt || state.grant.is_some()).then(|| Leaving {
+        (queued || in_doubt || state.hand_over.is_some()).then(|| Leaving {
             ticket: self.claim.ticket.clone(),
             fences: None,
             seat,

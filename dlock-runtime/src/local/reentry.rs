@@ -1,7 +1,7 @@
-//! Which locks the current task turns, for re-entry.
+//! Which locks the current task holds, so that it can take them again (re-entry).
 //!
-//! It is the tree of futures that counts, not the thread and not the task: what runs inside `Guard::run`, or inside
-//! the body of an annotated function, joins. What was spawned from there is a tree of its own and does not.
+//! What counts is neither the thread nor the task but the tree of futures: what runs inside of `Guard::run`, or of the body of an
+//! annotated function, joins its hold. A task that was spawned from there is a tree of its own and does not join.
 
 use std::{
     cell::Cell,
@@ -11,11 +11,11 @@ use std::{
 use crate::{local::turn::Turn, protocol::token::Identity};
 
 thread_local! {
-    // Of the body that this thread is polling.
+    // The frame of the body that this thread polls.
     static INNERMOST: Cell<Option<Frame>> = const { Cell::new(None) };
 }
 
-/// A turn, and the frame around it, which is known once the body is polled.
+/// A turn that a body runs under, and the frame around that body. The outer frame is known once the body was polled.
 #[derive(Clone)]
 pub(crate) struct Frame(Arc<(Arc<Turn>, OnceLock<Option<Frame>>)>);
 
@@ -28,29 +28,29 @@ impl Frame {
         &self.0.0
     }
 
-    /// To be said before the body is polled: the frame around it is the one where it is polled first, and not the one where
-    /// it was made, which may be outside of what it is run in.
-    pub(crate) fn is_polled(&self) {
+    /// Notes the outer frame; called before each poll of the body. It is the frame in which the body is polled first, not the one
+    /// in which it was made.
+    pub(crate) fn note_outer(&self) {
         self.0.1.get_or_init(innermost);
     }
 
-    /// Does a step of the body, which can join the turn.
+    /// Runs a step of the body, which can join the turn.
     pub(crate) fn within<T>(&self, step: impl FnOnce() -> T) -> T {
-        let _entered = Entered(swap(Some(self.clone())));
+        let _restore = Restore(swap(Some(self.clone())));
         step()
     }
 }
 
-/// Puts back what was there before, also when the body panics.
-struct Entered(Option<Frame>);
+/// Restores the outer frame when it is dropped, also by a panic of the body.
+struct Restore(Option<Frame>);
 
-impl Drop for Entered {
+impl Drop for Restore {
     fn drop(&mut self) {
         drop(swap(self.0.take()));
     }
 }
 
-/// A thread that is about to end has no frames any more.
+/// Sets the innermost frame and returns the one before. A thread that is about to end has none.
 fn swap(frame: Option<Frame>) -> Option<Frame> {
     INNERMOST.try_with(|innermost| innermost.replace(frame)).ok().flatten()
 }
@@ -61,7 +61,7 @@ fn innermost() -> Option<Frame> {
     frame
 }
 
-/// The turn that the current task has on the lock `name` of the runtime `identity`.
+/// The turn that the current task holds on the lock `name` of the runtime `identity`.
 pub(crate) fn find(identity: Identity, name: &str) -> Option<Arc<Turn>> {
     let innermost = innermost()?;
     let mut frame = &innermost;

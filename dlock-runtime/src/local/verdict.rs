@@ -1,12 +1,12 @@
-//! What the store said about a lock that somebody did not get.
+//! What the store said to a request that did not get the lock.
 
 use crate::types::{holder::Holder, store_error::StoreError};
 
-/// A definite answer of the store, short of the lock, or that there is none.
+/// The answer of the store, or that there was none.
 #[derive(Clone, Debug)]
 pub(crate) enum Verdict {
     /// Somebody else holds the lock.
     Busy(Holder),
-    /// The store could not be asked.
+    /// The store did not answer, or could not be asked.
     Failed(StoreError),
 }

@@ -11,8 +11,8 @@ pub use std::time::Duration;
 use crate::{
     __rt::finish::{Left, Release},
     api::request::LockRequest,
-    local::body::Running,
-    types::options::Wishes,
+    local::body::SupervisedBody,
+    types::options::Overrides,
 };
 pub use crate::{
     api::{guard::Guard, runtime::Runtime},
@@ -39,7 +39,7 @@ pub fn key_from<K: Display>(label: &'static str, key: K) -> LockKey {
 #[derive(Clone)]
 pub struct Options {
     function: &'static str,
-    wishes: Wishes,
+    overrides: Overrides,
     label: Option<&'static str>,
     joins: bool,
     on_lost: OnLost,
@@ -48,31 +48,38 @@ pub struct Options {
 
 /// The options of the annotated function `function`.
 pub fn options(function: &'static str) -> Options {
-    Options { function, wishes: Wishes::default(), label: None, joins: true, on_lost: OnLost::Cancel, runtime: None }
+    Options {
+        function,
+        overrides: Overrides::default(),
+        label: None,
+        joins: true,
+        on_lost: OnLost::Cancel,
+        runtime: None,
+    }
 }
 
 impl Options {
     /// `ttl = ..`
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.wishes.ttl = Some(ttl);
+        self.overrides.ttl = Some(ttl);
         self
     }
 
     /// `wait = ..`
     pub fn wait(mut self, wait: impl Into<Wait>) -> Self {
-        self.wishes.wait = Some(wait.into());
+        self.overrides.wait = Some(wait.into());
         self
     }
 
     /// `renew = ..`
     pub fn renew(mut self, renew: impl Into<Renew>) -> Self {
-        self.wishes.renew = Some(renew.into());
+        self.overrides.renew = Some(renew.into());
         self
     }
 
     /// `max_hold = ..`
     pub fn max_hold(mut self, max_hold: impl Into<MaxHold>) -> Self {
-        self.wishes.max_hold = Some(max_hold.into());
+        self.overrides.max_hold = Some(max_hold.into());
         self
     }
 
@@ -126,7 +133,7 @@ impl Options {
 /// # Errors
 /// As [`LockRequest::acquire`], and [`LockError::NotInstalled`].
 pub async fn acquire(key: LockKey, options: Options) -> Result<Lock, LockError> {
-    let Options { function, wishes, label, joins, on_lost, runtime } = options;
+    let Options { function, overrides, label, joins, on_lost, runtime } = options;
     let key = match label {
         Some(label) => key.with_label(label),
         None => key,
@@ -135,7 +142,7 @@ pub async fn acquire(key: LockKey, options: Options) -> Result<Lock, LockError> 
         Some(runtime) => runtime,
         None => Runtime::installed()?,
     };
-    let request = LockRequest::new(Arc::clone(&runtime.0), key).with(wishes, function).reentrant(joins);
+    let request = LockRequest::new(Arc::clone(&runtime.0), key).with(overrides, function).reentrant(joins);
     Ok(Lock { guard: Some(request.acquire().await?), on_lost })
 }
 
@@ -165,7 +172,7 @@ impl Lock {
     /// # Errors
     /// [`LockError::Lost`] if it was lost and the body was dropped.
     pub fn renew_while<F: Future>(&self, body: F) -> impl Future<Output = Result<F::Output, LockError>> {
-        Running::new(body, self.guard.as_ref().map(|guard| guard.around(self.on_lost)))
+        SupervisedBody::new(body, self.guard.as_ref().map(|guard| guard.supervisor(self.on_lost)))
     }
 
     /// Gives the lock back. The body's own error wins over everything; a loss wins over the body's success.

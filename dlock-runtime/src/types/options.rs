@@ -76,7 +76,7 @@ pub enum OnLost {
 
 /// What one lock request asks for; what it leaves open comes from the [`Defaults`].
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Wishes {
+pub(crate) struct Overrides {
     pub(crate) ttl: Option<Duration>,
     pub(crate) wait: Option<Wait>,
     pub(crate) renew: Option<Renew>,
@@ -117,10 +117,10 @@ pub(crate) struct Terms {
     pub(crate) max_hold: Option<Duration>,
 }
 
-impl Wishes {
+impl Overrides {
     /// # Errors
     /// [`LockError::Config`] for values that cannot work or contradict each other.
-    pub(crate) fn on(self, defaults: &Defaults) -> Result<Terms, LockError> {
+    pub(crate) fn resolve(self, defaults: &Defaults) -> Result<Terms, LockError> {
         let ttl = self.ttl.unwrap_or(defaults.ttl);
         if ttl < SHORTEST_TTL {
             return Err(LockError::config(format!("ttl is {ttl:?}, and it must be at least {SHORTEST_TTL:?}")));
@@ -165,43 +165,44 @@ impl Wishes {
 mod tests {
     use super::*;
 
-    fn refused(wishes: Wishes) -> bool {
-        matches!(wishes.on(&Defaults::default()), Err(LockError::Config { .. }))
+    fn refused(overrides: Overrides) -> bool {
+        matches!(overrides.resolve(&Defaults::default()), Err(LockError::Config { .. }))
     }
 
     #[test]
     fn an_explicit_ttl_never_switches_renewal_off() {
-        let wishes = Wishes { ttl: Some(Duration::from_secs(3)), ..Wishes::default() };
-        let terms = wishes.on(&Defaults::default()).expect("valid");
+        let overrides = Overrides { ttl: Some(Duration::from_secs(3)), ..Overrides::default() };
+        let terms = overrides.resolve(&Defaults::default()).expect("valid");
         assert_eq!(terms.renew, Some(Duration::from_secs(1)));
     }
 
     #[test]
     fn a_healthy_lock_is_held_without_a_bound_unless_one_is_asked_for() {
-        let terms = Wishes::default().on(&Defaults::default()).expect("valid");
+        let terms = Overrides::default().resolve(&Defaults::default()).expect("valid");
         assert_eq!(terms.max_hold, None);
         let bound = MaxHold::For(Duration::from_secs(60));
-        let terms = Wishes { max_hold: Some(bound), ..Wishes::default() }.on(&Defaults::default()).expect("valid");
+        let terms =
+            Overrides { max_hold: Some(bound), ..Overrides::default() }.resolve(&Defaults::default()).expect("valid");
         assert_eq!(terms.max_hold, Some(Duration::from_secs(60)));
     }
 
     #[test]
     fn times_that_cannot_work_are_refused() {
-        let wishes = Wishes::default();
-        assert!(!refused(wishes));
-        assert!(refused(Wishes { ttl: Some(Duration::ZERO), ..wishes }));
-        assert!(refused(Wishes { ttl: Some(Duration::MAX), ..wishes }));
-        assert!(refused(Wishes { renew: Some(Renew::Every(Duration::ZERO)), ..wishes }));
-        assert!(refused(Wishes { renew: Some(Renew::Every(Duration::from_secs(10))), ..wishes }));
-        assert!(refused(Wishes { max_hold: Some(MaxHold::For(Duration::ZERO)), ..wishes }));
+        let overrides = Overrides::default();
+        assert!(!refused(overrides));
+        assert!(refused(Overrides { ttl: Some(Duration::ZERO), ..overrides }));
+        assert!(refused(Overrides { ttl: Some(Duration::MAX), ..overrides }));
+        assert!(refused(Overrides { renew: Some(Renew::Every(Duration::ZERO)), ..overrides }));
+        assert!(refused(Overrides { renew: Some(Renew::Every(Duration::from_secs(10))), ..overrides }));
+        assert!(refused(Overrides { max_hold: Some(MaxHold::For(Duration::ZERO)), ..overrides }));
     }
 
     #[test]
     fn a_hold_beyond_the_ttl_without_renewal_is_a_contradiction() {
-        let off = Wishes { renew: Some(Renew::Off), ..Wishes::default() };
+        let off = Overrides { renew: Some(Renew::Off), ..Overrides::default() };
         assert!(!refused(off), "the default bound is not the caller's wish");
-        assert!(refused(Wishes { max_hold: Some(MaxHold::For(Duration::from_secs(11))), ..off }));
-        assert!(refused(Wishes { max_hold: Some(MaxHold::Unbounded), ..off }));
-        assert!(!refused(Wishes { max_hold: Some(MaxHold::For(Duration::from_secs(9))), ..off }));
+        assert!(refused(Overrides { max_hold: Some(MaxHold::For(Duration::from_secs(11))), ..off }));
+        assert!(refused(Overrides { max_hold: Some(MaxHold::Unbounded), ..off }));
+        assert!(!refused(Overrides { max_hold: Some(MaxHold::For(Duration::from_secs(9))), ..off }));
     }
 }

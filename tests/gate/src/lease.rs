@@ -77,12 +77,12 @@ impl Lease {
         self.state().in_use
     }
 
-    pub(crate) fn want(&self, _now: Moment) {
+    pub(crate) fn mark_contended(&self, _now: Moment) {
         self.fate.must_last();
         self.state().wanted = true;
     }
 
-    pub(crate) fn is_wanted(&self) -> bool {
+    pub(crate) fn is_contended(&self) -> bool {
         self.state().wanted
     }
 

@@ -1,20 +1,20 @@
-//! The line of a process, checked on a scheduler that tries many orders.
+//! The local queues of a process, checked on a scheduler that tries many orders.
 //!
 //! **What is checked** is the text of `local/queue`: it is copied by the build and compiled here, where
 //! `crate::sync` means the scheduler's locks and atomics, and requests and leases are small stand-ins. `scenarios` says what
-//! tasks do, and what must hold: one place in each line; first come, first served; nobody waits in vain; whatever a
+//! tasks do, and what must hold: one baton in each queue; first come, first served; nobody waits in vain; whatever a
 //! cancelled task had goes on or is given back, once.
 //!
 //! **That the checks catch mistakes** is checked too: [`weakness`] makes some, each in a copy of its own.
 //!
-//! **What is not seen.** Every atomic operation is taken to be sequentially consistent. The channel by which a place goes to
-//! a task is tokio's own, and each of its operations is one step. Time stands still, but for the patrol.
+//! **What is not seen.** Every atomic operation is taken to be sequentially consistent. The channel by which a baton goes to
+//! a task is tokio's own, and each of its operations is one step. Time stands still, but for timeouts.
 
-mod ask;
 mod caught;
 mod clock;
 mod lease;
 mod once;
+mod pending;
 mod sync;
 mod ticket;
 mod verdict;
@@ -31,7 +31,7 @@ mod observe {
     pub(crate) use crate::caught;
 }
 mod local {
-    pub(crate) use crate::{ask as pending, lease, verdict};
+    pub(crate) use crate::{lease, pending, verdict};
 }
 
 #[expect(
@@ -61,12 +61,12 @@ impl Scenario {
     }
 }
 
-/// The gate as it is.
+/// The queues as they are.
 pub const AS_IT_IS: &[Scenario] = copies::as_it_is::scenarios::ALL;
-/// The gate as it is, but for the number of its shards.
+/// The queues as they are, but for the number of their shards.
 pub const FEW_SHARDS: &[Scenario] = copies::few_shards::scenarios::ALL;
 
-/// The scenario `name` at the gate with the weakness of that number.
+/// The scenario `name` with the weakness of that number.
 pub fn weakened(number: usize, name: &str) -> Scenario {
     let scenarios = copies::WEAKENED[number];
     *scenarios.iter().find(|scenario| scenario.name == name).expect("a scenario of that name")

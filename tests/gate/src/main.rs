@@ -1,6 +1,6 @@
-//! Runs the scenario that is to catch a weakness at a gate that has it: `dlock-gate-check <number>`. Prints what failed.
+//! Runs the scenario that is to catch a weakness in a copy that has it: `dlock-gate-check <number>`. Prints what failed.
 //!
-//! A program of its own, as a failure ends it on the spot: to unwind a task would drop its place, in a gate that is not to
+//! A program of its own, as a failure ends it on the spot: to unwind a task would drop its baton, in a queue that is not to
 //! be relied on and on a scheduler that has stopped.
 
 use std::{env, panic, process::exit};

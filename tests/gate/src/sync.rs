@@ -1,4 +1,4 @@
-//! What the gate builds on, here on a scheduler that tries many orders.
+//! What the queues build on, here on a scheduler that tries many orders.
 
 pub(crate) use std::sync::PoisonError;
 use std::{collections::hash_map::DefaultHasher, hash::BuildHasherDefault};

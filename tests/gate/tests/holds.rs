@@ -1,4 +1,4 @@
-//! The gate as it is: every scenario ends well, in whatever order.
+//! The queues as they are: every scenario ends well, in whatever order.
 //!
 //! With `DLOCK_FULL=1` some hundred times as many orders are tried, which takes some ten minutes:
 //! `DLOCK_FULL=1 cargo test --release -p dlock-gate-check --test holds -- --nocapture`.

@@ -1,4 +1,4 @@
-//! Each weakness is caught by the scenario that is there for it, and that the gate as it is passes.
+//! Each weakness is caught by the scenario that is there for it, and that the queue as it is passes.
 
 use std::{io, process::Command};
 

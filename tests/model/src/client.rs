@@ -1,7 +1,7 @@
 //! One client: a process with a keeper. Here is how it asks for the lock, waits, and sees a release through.
 //!
 //! Every method is one step that the process may take. That a step may also not be taken, for any time, is what a pause
-//! is. What a step concludes is concluded by the rules of the runtime: `Grant`, `Inquiry`, `Fences`.
+//! is. What a step concludes is concluded by the rules of the runtime: `Grant`, `HandOverValidity`, `Fences`.
 
 use crate::{
     Scenario, Task, Weakened,
@@ -33,7 +33,7 @@ pub(crate) struct Client {
 pub(crate) struct Ask {
     pub(crate) number: u8,
     pub(crate) ttl: Tick,
-    inquiry: Remembered,
+    validity: Remembered,
     /// When it was last put.
     last: Tick,
     /// A message says that it is worth asking now.
@@ -139,7 +139,7 @@ impl Client {
         self.ask = Some(Ask {
             number: self.number,
             ttl: task.ttl,
-            inquiry: Remembered::default(),
+            validity: Remembered::default(),
             last: step.now,
             nudged: false,
             open: 0,
@@ -156,7 +156,7 @@ impl Client {
 
     fn put(&mut self, step: &mut Step<'_>, again: bool) {
         let Some(ask) = &mut self.ask else { return };
-        ask.inquiry.ask(step.moment(step.now));
+        ask.validity.request_sent(step.moment(step.now));
         ask.last = step.now;
         ask.nudged = false;
         ask.open += 1;
@@ -236,7 +236,7 @@ impl Client {
                     ask.open -= 1;
                     ask.answered = true;
                     let floor = if step.is(Weakened::StaleMessageBelieved) { floor.min(1) } else { floor };
-                    ask.inquiry.not_yet(step.moment(sent), u64::from(floor));
+                    ask.validity.answered_busy(step.moment(sent), u64::from(floor));
                 }
             }
             Packet::HandedOver { fence, since, waiting, .. } => self.handed_over(number, fence, since, waiting, step),
@@ -272,7 +272,7 @@ impl Client {
             }
             return;
         };
-        let from = match ask.inquiry.handed(u64::from(since)) {
+        let from = match ask.validity.lease_start(u64::from(since)) {
             Some(_) if step.is(Weakened::DeadlineFromMessage) => step.moment(step.now),
             Some(_) if step.is(Weakened::DeadlineFromLastQuestion) => step.moment(ask.last),
             Some(from) => from,

@@ -24,7 +24,7 @@ mod fences;
 #[path = "../../../dlock-runtime/src/protocol/grant.rs"]
 mod grant;
 #[path = "../../../dlock-runtime/src/protocol/hand_over.rs"]
-mod inquiry;
+mod hand_over;
 #[expect(dead_code, reason = "not all of them are used here")]
 #[path = "../../../dlock-runtime/src/limits.rs"]
 mod limits;

@@ -4,30 +4,30 @@
 
 use std::hash::{Hash, Hasher};
 
-use crate::{clock::Moment, fences::Fences, inquiry::Inquiry};
+use crate::{clock::Moment, fences::Fences, hand_over::HandOverValidity};
 
-/// An [`Inquiry`] in a state.
+/// An [`HandOverValidity`] in a state.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Remembered(Inquiry);
+pub(crate) struct Remembered(HandOverValidity);
 
 impl Remembered {
-    pub(crate) fn ask(&mut self, now: Moment) {
-        self.0.ask(now);
+    pub(crate) fn request_sent(&mut self, now: Moment) {
+        self.0.request_sent(now);
     }
 
-    pub(crate) fn not_yet(&mut self, asked: Moment, floor: u64) {
-        self.0.not_yet(asked, floor);
+    pub(crate) fn answered_busy(&mut self, asked: Moment, floor: u64) {
+        self.0.answered_busy(asked, floor);
     }
 
-    pub(crate) fn handed(&self, fence: u64) -> Option<Moment> {
-        self.0.handed(fence)
+    pub(crate) fn lease_start(&self, fence: u64) -> Option<Moment> {
+        self.0.lease_start(fence)
     }
 
     /// From when a lease counts, and the lowest fence that is believed. No fence of the model is above `u8::MAX`.
     fn judgement(&self) -> Option<(Moment, Option<u64>)> {
         let highest = u64::from(u8::MAX);
-        let from = self.0.handed(highest)?;
-        Some((from, (0..=highest).find(|fence| self.0.handed(*fence).is_some())))
+        let from = self.0.lease_start(highest)?;
+        Some((from, (0..=highest).find(|fence| self.0.lease_start(*fence).is_some())))
     }
 }
 

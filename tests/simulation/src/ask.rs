@@ -6,7 +6,7 @@ use crate::{
     clock::Moment,
     env::{Env, millis},
     events::{Line, Open, Timer, What},
-    inquiry::Inquiry,
+    hand_over::HandOverValidity,
     leave::Leaving,
     plan::{JITTER, NAP},
     process::{Process, Stage, short},
@@ -22,7 +22,7 @@ pub(crate) struct Ask {
     pub(crate) ttl: u64,
     pub(crate) count: u32,
     waits: bool,
-    pub(crate) inquiry: Inquiry,
+    pub(crate) validity: HandOverValidity,
     /// The question that is not answered yet.
     pub(crate) open: Option<Open>,
     asked: bool,
@@ -66,7 +66,7 @@ impl Process {
             ttl,
             count,
             waits,
-            inquiry: Inquiry::default(),
+            validity: HandOverValidity::default(),
             open: None,
             asked: false,
             attempt: 0,
@@ -83,7 +83,7 @@ impl Process {
         if ask.open.is_some() {
             return;
         }
-        ask.inquiry.ask(now);
+        ask.validity.request_sent(now);
         let what = What::Acquire { ttl: ask.ttl, count: ask.count, waits: ask.waits, again: ask.asked };
         ask.asked = true;
         let (token, attempt) = (Rc::clone(&ask.token), ask.attempt);
@@ -112,7 +112,7 @@ impl Process {
                 }
                 [Reply::Int(0), Reply::Int(ttl), _, Reply::Text(record), _] if ask.waits => {
                     let unknown = u64::from(env.weakness == Some(Weakness::UnknownFloor));
-                    ask.inquiry.not_yet(open.sent, given_away_at(record).max(unknown));
+                    ask.validity.answered_busy(open.sent, given_away_at(record).max(unknown));
                     let rest = u64::try_from(*ttl).map_or(NAP, |ttl| NAP.min(millis(ttl.max(1))));
                     self.nap(env, key, rest);
                 }
@@ -170,7 +170,7 @@ impl Process {
         let now = self.now(env);
         let Stage::Asking(ask) = &mut self.spots[key].stage else { return };
         let since = if env.weakness == Some(Weakness::StaleHandOver) { u64::MAX } else { since };
-        let Some(from) = ask.inquiry.handed(since) else {
+        let Some(from) = ask.validity.lease_start(since) else {
             env.figures.stale += 1;
             return env.judge.disbelieves(env.now, key, &ask.token, since.saturating_sub(EPOCH));
         };

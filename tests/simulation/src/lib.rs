@@ -2,7 +2,7 @@
 //! in between that can go wrong, over virtual time. A seed says all that happens, so it happens again whenever wanted.
 //!
 //! What is checked is what runs: the scripts are those of the store, and the rules on what a lease is worth (`grant`,
-//! `inquiry`, `fences`) are the files of dlock itself. The rest of the client is told again here, in short, from the
+//! `hand_over`, `fences`) are the files of dlock itself. The rest of the client is told again here, in short, from the
 //! description of the protocol.
 //!
 //! A violation is printed with the seed of its world; `--seed N --each M --trace` shows what happened in it.
@@ -44,7 +44,7 @@ mod fences;
 #[path = "../../../dlock-runtime/src/protocol/grant.rs"]
 mod grant;
 #[path = "../../../dlock-runtime/src/protocol/hand_over.rs"]
-mod inquiry;
+mod hand_over;
 #[expect(dead_code, reason = "not all of them are used here")]
 #[path = "../../../dlock-runtime/src/limits.rs"]
 mod limits;

@@ -114,10 +114,10 @@ async fn keep(desk: Arc<Desk>) {
         if desk.is_done() {
             return;
         }
-        desk.ledger.next_due(|| desk.gates.patrol_at().min(desk.unconfirmed.look_at())).await;
+        desk.ledger.next_due(|| desk.queues.next_timeout().min(desk.unconfirmed.look_at())).await;
         let now = Moment::now();
-        if desk.gates.patrol_at() <= now {
-            desk.gates.patrol(now);
+        if desk.queues.next_timeout() <= now {
+            desk.queues.expire_waiters(now);
         }
         if desk.unconfirmed.look_at() <= now {
             desk.confirm(now);

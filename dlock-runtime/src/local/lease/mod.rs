@@ -64,9 +64,9 @@ struct Tenure {
     turn: Option<Arc<Turn>>,
     /// Turns that began, in all and since somebody waits elsewhere.
     turns: u32,
-    turns_wanted: u32,
+    turns_contended: u32,
     /// Since when somebody waits elsewhere; `Moment::NEVER` if nobody is known to.
-    wanted: Moment,
+    contended_since: Moment,
     /// The longest TTL that was asked for: how long the store may keep the lock.
     ttl: Span,
     lid: Lid,
@@ -136,9 +136,9 @@ impl Lease {
             fences,
             turn: None,
             turns: 0,
-            turns_wanted: 0,
+            turns_contended: 0,
             // The share counts from now: a hand-over may have been asked for long ago.
-            wanted: if waiting { Moment::now() } else { Moment::NEVER },
+            contended_since: if waiting { Moment::now() } else { Moment::NEVER },
             ttl: grant.ttl.into(),
             lid: Lid { ttl: Span::MAX, until: Moment::START },
         };
@@ -264,7 +264,7 @@ impl Lease {
         let mut tenure = self.tenure();
         let fence = tenure.fences.take()?;
         tenure.turns += 1;
-        tenure.turns_wanted += u32::from(tenure.wanted != Moment::NEVER);
+        tenure.turns_contended += u32::from(tenure.contended_since != Moment::NEVER);
         let began = fresh.unwrap_or(now);
         let end = terms.max_hold.map_or(Moment::NEVER, |bound| began.after(bound));
         let limit = if terms.renew.is_some() { end } else { end.min(began.after(whole)) };
@@ -317,26 +317,26 @@ impl Lease {
     }
 
     /// Somebody waits for it elsewhere.
-    pub(crate) fn want(&self, now: Moment) {
+    pub(crate) fn mark_contended(&self, now: Moment) {
         let mut tenure = self.tenure();
-        if tenure.wanted == Moment::NEVER {
-            tenure.wanted = now;
+        if tenure.contended_since == Moment::NEVER {
+            tenure.contended_since = now;
             // The turn that is under way is the first of the last.
-            tenure.turns_wanted = u32::from(tenure.turn.is_some());
+            tenure.turns_contended = u32::from(tenure.turn.is_some());
         }
     }
 
     /// Whether somebody is known to wait for it elsewhere.
-    pub(crate) fn is_wanted(&self) -> bool {
-        self.tenure().wanted != Moment::NEVER
+    pub(crate) fn is_contended(&self) -> bool {
+        self.tenure().contended_since != Moment::NEVER
     }
 
     /// Whether the process lets go of it though its tasks would go on.
     pub(crate) fn must_yield(&self, share: &Share, now: Moment) -> Yield {
         let tenure = self.tenure();
-        let wanted = tenure.wanted != Moment::NEVER;
-        let enough = tenure.turns_wanted >= share.most_turns || now >= tenure.wanted.after(share.longest);
-        if !share.turns || (wanted && enough) {
+        let contended = tenure.contended_since != Moment::NEVER;
+        let enough = tenure.turns_contended >= share.most_turns || now >= tenure.contended_since.after(share.longest);
+        if !share.turns || (contended && enough) {
             Yield::ToOthers
         } else if tenure.turns > 1 && now >= self.taken.after(UNBROKEN) {
             Yield::ToAnybody

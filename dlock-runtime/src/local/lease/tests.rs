@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     protocol::token::{Identity, Token},
-    types::options::{Defaults, MaxHold, Renew, Wishes},
+    types::options::{Defaults, MaxHold, Overrides, Renew},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -19,8 +19,8 @@ fn lease(asked: Moment) -> Lease {
 
 fn terms(renew: bool, max_hold: Option<Duration>) -> Terms {
     let max_hold = Some(max_hold.map_or(MaxHold::Unbounded, MaxHold::For)).filter(|_| renew);
-    let wishes = Wishes { ttl: Some(SECOND), renew: Some(Renew::from(renew)), max_hold, ..Wishes::default() };
-    wishes.on(&Defaults::default()).expect("valid")
+    let overrides = Overrides { ttl: Some(SECOND), renew: Some(Renew::from(renew)), max_hold, ..Overrides::default() };
+    overrides.resolve(&Defaults::default()).expect("valid")
 }
 
 fn begins(lease: &Lease, terms: &Terms, fresh: Option<Moment>, now: Moment) -> bool {
@@ -175,9 +175,9 @@ mod yielding {
         let asked = Moment::now();
         let lease = lease(asked);
         take_turns(&lease, 10, asked);
-        assert!(!lease.is_wanted());
-        lease.want(asked);
-        assert!(lease.is_wanted());
+        assert!(!lease.is_contended());
+        lease.mark_contended(asked);
+        assert!(lease.is_contended());
         take_turns(&lease, 2, asked);
         assert_eq!(lease.must_yield(&SHARE, asked), Yield::No);
         take_turns(&lease, 1, asked);
@@ -188,8 +188,8 @@ mod yielding {
     fn after_so_much_time_since_somebody_waits() {
         let asked = Moment::now();
         let (lease, wanted) = (lease(asked), asked.after(SECOND / 10));
-        lease.want(wanted);
-        lease.want(wanted.after(SECOND / 10));
+        lease.mark_contended(wanted);
+        lease.mark_contended(wanted.after(SECOND / 10));
         let end = wanted.after(SHARE.longest);
         assert_eq!(lease.must_yield(&SHARE, wanted), Yield::No);
         assert_eq!(lease.must_yield(&SHARE, end), Yield::ToOthers, "since the first of the messages");
@@ -200,7 +200,7 @@ mod yielding {
         let known = Moment::now();
         let asked = Moment::from_bits(known.to_bits() - 100_000_000);
         let lease = lease_of(asked, SECOND, 100, true);
-        assert!(lease.is_wanted());
+        assert!(lease.is_contended());
         assert_eq!(lease.must_yield(&SHARE, known), Yield::No, "a hand-over may have been asked for long ago");
         take_turns(&lease, 3, asked);
         assert_eq!(lease.must_yield(&SHARE, asked), Yield::ToOthers);
@@ -214,7 +214,7 @@ mod yielding {
         assert_eq!(lease.must_yield(&SHARE, asked.after(UNBROKEN)), Yield::No, "a long turn is passed on once");
         take_turns(&lease, 1, asked);
         assert_eq!(lease.must_yield(&SHARE, asked.after(UNBROKEN)), Yield::ToAnybody);
-        lease.want(asked);
+        lease.mark_contended(asked);
         assert_eq!(lease.must_yield(&SHARE, asked.after(UNBROKEN)), Yield::ToOthers, "those who queue come first");
     }
 

@@ -2,181 +2,191 @@
 
 use tokio::sync::oneshot;
 
-use super::{Gates, Known, Left, Line, Pass, SentAway};
+use super::{
+    LastAnswer, LocalQueues, WaitEnd,
+    local_queue::{LocalQueue, Wakeups},
+};
 use crate::{
     local::{
         lease::{Lease, Yield},
-        pending::Ask,
+        pending::PendingRequest,
     },
     observe::caught::caught,
     sync::Arc,
     types::clock::Moment,
 };
 
-/// The head of a line, or the like of it for a request that stands in none.
-pub(crate) struct Place {
-    gates: Arc<Gates>,
+/// The right of the head of a queue, or of a request that waits in none, with what the process has of the lock.
+pub(crate) struct Baton {
+    queues: Arc<LocalQueues>,
     name: Arc<str>,
-    in_line: bool,
-    ask: Option<Arc<Ask>>,
+    in_queue: bool,
+    pending: Option<Arc<PendingRequest>>,
     lease: Option<Arc<Lease>>,
-    /// Whether the lock is to be free for a moment before it is asked for.
-    pub(crate) rests: bool,
+    /// Whether the lock is to be free for a moment before this process asks for it again.
+    pub(crate) frees_lock_first: bool,
 }
 
-impl Place {
-    pub(super) fn new(gates: &Arc<Gates>, name: &Arc<str>, lease: Option<Arc<Lease>>) -> Self {
-        Self { gates: Arc::clone(gates), name: Arc::clone(name), in_line: true, ask: None, lease, rests: false }
+/// What no task of this process needs any more, and the store must be told to release.
+pub(crate) enum ToRelease {
+    Lease(Arc<Lease>),
+    Request(Arc<PendingRequest>),
+}
+
+impl Baton {
+    pub(super) fn new(queues: &Arc<LocalQueues>, name: &Arc<str>, lease: Option<Arc<Lease>>) -> Self {
+        let (queues, name) = (Arc::clone(queues), Arc::clone(name));
+        Self { queues, name, in_queue: true, pending: None, lease, frees_lock_first: false }
     }
 
-    /// One that stands in no line.
-    pub(super) fn aside(gates: &Arc<Gates>, name: &Arc<str>) -> Self {
-        let mut place = Self::new(gates, name, None);
-        place.in_line = false;
-        place
+    /// A baton of no queue.
+    pub(super) fn unqueued(queues: &Arc<LocalQueues>, name: &Arc<str>) -> Self {
+        let mut baton = Self::new(queues, name, None);
+        baton.in_queue = false;
+        baton
     }
 
     pub(crate) fn lease(&self) -> Option<&Arc<Lease>> {
         self.lease.as_ref()
     }
 
-    pub(crate) fn ask(&self) -> Option<&Arc<Ask>> {
-        self.ask.as_ref()
+    pub(crate) fn pending(&self) -> Option<&Arc<PendingRequest>> {
+        self.pending.as_ref()
     }
 
-    /// Whether other turns are to be expected after the first.
+    /// Whether the lease will serve other turns after the first.
+    pub(crate) fn expects_more_turns(&self) -> bool {
+        self.queues.rules.share.turns && self.has_followers()
+    }
+
+    /// Whether other tasks wait behind this one.
     pub(crate) fn has_followers(&self) -> bool {
-        self.gates.rules.share.turns && self.is_followed()
+        self.in_queue && self.queues.shard(&self.name).queues.get(&self.name).is_some_and(LocalQueue::has_followers)
     }
 
-    /// Whether somebody is behind it in line.
-    pub(crate) fn is_followed(&self) -> bool {
-        self.in_line && self.gates.shard(&self.name).lines.get(&self.name).is_some_and(Line::has_followers)
-    }
-
-    /// What the store said last about the lock, not long ago.
-    pub(crate) fn known(&self) -> Option<Known> {
-        if !self.in_line {
+    /// The store's last answer about the lock, if that is not long ago.
+    pub(crate) fn last_answer(&self) -> Option<LastAnswer> {
+        if !self.in_queue {
             return None;
         }
-        self.gates.shard(&self.name).lines.get(&self.name)?.known(Moment::now()).cloned()
+        self.queues.shard(&self.name).queues.get(&self.name)?.last_answer(Moment::now()).cloned()
     }
 
-    /// The store has answered, and others need not ask.
-    pub(crate) fn learn(&self, known: Known) {
-        self.gates.learn(&self.name, known);
+    /// Records an answer of the store, so that others need not ask.
+    pub(crate) fn record_answer(&self, answer: LastAnswer) {
+        self.queues.record_answer(&self.name, answer);
     }
 
-    /// Asks the store from now on.
-    pub(crate) fn begin_to_ask(&mut self, ask: Arc<Ask>) {
-        self.with_line(|line| line.ask = Some(Arc::clone(&ask)));
-        self.ask = Some(ask);
+    /// This request is put to the store from now on.
+    pub(crate) fn set_pending(&mut self, pending: Arc<PendingRequest>) {
+        self.with_queue(|queue| queue.pending = Some(Arc::clone(&pending)));
+        self.pending = Some(pending);
     }
 
     /// The request became a lease. In one step, so that a late message finds the one or the other.
-    pub(crate) fn take_lease(&mut self, lease: Arc<Lease>) {
-        let ask = self.ask.take();
-        if ask.as_ref().is_some_and(|ask| ask.was_queued()) {
-            self.gates.note_taken(lease.id());
+    pub(crate) fn set_lease(&mut self, lease: Arc<Lease>) {
+        let pending = self.pending.take();
+        if pending.as_ref().is_some_and(|pending| pending.was_queued()) {
+            self.queues.remember_lease(lease.id());
         }
-        self.with_line(|line| {
-            line.ask = None;
-            line.lease = Some(Arc::clone(&lease));
-            line.forget();
+        self.with_queue(|queue| {
+            queue.pending = None;
+            queue.lease = Some(Arc::clone(&lease));
+            queue.clear_last_answer();
         });
-        if ask.is_some_and(|ask| ask.is_wanted()) {
-            lease.want(Moment::now());
+        if pending.is_some_and(|pending| pending.is_contended()) {
+            lease.mark_contended(Moment::now());
         }
         self.lease = Some(lease);
     }
 
-    /// Parts with a lease that is no good any more.
-    pub(crate) fn part(&mut self) -> Option<Arc<Lease>> {
-        self.with_line(|line| line.lease = None);
+    /// Takes out a lease that is of no use any more.
+    pub(crate) fn remove_lease(&mut self) -> Option<Arc<Lease>> {
+        self.with_queue(|queue| queue.lease = None);
         self.lease.take()
     }
 
-    /// Passes it on to the next task, with what it has, or parks the lease. Returns what is left to the store.
+    /// Passes the baton on to the next task, with all that it has. If there is none, the lease is parked or the queue ends.
     #[must_use]
-    pub(crate) fn pass(mut self, now: Moment) -> Option<Left> {
-        let leaving = self.let_go(now);
+    pub(crate) fn pass_on(mut self, now: Moment) -> Option<ToRelease> {
+        let unusable = self.remove_unusable_lease(now);
         while let Some(next) = self.next(now) {
-            // Whose waker panics has the place all the same.
-            match caught(|| next.send(Pass::Place(self))) {
-                None | Some(Ok(())) => return leaving.map(Left::Lease),
-                // It left in this moment, and gives the place back.
-                Some(Err(Pass::Place(place))) => self = place,
+            // A task whose waker panics gets the baton nevertheless.
+            match caught(|| next.send(WaitEnd::Baton(self))) {
+                None | Some(Ok(())) => return unusable.map(ToRelease::Lease),
+                // The task went away just now, and the baton comes back.
+                Some(Err(WaitEnd::Baton(baton))) => self = baton,
                 Some(Err(_)) => unreachable!("what comes back is what was sent"),
             }
         }
-        self.in_line = false;
-        leaving.or(self.lease.take()).map(Left::Lease).or(self.ask.take().map(Left::Ask))
+        self.in_queue = false;
+        unusable.or(self.lease.take()).map(ToRelease::Lease).or(self.pending.take().map(ToRelease::Request))
     }
 
-    /// Takes out the lease if it is no good for another turn of this process.
-    fn let_go(&mut self, now: Moment) -> Option<Arc<Lease>> {
+    /// Takes out the lease if it is of no use for another turn of this process.
+    fn remove_unusable_lease(&mut self, now: Moment) -> Option<Arc<Lease>> {
         let lease = self.lease.as_ref()?;
-        let how = if self.in_line { lease.must_yield(&self.gates.rules.share, now) } else { Yield::ToOthers };
+        let how = if self.in_queue { lease.must_yield(&self.queues.rules.share, now) } else { Yield::ToOthers };
         if how == Yield::No && now < lease.deadline() {
             return None;
         }
-        self.rests = how == Yield::ToAnybody;
-        self.part()
+        self.frees_lock_first = how == Yield::ToAnybody;
+        self.remove_lease()
     }
 
-    /// The next task in line. If there is none the line ends, or the lease is parked in it.
-    fn next(&mut self, now: Moment) -> Option<oneshot::Sender<Pass>> {
-        if !self.in_line {
+    /// Takes out the next waiter. If there is none, the lease is parked or the queue ends.
+    fn next(&mut self, now: Moment) -> Option<oneshot::Sender<WaitEnd>> {
+        if !self.in_queue {
             return None;
         }
-        let mut sent_away = SentAway::default();
-        let next = self.next_or_end(now, &mut sent_away);
-        sent_away.tell();
+        let mut wakeups = Wakeups::default();
+        let next = self.next_or_end(now, &mut wakeups);
+        wakeups.send();
         next
     }
 
-    fn next_or_end(&mut self, now: Moment, sent_away: &mut SentAway) -> Option<oneshot::Sender<Pass>> {
-        let mut shard = self.gates.shard(&self.name);
+    fn next_or_end(&mut self, now: Moment, wakeups: &mut Wakeups) -> Option<oneshot::Sender<WaitEnd>> {
+        let mut shard = self.queues.shard(&self.name);
         let closing = shard.closing;
-        let line = shard.lines.get_mut(&self.name)?;
-        if let Some(next) = line.next(self.lease.is_some(), now, sent_away) {
+        let queue = shard.queues.get_mut(&self.name)?;
+        if let Some(next) = queue.next(self.lease.is_some(), now, wakeups) {
             return Some(next);
         }
-        let linger = self.gates.rules.linger;
-        if self.lease.as_ref().is_some_and(|lease| !linger.is_zero() && !closing && !lease.is_wanted()) {
-            line.parked = Some(now.after(linger));
+        let linger = self.queues.rules.linger;
+        if self.lease.as_ref().is_some_and(|lease| !linger.is_zero() && !closing && !lease.is_contended()) {
+            queue.parked = Some(now.after(linger));
             drop(shard);
             self.lease = None;
         } else {
-            shard.lines.remove(&self.name);
+            shard.queues.remove(&self.name);
         }
         None
     }
 
-    fn with_line(&self, change: impl FnOnce(&mut Line)) {
-        if self.in_line
-            && let Some(line) = self.gates.shard(&self.name).lines.get_mut(&self.name)
+    fn with_queue(&self, change: impl FnOnce(&mut LocalQueue)) {
+        if self.in_queue
+            && let Some(queue) = self.queues.shard(&self.name).queues.get_mut(&self.name)
         {
-            change(line);
+            change(queue);
         }
     }
 }
 
-impl Drop for Place {
+impl Drop for Baton {
     fn drop(&mut self) {
-        if !self.in_line && self.lease.is_none() && self.ask.is_none() {
+        if !self.in_queue && self.lease.is_none() && self.pending.is_none() {
             return;
         }
         let whole = Self {
-            gates: Arc::clone(&self.gates),
+            queues: Arc::clone(&self.queues),
             name: Arc::clone(&self.name),
-            in_line: std::mem::take(&mut self.in_line),
-            ask: self.ask.take(),
+            in_queue: std::mem::take(&mut self.in_queue),
+            pending: self.pending.take(),
             lease: self.lease.take(),
-            rests: self.rests,
+            frees_lock_first: self.frees_lock_first,
         };
-        if let Some(left) = whole.pass(Moment::now()) {
-            (self.gates.left)(left);
+        if let Some(unneeded) = whole.pass_on(Moment::now()) {
+            (self.queues.release)(unneeded);
         }
     }
 }

@@ -1,8 +1,8 @@
-//! The tasks behind the head of a line: first come, first served, and each until its time is over.
+//! The tasks behind the head of a queue: first come, first served, and each until its time is over.
 //!
-//! To join, to be served and to be sent away cost the same however many wait. What would have to be looked for in the middle
-//! is left there and swept up when it is as much as the rest: waiters who went away by themselves, and deadlines of those who
-//! were served.
+//! To enter, to be served and to time out cost the same however many tasks wait. To find something in the middle would cost more:
+//! a waiter that went away, or the deadline of one that was served. Such entries stay, until they are as many as the others.
+//! Then all of them are swept out at once.
 
 use std::{
     cmp::Reverse,
@@ -11,40 +11,41 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::Pass;
+use super::WaitEnd;
 use crate::types::clock::Moment;
 
-/// With fewer than these there is nothing to sweep up.
+/// With fewer entries a sweep is not worth it.
 const FEW: usize = 32;
 
-/// With fewer deadlines than these it does not matter whose they are: a busy line would sweep them up all the time.
+/// With fewer deadlines a sweep is not worth it either: a busy queue would sweep all the time.
 const FEW_DEADLINES: usize = 1024;
 
-/// A task in line.
+/// A task that waits.
 pub(super) struct Waiter {
-    pub(super) turn: oneshot::Sender<Pass>,
-    /// When it runs out of time.
+    /// How its wait ends.
+    pub(super) end: oneshot::Sender<WaitEnd>,
+    /// When it is out of time.
     pub(super) until: Moment,
 }
 
-/// Those in line, by arrival and by deadline.
-pub(super) struct Queue {
-    /// Some may have gone, and some were taken out.
+/// The tasks that wait, by arrival and by deadline.
+pub(super) struct Waiters {
+    /// By arrival. `None` where a waiter timed out; others may have gone away by themselves.
     slots: VecDeque<Option<Waiter>>,
     /// The number of the first slot.
     first: u64,
-    /// How many slots were emptied.
+    /// How many slots are `None`.
     empty: usize,
-    /// When each runs out of time, by the number of its slot. Who waits for ever has none.
+    /// When each waiter is out of time, by the number of its slot. A waiter without a limit has no entry.
     deadlines: BinaryHeap<Reverse<(Moment, u64)>>,
-    /// With so many slots it is looked who went away.
+    /// With so many slots a sweep is due.
     sweep_at: usize,
     /// How many slots and deadlines were looked at.
     #[cfg(test)]
     pub(super) work: usize,
 }
 
-impl Default for Queue {
+impl Default for Waiters {
     fn default() -> Self {
         Self {
             slots: VecDeque::new(),
@@ -58,8 +59,8 @@ impl Default for Queue {
     }
 }
 
-impl Queue {
-    /// How many are in line, with those who went away and were not noticed yet.
+impl Waiters {
+    /// How many wait. Waiters that went away count until a sweep finds them.
     pub(super) fn len(&self) -> usize {
         self.slots.len() - self.empty
     }
@@ -68,12 +69,12 @@ impl Queue {
         self.len() == 0
     }
 
-    /// Who is there.
+    /// Those who did not go away.
     pub(super) fn present(&self) -> impl Iterator<Item = &Waiter> {
-        self.slots.iter().flatten().filter(|waiter| !waiter.turn.is_closed())
+        self.slots.iter().flatten().filter(|waiter| !waiter.end.is_closed())
     }
 
-    /// Takes in the last one. Those who went away are put into `gone`.
+    /// Adds one at the end. Those who are found to have gone away are put into `gone`.
     pub(super) fn push(&mut self, waiter: Waiter, gone: &mut Vec<Waiter>) {
         if self.slots.len() >= self.sweep_at || self.deadlines.len() >= 4 * self.slots.len() + FEW_DEADLINES {
             self.sweep(gone);
@@ -88,7 +89,7 @@ impl Queue {
     pub(super) fn pop(&mut self) -> Option<Waiter> {
         while let Some(slot) = self.slots.pop_front() {
             self.first += 1;
-            self.look(1);
+            self.count_work(1);
             match slot {
                 Some(waiter) => return Some(waiter),
                 None => self.empty -= 1,
@@ -97,9 +98,9 @@ impl Queue {
         None
     }
 
-    /// Takes out one whose time is over.
-    pub(super) fn pop_late(&mut self, now: Moment) -> Option<Waiter> {
-        while self.first_deadline()? <= now {
+    /// Takes out one that is out of time.
+    pub(super) fn pop_timed_out(&mut self, now: Moment) -> Option<Waiter> {
+        while self.next_deadline()? <= now {
             if let Some(Reverse((_, number))) = self.deadlines.pop()
                 && let Some(waiter) = self.slot(number).and_then(Option::take)
             {
@@ -110,12 +111,12 @@ impl Queue {
         None
     }
 
-    /// When the first of all runs out of time.
-    pub(super) fn first_deadline(&mut self) -> Option<Moment> {
+    /// When the next one is out of time.
+    pub(super) fn next_deadline(&mut self) -> Option<Moment> {
         loop {
             let &Reverse((until, number)) = self.deadlines.peek()?;
-            self.look(1);
-            // The deadline of somebody who was served says nothing any more.
+            self.count_work(1);
+            // Else the waiter was served already.
             if self.slot(number).is_some_and(|slot| slot.is_some()) {
                 return Some(until);
             }
@@ -123,17 +124,17 @@ impl Queue {
         }
     }
 
-    /// Takes out all.
+    /// Takes out all of them.
     pub(super) fn drain(&mut self) -> Vec<Waiter> {
         std::mem::take(self).slots.into_iter().flatten().collect()
     }
 
-    /// Takes out those who went away by themselves, and forgets what was left in the middle.
+    /// Moves those who went away into `gone`, and drops the entries that are of no use any more.
     pub(super) fn sweep(&mut self, gone: &mut Vec<Waiter>) {
-        self.look(self.slots.len());
+        self.count_work(self.slots.len());
         let mut slots = VecDeque::with_capacity(self.len() + 1);
         for waiter in self.slots.drain(..).flatten() {
-            if waiter.turn.is_closed() {
+            if waiter.end.is_closed() {
                 gone.push(waiter);
             } else {
                 slots.push_back(Some(waiter));
@@ -147,11 +148,11 @@ impl Queue {
     }
 
     fn slot(&mut self, number: u64) -> Option<&mut Option<Waiter>> {
-        let place = number.checked_sub(self.first)?;
-        self.slots.get_mut(usize::try_from(place).ok()?)
+        let index = number.checked_sub(self.first)?;
+        self.slots.get_mut(usize::try_from(index).ok()?)
     }
 
-    fn look(&mut self, _count: usize) {
+    fn count_work(&mut self, _count: usize) {
         #[cfg(test)]
         {
             self.work += _count;

@@ -23,7 +23,7 @@ use crate::{
     key::LockKey,
     local::{
         lease::{Beginning, Lease},
-        queue::Place,
+        queue::Baton,
     },
     observe::{Hold, Observer},
     protocol::grant::{Grant, margin},
@@ -69,7 +69,7 @@ pub(crate) struct Turn {
     /// Somebody who joined it found little left of it, and asked the keeper to renew it.
     is_hurried: AtomicBool,
     /// What it gives on when it is over; taken once.
-    place: Mutex<Option<Place>>,
+    baton: Mutex<Option<Baton>>,
 }
 
 /// Whose turn it is to be.
@@ -89,17 +89,17 @@ pub(crate) struct Opening {
 }
 
 impl Opening {
-    /// On the lease of `place`, if there is one with enough left; else it must be asked for or renewed first. `fresh` is as in
+    /// On the lease of `baton`, if there is one with enough left; else it must be asked for or renewed first. `fresh` is as in
     /// [`Lease::begin`].
-    pub(crate) fn of(place: &Place, terms: &Terms, fresh: Option<Moment>, now: Moment) -> Option<Self> {
-        let lease = place.lease()?;
+    pub(crate) fn of(baton: &Baton, terms: &Terms, fresh: Option<Moment>, now: Moment) -> Option<Self> {
+        let lease = baton.lease()?;
         Some(Self { beginning: lease.begin(terms, fresh, now)?, lease: Arc::clone(lease) })
     }
 }
 
 impl Turn {
     /// Begins a turn.
-    pub(crate) fn begin(place: Place, opening: Opening, taker: Taker, now: Moment) -> Arc<Self> {
+    pub(crate) fn begin(baton: Baton, opening: Opening, taker: Taker, now: Moment) -> Arc<Self> {
         let Opening { lease, beginning: Beginning { fence, began, limit, end } } = opening;
         let Taker { host, key, purpose, terms } = taker;
         let turn = Arc::new(Self {
@@ -118,7 +118,7 @@ impl Turn {
             users: AtomicU32::new(1),
             told: AtomicU8::new(0),
             is_hurried: AtomicBool::new(false),
-            place: Mutex::new(Some(place)),
+            baton: Mutex::new(Some(baton)),
         });
         turn.lease.set_turn(Some(Arc::clone(&turn)));
         turn.host.schedule(&turn.lease, turn.due(now));
@@ -216,13 +216,13 @@ impl Turn {
         self.users.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
-    /// Ends it: nobody may act under it any more. The place is given out once.
-    pub(crate) fn end(&self, now: Moment) -> Option<Place> {
-        let place = self.place.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+    /// Ends it: nobody may act under it any more. The baton is given out once.
+    pub(crate) fn end(&self, now: Moment) -> Option<Baton> {
+        let baton = self.baton.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         self.limit.store(Moment::START.to_bits(), Ordering::Release);
         self.lease.set_turn(None);
         self.observer().held(self.key.label(), now.since(self.began));
-        Some(place)
+        Some(baton)
     }
 
     /// It ended at `now` as it should, and this is certain. Of one that was lost nothing else is told.

@@ -8,12 +8,12 @@ use shuttle::{
 };
 
 use super::{
-    super::gate::{Left, Rules},
+    super::queue::{ToRelease, Rules},
     world::{End, Manner, World},
 };
 use crate::{clock::Moment, lease::Share, sync::Arc, ticket::Ticket};
 
-/// Tasks that come to two lines and behave in any way, messages, a keeper, and sometimes the end.
+/// Tasks that come to two queues and behave in any way, messages, a keeper, and sometimes the end.
 pub(super) fn anything(tasks: usize) {
     let mut random = thread_rng();
     let world = World::new(Rules {
@@ -33,8 +33,8 @@ pub(super) fn anything(tasks: usize) {
                     let looks = random.gen_bool(0.5).then(|| random.gen_range(0..4));
                     let end = [End::Pass, End::Pass, End::Drop, End::DropAsking][random.gen_range(0..4)];
                     if random.gen_bool(0.2) {
-                        let place = world.gates.enter_first(name).unwrap_or_else(|| world.gates.aside(name));
-                        world.turn(name, place, end);
+                        let baton = world.queues.enter_if_idle(name).unwrap_or_else(|| world.queues.unqueued_baton(name));
+                        world.turn(name, baton, end);
                     } else {
                         world.visit(name, Manner { looks, end });
                     }
@@ -45,24 +45,24 @@ pub(super) fn anything(tasks: usize) {
             for token in 1..5 {
                 for name in &names {
                     let ticket = Ticket::new(name, token);
-                    world.gates.free(&ticket);
-                    world.gates.granted(&ticket, 1, 0, 1);
-                    let parked = world.gates.wanted(&ticket, Moment::now());
-                    world.book.leave(parked.map(Left::Lease));
+                    world.queues.notify_free(&ticket);
+                    world.queues.notify_hand_over(&ticket, 1, 0, 1);
+                    let parked = world.queues.notify_contended(&ticket, Moment::now());
+                    world.book.leave(parked.map(ToRelease::Lease));
                 }
             }
         });
         for _ in 0..2 {
             let leases = world.book.page().leases.clone();
             for lease in leases {
-                let parked = world.gates.parked_until(&lease).and_then(|_| world.gates.unpark(&lease));
-                world.book.leave(parked.map(Left::Lease));
+                let parked = world.queues.parked_until(&lease).and_then(|_| world.queues.unpark(&lease));
+                world.book.leave(parked.map(ToRelease::Lease));
             }
-            world.gates.patrol(Moment::now());
+            world.queues.expire_waiters(Moment::now());
         }
         if closes {
-            for lease in world.gates.close() {
-                world.book.leave(Some(Left::Lease(lease)));
+            for lease in world.queues.close() {
+                world.book.leave(Some(ToRelease::Lease(lease)));
             }
         }
     });

@@ -5,43 +5,43 @@ use std::time::Duration;
 use shuttle::thread;
 
 use super::{
-    super::gate::{Entrance, Left, Rules},
+    super::queue::{Entered, ToRelease, Rules},
     world::{End, STAYS, World},
 };
 use crate::{clock::Moment, sync::Arc};
 
-/// The gate closes while tasks come, wait, use leases and park them: nobody waits any more, and nothing is parked.
+/// The queues close while tasks come, wait, use leases and park them: nobody waits any more, and nothing is parked.
 pub(super) fn at_any_time(tasks: usize) {
     let rules = Rules { linger: Duration::from_secs(1), ..Rules::default() };
     let (world, name) = (World::new(rules), Arc::from("k"));
     assert!(world.visit(&name, STAYS), "nobody was there");
     thread::scope(|scope| {
         for _ in 0..tasks {
-            // Whoever is in line is sent away. Later ones are let through to be refused.
+            // Whoever is in a queue is sent away. Later ones are let through to be refused.
             scope.spawn(|| world.visit(&name, STAYS));
         }
         scope.spawn(|| {
-            for lease in world.gates.close() {
-                world.book.leave(Some(Left::Lease(lease)));
+            for lease in world.queues.close() {
+                world.book.leave(Some(ToRelease::Lease(lease)));
             }
-            assert_eq!(world.gates.probe().parked, 0, "a lease is parked after the end");
-            let late = world.gates.enter(&name, Moment::NEVER);
-            assert!(matches!(late, Entrance::Head(_)), "somebody would wait after the end");
+            assert_eq!(world.queues.probe().parked, 0, "a lease is parked after the end");
+            let late = world.queues.enter(&name, Moment::NEVER);
+            assert!(matches!(late, Entered::Head(_)), "somebody would wait after the end");
         });
     });
-    assert_eq!(world.gates.probe().lines, 0, "a line outlasts the end");
+    assert_eq!(world.queues.probe().queues, 0, "a queue outlasts the end");
     world.close();
 }
 
-/// Whoever is in line need not wait for the head, which may take long.
+/// Whoever is in a queue need not wait for the head, which may take long.
 pub(super) fn with_a_head(tasks: usize) {
     let (world, name) = (World::new(Rules::default()), Arc::from("k"));
-    let Entrance::Head(head) = world.gates.enter(&name, Moment::NEVER) else { panic!("nobody was there") };
+    let Entered::Head(head) = world.queues.enter(&name, Moment::NEVER) else { panic!("nobody was there") };
     thread::scope(|scope| {
         for _ in 0..tasks {
             scope.spawn(|| world.visit(&name, STAYS));
         }
-        assert!(world.gates.close().is_empty(), "nothing is parked");
+        assert!(world.queues.close().is_empty(), "nothing is parked");
     });
     world.turn(&name, head, End::Pass);
     world.close();

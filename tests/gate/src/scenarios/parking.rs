@@ -5,7 +5,7 @@ use std::time::Duration;
 use shuttle::thread;
 
 use super::{
-    super::gate::{Left, Rules},
+    super::queue::{ToRelease, Rules},
     world::{STAYS, World},
 };
 use crate::{clock::Moment, sync::Arc, ticket::Ticket};
@@ -22,12 +22,12 @@ pub(super) fn parked(tasks: usize) {
         }
         scope.spawn(|| {
             let ticket = Ticket::new(&name, 1);
-            let parked = world.gates.wanted(&ticket, Moment::now());
-            world.book.leave(parked.map(Left::Lease));
+            let parked = world.queues.notify_contended(&ticket, Moment::now());
+            world.book.leave(parked.map(ToRelease::Lease));
         });
-        if world.gates.parked_until(&first).is_some() {
-            let parked = world.gates.unpark(&first);
-            world.book.leave(parked.map(Left::Lease));
+        if world.queues.parked_until(&first).is_some() {
+            let parked = world.queues.unpark(&first);
+            world.book.leave(parked.map(ToRelease::Lease));
         }
     });
     world.close();

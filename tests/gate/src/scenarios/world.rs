@@ -1,4 +1,4 @@
-//! A gate, the tasks that come to it, and a book of what they have and leave.
+//! The local queues, the tasks that come to them, and a book of what they have and leave.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -8,7 +8,7 @@ use std::{
 use shuttle::future::block_on;
 
 use crate::{
-    ask::Ask,
+    pending::PendingRequest,
     clock::Moment,
     lease::Lease,
     sync::Arc,
@@ -16,18 +16,18 @@ use crate::{
     verdict::Verdict,
 };
 
-use super::super::gate::{Entrance, Gates, Known, Left, Pass, Place, Rules, Turnstile};
+use super::super::queue::{Entered, LocalQueues, LastAnswer, ToRelease, WaitEnd, Baton, Rules, QueuedWaiter};
 
-/// One gate and all that happens at it.
+/// The queues and all that happens in them.
 pub(super) struct World {
-    pub(super) gates: Arc<Gates>,
+    pub(super) queues: Arc<LocalQueues>,
     pub(super) book: Arc<Book>,
 }
 
 /// How a task behaves.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Manner {
-    /// How often it looks for its place before it goes away; `None` if it stays.
+    /// How often it looks for its baton before it goes away; `None` if it stays.
     pub(super) looks: Option<usize>,
     pub(super) end: End,
 }
@@ -35,9 +35,9 @@ pub(super) struct Manner {
 /// How it leaves.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum End {
-    /// It passes the place on.
+    /// It passes the baton on.
     Pass,
-    /// It drops the place: it was cancelled during its turn.
+    /// It drops the baton: it was cancelled during its turn.
     Drop,
     /// It is cancelled while it asks the store.
     DropAsking,
@@ -50,94 +50,94 @@ impl World {
         Self::calling(rules, || {})
     }
 
-    /// One whose patrol can be called.
+    /// With a keeper that is woken for timeouts.
     pub(super) fn calling(rules: Rules, call: impl Fn() + Send + Sync + 'static) -> Self {
         let book = Arc::new(Book::default());
         let left = Arc::clone(&book);
-        Self { gates: Arc::new(Gates::new(rules, move |gone| left.leave(Some(gone)), call)), book }
+        Self { queues: Arc::new(LocalQueues::new(rules, move |gone| left.leave(Some(gone)), call)), book }
     }
 
     /// A task comes, has its turn if it gets one, and goes. Whether it had one.
     pub(super) fn visit(&self, name: &Arc<str>, manner: Manner) -> bool {
         let called = self.book.tick();
-        let entrance = self.gates.enter(name, Moment::NEVER);
+        let entrance = self.queues.enter(name, Moment::NEVER);
         let entered = self.book.tick();
-        let place = match entrance {
-            Entrance::Head(place) => Some(place),
-            Entrance::Queue(mut turnstile) => wait(&mut turnstile, manner.looks),
-            Entrance::Full => None,
+        let baton = match entrance {
+            Entered::Head(baton) => Some(baton),
+            Entered::Queued(mut waiter) => wait(&mut waiter, manner.looks),
+            Entered::Full => None,
         };
-        let Some(place) = place else { return false };
-        if place.is_in_line() {
+        let Some(baton) = baton else { return false };
+        if baton.is_in_queue() {
             self.book.page().arrivals.push(Arrival { name: Arc::clone(name), called, entered });
         }
-        self.turn(name, place, manner.end);
+        self.turn(name, baton, manner.end);
         true
     }
 
     /// A task's turn, with a lease that is there or that it asks for.
-    pub(super) fn turn(&self, name: &Arc<str>, mut place: Place, end: End) {
-        let alone = place.is_in_line().then(|| self.book.come_in(name));
-        if place.lease().is_none() {
-            if place.ask().is_none() {
-                place.begin_to_ask(self.book.new_ask(name));
+    pub(super) fn turn(&self, name: &Arc<str>, mut baton: Baton, end: End) {
+        let alone = baton.is_in_queue().then(|| self.book.come_in(name));
+        if baton.lease().is_none() {
+            if baton.pending().is_none() {
+                baton.set_pending(self.book.new_pending(name));
             }
             if matches!(end, End::DropAsking) {
                 drop(alone);
                 return;
             }
-            self.take(&mut place);
+            self.take(&mut baton);
         }
-        place.lease().expect("there is one").take_turn();
+        baton.lease().expect("there is one").take_turn();
         drop(alone);
         match end {
-            End::Pass => self.book.leave(place.pass(Moment::now())),
-            End::Drop | End::DropAsking => drop(place),
+            End::Pass => self.book.leave(baton.pass_on(Moment::now())),
+            End::Drop | End::DropAsking => drop(baton),
         }
     }
 
     /// The store answers yes.
-    pub(super) fn take(&self, place: &mut Place) {
-        let ask = Arc::clone(place.ask().expect("it asks"));
-        place.take_lease(self.book.new_lease(&ask.claim.ticket));
-        ask.fate.end();
+    pub(super) fn take(&self, baton: &mut Baton) {
+        let pending = Arc::clone(baton.pending().expect("it asks"));
+        baton.set_lease(self.book.new_lease(&pending.claim.ticket));
+        pending.fate.end();
     }
 
     /// Ends it all, and looks for what was left or lost.
     pub(super) fn close(self) {
-        let Self { gates, book } = self;
-        for lease in gates.close() {
-            assert!(!lease.is_wanted(), "lease {} is kept for nobody", lease.id());
-            book.leave(Some(Left::Lease(lease)));
+        let Self { queues, book } = self;
+        for lease in queues.close() {
+            assert!(!lease.is_contended(), "lease {} is kept for nobody", lease.id());
+            book.leave(Some(ToRelease::Lease(lease)));
         }
-        let probe = gates.probe();
-        assert_eq!((probe.lines, probe.waiters), (0, 0), "{probe:?}");
-        assert_eq!(Arc::strong_count(&gates), 1, "there is a place yet");
+        let probe = queues.probe();
+        assert_eq!((probe.queues, probe.waiters), (0, 0), "{probe:?}");
+        assert_eq!(Arc::strong_count(&queues), 1, "there is a baton yet");
         book.close();
     }
 }
 
-/// Waits for the place as long as the task stays.
-pub(super) fn wait(turnstile: &mut Turnstile<'_>, looks: Option<usize>) -> Option<Place> {
-    let Some(mut looks) = looks else { return place(block_on(turnstile.pass())) };
-    let mut pass = Box::pin(turnstile.pass());
+/// Waits for the baton as long as the task stays.
+pub(super) fn wait(waiter: &mut QueuedWaiter<'_>, looks: Option<usize>) -> Option<Baton> {
+    let Some(mut looks) = looks else { return baton(block_on(waiter.wait())) };
+    let mut pass = Box::pin(waiter.wait());
     block_on(std::future::poll_fn(|cx| {
         if looks == 0 {
             return Poll::Ready(None);
         }
         looks -= 1;
         cx.waker().wake_by_ref();
-        pass.as_mut().poll(cx).map(place)
+        pass.as_mut().poll(cx).map(baton)
     }))
 }
 
-fn place(pass: Pass) -> Option<Place> {
-    if let Pass::Place(place) = pass { Some(place) } else { None }
+fn baton(pass: WaitEnd) -> Option<Baton> {
+    if let WaitEnd::Baton(baton) = pass { Some(baton) } else { None }
 }
 
 /// An answer of the store that is not forgotten.
-pub(super) fn answer() -> Known {
-    Known { verdict: Verdict, at: Moment::START, until: Moment::NEVER }
+pub(super) fn answer() -> LastAnswer {
+    LastAnswer { verdict: Verdict, at: Moment::START, until: Moment::NEVER }
 }
 
 /// What there was, and who was where. Writing in it is no step.
@@ -148,9 +148,9 @@ pub(super) struct Book(Mutex<Page>);
 pub(super) struct Page {
     time: usize,
     numbers: u64,
-    asks: Vec<Arc<Ask>>,
+    requests: Vec<Arc<PendingRequest>>,
     pub(super) leases: Vec<Arc<Lease>>,
-    /// The lines at whose heads somebody acts.
+    /// The queues at whose heads somebody acts.
     inside: Vec<Arc<str>>,
     /// In the order in which they had their turns.
     arrivals: Vec<Arrival>,
@@ -181,17 +181,17 @@ impl Book {
 
     fn come_in(&self, name: &Arc<str>) -> Alone<'_> {
         let mut page = self.page();
-        assert!(!page.inside.contains(name), "two at the head of a line");
+        assert!(!page.inside.contains(name), "two at the head of a queue");
         page.inside.push(Arc::clone(name));
         Alone { book: self, name: Arc::clone(name) }
     }
 
-    pub(super) fn new_ask(&self, name: &Arc<str>) -> Arc<Ask> {
+    pub(super) fn new_pending(&self, name: &Arc<str>) -> Arc<PendingRequest> {
         let mut page = self.page();
         page.numbers += 1;
-        let ask = Arc::new(Ask::new(Ticket::new(name, page.numbers)));
-        page.asks.push(Arc::clone(&ask));
-        ask
+        let pending = Arc::new(PendingRequest::new(Ticket::new(name, page.numbers)));
+        page.requests.push(Arc::clone(&pending));
+        pending
     }
 
     fn new_lease(&self, ticket: &Ticket) -> Arc<Lease> {
@@ -201,10 +201,10 @@ impl Book {
     }
 
     /// What is given back to the store.
-    pub(super) fn leave(&self, left: Option<Left>) {
+    pub(super) fn leave(&self, left: Option<ToRelease>) {
         match left {
-            Some(Left::Lease(lease)) => lease.fate.end(),
-            Some(Left::Ask(ask)) => ask.fate.end(),
+            Some(ToRelease::Lease(lease)) => lease.fate.end(),
+            Some(ToRelease::Request(pending)) => pending.fate.end(),
             None => {}
         }
     }
@@ -212,7 +212,7 @@ impl Book {
     fn close(&self) {
         let page = self.page();
         page.leases.iter().for_each(|lease| lease.fate.must_be_over());
-        page.asks.iter().for_each(|ask| ask.fate.must_be_over());
+        page.requests.iter().for_each(|pending| pending.fate.must_be_over());
         for (number, later) in page.arrivals.iter().enumerate() {
             let before = page.arrivals[..number].iter().filter(|earlier| earlier.name == later.name);
             let overtaken = before.filter(|earlier| later.entered < earlier.called).count();

@@ -5,9 +5,9 @@ use std::{sync::atomic::AtomicBool, task::Wake};
 use super::*;
 use crate::{
     Runtime,
-    local::{queue::Entrance, reentry},
+    local::{queue::Entered, reentry},
     protocol::fences::Fences,
-    types::options::{Defaults, MaxHold, Renew, Wishes},
+    types::options::{Defaults, MaxHold, Overrides, Renew},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -16,35 +16,35 @@ const WHOLE: Duration = Duration::from_millis(988);
 /// A process whose keeper has nothing to do: in these tests no deadline comes near.
 struct Process(Runtime);
 
-/// A place with a lease that was asked for at some moment.
+/// A baton with a lease that was asked for at some moment.
 struct Scene {
     process: Process,
     asked: Moment,
-    place: Place,
+    baton: Baton,
 }
 
 async fn scene(key: &str, ttl: Duration) -> Scene {
     let process = Process(Runtime::builder().embedded().namespace("turn").build().await.expect("it takes no store"));
     let name = Arc::from(key);
-    let Entrance::Head(mut place) = process.gates().enter(&name, Moment::NEVER) else { panic!("nobody is there") };
+    let Entered::Head(mut baton) = process.queues().enter(&name, Moment::NEVER) else { panic!("nobody is there") };
     let asked = Moment::now();
     let (ticket, fences) = (process.0.0.next_ticket(&name), Fences::new(1, 100));
     let lease = Arc::new(Lease::new(ticket, "k", fences, Grant { asked, ttl }, false, None));
-    place.take_lease(lease);
-    Scene { process, asked, place }
+    baton.set_lease(lease);
+    Scene { process, asked, baton }
 }
 
 impl Process {
-    fn gates(&self) -> &Arc<crate::local::queue::Gates> {
-        &self.0.0.keeper.desk().gates
+    fn queues(&self) -> &Arc<crate::local::queue::LocalQueues> {
+        &self.0.0.keeper.desk().queues
     }
 
-    /// Begins a turn on the lease of `place`, if that has enough left.
-    fn begin(&self, place: Place, terms: Terms, now: Moment) -> Result<Arc<Turn>, Place> {
+    /// Begins a turn on the lease of `baton`, if that has enough left.
+    fn begin(&self, baton: Baton, terms: Terms, now: Moment) -> Result<Arc<Turn>, Baton> {
         let host: Arc<dyn Host> = Arc::clone(&self.0.0) as _;
-        let Some(opening) = Opening::of(&place, &terms, None, now) else { return Err(place) };
+        let Some(opening) = Opening::of(&baton, &terms, None, now) else { return Err(baton) };
         let taker = Taker { host: Obligation::of(host), key: "k".into(), purpose: "", terms };
-        Ok(Turn::begin(place, opening, taker, now))
+        Ok(Turn::begin(baton, opening, taker, now))
     }
 }
 
@@ -61,8 +61,8 @@ impl Scene {
     }
 
     fn begin_at(self, now: Moment, terms: Terms) -> (Process, Moment, Arc<Turn>) {
-        let Self { process, place, .. } = self;
-        let turn = process.begin(place, terms, now);
+        let Self { process, baton, .. } = self;
+        let turn = process.begin(baton, terms, now);
         (process, now, turn.unwrap_or_else(|_| panic!("enough is left")))
     }
 }
@@ -70,8 +70,8 @@ impl Scene {
 fn terms(ttl: Duration, renew: Renew, max_hold: Option<Duration>) -> Terms {
     let bound = max_hold.map_or(MaxHold::Unbounded, MaxHold::For);
     let max_hold = (renew != Renew::Off || max_hold.is_some()).then_some(bound);
-    let wishes = Wishes { ttl: Some(ttl), renew: Some(renew), max_hold, ..Wishes::default() };
-    wishes.on(&Defaults::default()).expect("valid")
+    let overrides = Overrides { ttl: Some(ttl), renew: Some(renew), max_hold, ..Overrides::default() };
+    overrides.resolve(&Defaults::default()).expect("valid")
 }
 
 fn renewed(ttl: Duration) -> Terms {
@@ -199,19 +199,19 @@ async fn bodies_that_ran_one_after_another_are_forgotten() {
 #[tokio::test]
 async fn what_was_given_back_is_not_lost() {
     let (_process, asked, turn) = scene("not lost", 30 * SECOND).await.begin(renewed(30 * SECOND));
-    let place = turn.end(asked).expect("once");
-    assert!(turn.end(asked).is_none(), "the place is given out once");
+    let baton = turn.end(asked).expect("once");
+    assert!(turn.end(asked).is_none(), "the baton is given out once");
     assert!(!turn.is_held() && turn.lost.get().is_none());
     assert!(turn.lease.turn().is_none());
-    place.lease().expect("it goes on").lose(LostReason::Gone);
+    baton.lease().expect("it goes on").lose(LostReason::Gone);
     assert!(turn.lost.get().is_none(), "that is another's loss");
 }
 
 #[tokio::test]
 async fn the_next_turn_is_on_the_same_lease_with_a_fence_of_its_own() {
     let (process, asked, turn) = scene("next", 30 * SECOND).await.begin(renewed(30 * SECOND));
-    let place = turn.end(asked).expect("once");
-    let next = process.begin(place, renewed(30 * SECOND), asked);
+    let baton = turn.end(asked).expect("once");
+    let next = process.begin(baton, renewed(30 * SECOND), asked);
     let next = next.unwrap_or_else(|_| panic!("enough is left"));
     assert!(Arc::ptr_eq(&next.lease, &turn.lease));
     assert_eq!((turn.fence, next.fence), (1, 2));
@@ -221,14 +221,14 @@ async fn the_next_turn_is_on_the_same_lease_with_a_fence_of_its_own() {
 
 #[tokio::test]
 async fn no_turn_begins_without_a_lease_that_lasts_long_enough() {
-    let Scene { process, asked, mut place } = scene("too short", 10 * SECOND).await;
-    let Err(back) = process.begin(place, renewed(30 * SECOND), asked) else {
+    let Scene { process, asked, mut baton } = scene("too short", 10 * SECOND).await;
+    let Err(back) = process.begin(baton, renewed(30 * SECOND), asked) else {
         panic!("a third of its ttl is too little")
     };
-    place = back;
-    assert!(place.part().is_some());
-    let Err(place) = process.begin(place, renewed(30 * SECOND), asked) else { panic!("there is no lease") };
-    assert!(place.pass(asked).is_none());
+    baton = back;
+    assert!(baton.remove_lease().is_some());
+    let Err(baton) = process.begin(baton, renewed(30 * SECOND), asked) else { panic!("there is no lease") };
+    assert!(baton.pass_on(asked).is_none());
 }
 
 #[tokio::test]

@@ -33,9 +33,9 @@ async fn it_never_goes_up_by_that() {
 async fn only_the_turn_that_is_under_way_shortens_its_lease() {
     let (process, asked, turn) = scene("under way", LONG).await.begin(renewed(LONG));
     let short = Grant { asked, ttl: SHORT };
-    let place = turn.end(asked).expect("once");
+    let baton = turn.end(asked).expect("once");
     assert!(!turn.lease.begin_to_shorten(&turn, short, TIMEOUT), "it is over");
-    let next = process.begin(place, renewed(LONG), asked);
+    let next = process.begin(baton, renewed(LONG), asked);
     let next = next.unwrap_or_else(|_| panic!("enough is left"));
     assert!(!turn.lease.begin_to_shorten(&turn, short, TIMEOUT), "another counts on the whole lease");
     assert!(next.lease.begin_to_shorten(&next, short, TIMEOUT));

@@ -1,4 +1,4 @@
-//! Tasks in a line.
+//! The order in which tasks are served.
 
 use shuttle::{
     rand::{Rng, thread_rng},
@@ -6,12 +6,12 @@ use shuttle::{
 };
 
 use super::{
-    super::gate::{Entrance, Rules},
+    super::queue::{Entered, Rules},
     world::{End, Manner, STAYS, World, wait},
 };
 use crate::{clock::Moment, sync::Arc};
 
-/// All stay, and all have a turn, with lines that begin and end all the time.
+/// All stay, and all have a turn, with queues that begin and end all the time.
 pub(super) fn turns(tasks: usize) {
     let (world, name) = (World::new(Rules::default()), "k".into());
     thread::scope(|scope| {
@@ -22,24 +22,24 @@ pub(super) fn turns(tasks: usize) {
     world.close();
 }
 
-/// They come one after the other, while the line moves.
+/// They come one after the other, while the queue moves.
 pub(super) fn in_order(tasks: usize) {
     let (world, name) = (World::new(Rules::default()), "k".into());
     let served = std::sync::Mutex::new(Vec::new());
-    let Entrance::Head(head) = world.gates.enter(&name, Moment::NEVER) else { panic!("nobody was there") };
+    let Entered::Head(head) = world.queues.enter(&name, Moment::NEVER) else { panic!("nobody was there") };
     thread::scope(|scope| {
         scope.spawn(|| world.turn(&name, head, End::Pass));
         for number in 0..tasks {
-            let entrance = world.gates.enter(&name, Moment::NEVER);
+            let entrance = world.queues.enter(&name, Moment::NEVER);
             let (world, name, served) = (&world, &name, &served);
             scope.spawn(move || {
-                let place = match entrance {
-                    Entrance::Head(place) => place,
-                    Entrance::Queue(mut turnstile) => wait(&mut turnstile, None).expect("its turn comes"),
-                    Entrance::Full => panic!("there are few"),
+                let baton = match entrance {
+                    Entered::Head(baton) => baton,
+                    Entered::Queued(mut waiter) => wait(&mut waiter, None).expect("its turn comes"),
+                    Entered::Full => panic!("there are few"),
                 };
                 served.lock().expect("no panic").push(number);
-                world.turn(name, place, End::Pass);
+                world.turn(name, baton, End::Pass);
             });
         }
     });
@@ -47,7 +47,7 @@ pub(super) fn in_order(tasks: usize) {
     world.close();
 }
 
-/// One goes away at any moment: before it has its place, with the place in its hands, or in between.
+/// One goes away at any moment: before it has its baton, with the baton in its hands, or in between.
 pub(super) fn leaving(others: usize) {
     let (world, name) = (World::new(Rules::default()), Arc::from("k"));
     thread::scope(|scope| {
@@ -61,8 +61,8 @@ pub(super) fn leaving(others: usize) {
     world.close();
 }
 
-/// Places are dropped with a lease, or with a request in them.
-pub(super) fn dropped_places(tasks: usize) {
+/// Batons are dropped with a lease, or with a request in them.
+pub(super) fn dropped_batons(tasks: usize) {
     let (world, name) = (World::new(Rules::default()), Arc::from("k"));
     thread::scope(|scope| {
         for number in 0..tasks {
@@ -80,8 +80,8 @@ pub(super) fn at_once(tasks: usize) {
     thread::scope(|scope| {
         for _ in 0..tasks {
             scope.spawn(|| {
-                let place = world.gates.enter_first(&name).unwrap_or_else(|| world.gates.aside(&name));
-                world.turn(&name, place, End::Pass);
+                let baton = world.queues.enter_if_idle(&name).unwrap_or_else(|| world.queues.unqueued_baton(&name));
+                world.turn(&name, baton, End::Pass);
             });
         }
         assert!(world.visit(&name, STAYS), "it was sent away");

@@ -8,7 +8,7 @@ use crate::{
     ticket::Ticket,
 };
 
-pub(crate) struct Ask {
+pub(crate) struct PendingRequest {
     pub(crate) claim: Claim,
     /// It becomes a lease, or is left to the store.
     pub(crate) fate: Once,
@@ -26,26 +26,26 @@ struct State {
     wanted: bool,
 }
 
-impl Ask {
+impl PendingRequest {
     pub(crate) fn new(ticket: Ticket) -> Self {
         let fate = Once::new(format!("request {}", ticket.token.number));
         Self { claim: Claim { ticket }, fate, state: Mutex::default() }
     }
 
-    pub(crate) fn granted(&self, _fence: u64, _waiting: u64, _since: u64) {
-        self.free();
+    pub(crate) fn notify_hand_over(&self, _fence: u64, _waiting: u64, _since: u64) {
+        self.notify_free();
     }
 
-    pub(crate) fn free(&self) {
+    pub(crate) fn notify_free(&self) {
         self.state().heard += 1;
     }
 
-    pub(crate) fn want(&self) {
+    pub(crate) fn mark_contended(&self) {
         self.fate.must_last();
         self.state().wanted = true;
     }
 
-    pub(crate) fn is_wanted(&self) -> bool {
+    pub(crate) fn is_contended(&self) -> bool {
         self.state().wanted
     }
 
@@ -54,7 +54,7 @@ impl Ask {
         true
     }
 
-    pub(crate) fn stir(&self) {}
+    pub(crate) fn recheck(&self) {}
 
     pub(crate) fn heard(&self) -> usize {
         self.state().heard

@@ -1,0 +1,191 @@
+//! One exchange with the store: it renews the lease that the process has, or asks for the lock.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use super::{
+    backoff::Backoff,
+    head::{Head, LEAST_REPLY_TIME, Outcome},
+    in_flight::AwaitReply,
+};
+use crate::{
+    keeper::renewal,
+    local::{
+        lease::Lease,
+        pending::{HandOver, InFlight, PendingRequest},
+        queue::{Baton, ToRelease},
+    },
+    protocol::{fences::Fences, grant::Grant},
+    store::{Answer, Claim, Fate, More, Renewal, Renewed, StoreError},
+    types::{clock::Moment, error::LostReason, options::Wait},
+};
+
+/// How long the lock stays free where other clients are to have a chance.
+const FREE_TIME: Duration = Duration::from_millis(1);
+
+/// How many fences are reserved at once for a lease that many turns are to use.
+const FENCES: u32 = 8192;
+
+impl Head {
+    /// Renews the lease of this process, which has too little left for this turn, or no fences.
+    pub(super) async fn renew_lease(
+        &mut self,
+        baton: &mut Baton,
+        lease: &Arc<Lease>,
+        limit: Duration,
+    ) -> Result<Outcome, StoreError> {
+        self.fresh = None;
+        let asked = Moment::now();
+        if asked >= lease.deadline() || lease.is_too_short_for(self.request.terms.ttl) {
+            self.give_lease_back(baton, LostReason::Expired);
+            return Ok(Outcome::Changed);
+        }
+        let more =
+            || More { fences: FENCES, who: self.request.core().who(self.request.purpose, self.request.key.label()) };
+        let renewal = Renewal {
+            ticket: lease.ticket.clone(),
+            ttl: self.request.terms.ttl,
+            shorten: false,
+            more: (!lease.has_fences()).then(more),
+        };
+        let desk = self.desk();
+        // If this request is dropped, the lease may be parked. The keeper must know of it then.
+        desk.ledger.enter(lease, asked.after(LEAST_REPLY_TIME));
+        let limit = limit.min(lease.deadline().since(asked).max(LEAST_REPLY_TIME));
+        let answers = renewal::ask(desk, vec![renewal], limit).await;
+        match answers.and_then(|mut answers| answers.pop().unwrap_or(Ok(Renewed::No))) {
+            Ok(Renewed::No) => self.give_lease_back(baton, LostReason::Gone),
+            Ok(Renewed::Yes) => self.extend(lease, asked),
+            Ok(Renewed::With(first)) => {
+                lease.refill(Fences::new(first, FENCES));
+                self.extend(lease, asked);
+            }
+            // Somebody overwrote the lock. Asking for it anew brings the error that says so.
+            Err(error) if error.fate == Fate::WrongType => self.give_lease_back(baton, LostReason::Refused),
+            Err(error) => return Err(error),
+        }
+        Ok(Outcome::Changed)
+    }
+
+    fn extend(&mut self, lease: &Lease, asked: Moment) {
+        lease.extend(Grant { asked, ttl: self.request.terms.ttl });
+        self.fresh = Some(asked);
+    }
+
+    /// The lease of the process is over before this turn began.
+    fn give_lease_back(&self, baton: &mut Baton, reason: LostReason) {
+        if let Some(lease) = baton.remove_lease() {
+            lease.lose(reason);
+            self.desk().give_back(ToRelease::Lease(lease));
+        }
+    }
+
+    /// Asks for the lock once, unless a message said already that it was handed over.
+    pub(super) async fn ask_once(
+        &mut self,
+        baton: &mut Baton,
+        backoff: &Backoff,
+        limit: Duration,
+    ) -> Result<Outcome, StoreError> {
+        self.fresh = None;
+        let waits = self.request.terms.wait != Wait::For(Duration::ZERO) && !backoff.is_over();
+        let pending = self.pending(baton, waits);
+        if pending.take_free_notice() || std::mem::take(&mut baton.frees_lock_first) {
+            tokio::time::sleep(FREE_TIME).await;
+        }
+        if take_hand_over(baton, &pending) {
+            return Ok(Outcome::Changed);
+        }
+        let (desk, claim) = (self.desk(), &pending.claim);
+        let in_flight = pending.take_in_flight().unwrap_or_else(|| {
+            let asked = Moment::now();
+            pending.record_sent(asked);
+            InFlight { asked, reply: desk.store.acquire(claim, desk.command_timeout) }
+        });
+        let asked = in_flight.asked;
+        match AwaitReply::new(&pending, in_flight).within(desk, limit).await {
+            Ok(Answer::Granted { fence, waiting }) => {
+                let grant = Grant { asked, ttl: claim.ttl };
+                let took = Moment::now().since(asked);
+                if asked.after(took) < grant.deadline() {
+                    // An answer to this very request is good for its turn.
+                    self.fresh = (claim.ttl == self.request.terms.ttl).then_some(asked);
+                    become_lease(baton, &pending, fence, waiting, grant, took);
+                    return Ok(Outcome::Changed);
+                }
+                // The answer took longer than the lease lasts.
+                pending.mark_in_doubt();
+                Err(StoreError::too_slow(self.desk().store.place(), took, claim.ttl))
+            }
+            Ok(Answer::Busy { holder, floor }) => {
+                pending.record_busy(asked, floor);
+                // The message of a hand-over may have come before this answer.
+                Ok(if take_hand_over(baton, &pending) { Outcome::Changed } else { Outcome::Busy(holder) })
+            }
+            Err(error) => {
+                if error.fate == Fate::Unknown && claim.sent.load(Ordering::Acquire) {
+                    pending.mark_in_doubt();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The pending request of the task before, or a new one.
+    fn pending(&self, baton: &mut Baton, waits: bool) -> Arc<PendingRequest> {
+        let before = match baton.pending() {
+            // One that was begun without waiting would never enter the store's queue.
+            Some(pending) if pending.claim.waits || !waits => return Arc::clone(pending),
+            before => before.cloned(),
+        };
+        let pending = Arc::new(self.new_pending(baton, waits));
+        baton.set_pending(Arc::clone(&pending));
+        if let Some(before) = before {
+            self.desk().give_back(ToRelease::Request(before));
+        }
+        pending
+    }
+
+    fn new_pending(&self, baton: &Baton, waits: bool) -> PendingRequest {
+        let label = self.request.key.label();
+        let claim = Claim {
+            ticket: self.request.core().next_ticket(&self.request.name),
+            ttl: self.request.terms.ttl,
+            fences: if baton.expects_more_turns() { FENCES } else { 1 },
+            who: self.request.core().who(self.request.purpose, label),
+            waits,
+            sent: AtomicBool::new(false),
+            doubled: AtomicBool::new(false),
+        };
+        PendingRequest::new(claim, label)
+    }
+}
+
+/// Takes the lock if a message says that it was handed over. A message that comes too late is ignored: the next answer brings a
+/// fresh lease.
+fn take_hand_over(baton: &mut Baton, pending: &Arc<PendingRequest>) -> bool {
+    let Some(HandOver { fence, waiting, from }) = pending.take_hand_over() else { return false };
+    let grant = Grant { asked: from, ttl: pending.claim.ttl };
+    let in_time = Moment::now() < grant.deadline();
+    if in_time {
+        // The store may carry out late what nobody waits for any more.
+        if pending.take_in_flight().is_some() {
+            pending.mark_in_doubt();
+        }
+        become_lease(baton, pending, fence, waiting, grant, Duration::ZERO);
+    }
+    in_time
+}
+
+/// The request becomes a lease. The answer took `took`; zero for a message, which nobody asked for.
+fn become_lease(baton: &mut Baton, pending: &PendingRequest, fence: u64, waiting: u64, grant: Grant, took: Duration) {
+    let fences = Fences::new(fence, pending.claim.fences);
+    let doubt = pending.in_doubt().then(|| Arc::clone(&pending.claim));
+    let lease = Lease::new(pending.claim.ticket.clone(), pending.label, fences, grant, waiting > 0, doubt);
+    baton.set_lease(Arc::new(lease.answered_after(took)));
+}

@@ -1,0 +1,172 @@
+//! The task that acts for its process: it asks the store until it has a lease with enough left, or is out of time.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    Request,
+    backoff::{Backoff, LONGEST},
+};
+use crate::{
+    keeper::{hold::Hold, state::Desk},
+    local::{
+        queue::{Baton, LastAnswer},
+        turn::Opening,
+        verdict::Verdict,
+    },
+    store::{Fate, StoreError},
+    types::{clock::Moment, error::LockError, holder::Holder, options::Wait},
+};
+
+/// However little time is left to wait, an answer that is under way gets this long to arrive.
+pub(super) const LEAST_REPLY_TIME: Duration = Duration::from_millis(50);
+
+/// A request that has the baton.
+pub(super) struct Head {
+    pub(super) request: Request,
+    /// When the grant was asked for that is meant for this very request. See
+    /// [`Lease::begin`](crate::local::lease::Lease::begin).
+    pub(super) fresh: Option<Moment>,
+    /// What the store said before, to be told if there is no time for another answer.
+    before: Option<Verdict>,
+    /// Whether a request that does not wait was put to the store twice.
+    is_repeated: bool,
+}
+
+/// What one exchange with the store came to.
+pub(super) enum Outcome {
+    /// Look at the lease again.
+    Changed,
+    /// Somebody else holds the lock.
+    Busy(Holder),
+}
+
+impl Head {
+    pub(super) fn new(request: Request) -> Self {
+        Self { request, fresh: None, before: None, is_repeated: false }
+    }
+
+    pub(super) async fn run(mut self, mut baton: Baton, backoff: &mut Backoff) -> Result<Hold, LockError> {
+        let mut inherited = Self::inherited_answer(&baton);
+        loop {
+            self.request.core().ensure_open()?;
+            let now = Moment::now();
+            if let Some(opening) = Opening::of(&baton, &self.request.terms, self.fresh, now) {
+                return Ok(self.request.begin(baton, opening, now));
+            }
+            if let Some((holder, at)) = inherited.take() {
+                self.wait_while_busy(&baton, backoff, holder, at).await?;
+                continue;
+            }
+            let limit = self.reply_time(backoff);
+            let outcome = match baton.lease().cloned() {
+                Some(lease) => self.renew_lease(&mut baton, &lease, limit).await,
+                None => self.ask_once(&mut baton, backoff, limit).await,
+            };
+            match outcome {
+                Ok(Outcome::Changed) => {}
+                Ok(Outcome::Busy(holder)) => {
+                    self.record_answer(&baton, Verdict::Busy(holder.clone()));
+                    self.wait_while_busy(&baton, backoff, holder, Moment::now()).await?;
+                }
+                Err(error) => self.wait_after(&baton, backoff, error, limit).await?,
+            }
+        }
+    }
+
+    /// The answer that the task before got just now to the request that this one goes on with. There is no need to ask at
+    /// once: many tasks that time out one after another would each ask.
+    fn inherited_answer(baton: &Baton) -> Option<(Holder, Moment)> {
+        baton.pending().filter(|pending| pending.claim.waits && pending.is_queued_in_store())?;
+        let answer = baton.last_answer()?;
+        if let Verdict::Busy(holder) = answer.verdict { Some((holder, answer.at)) } else { None }
+    }
+
+    /// Waits while `holder` has the lock, which the store said at `since`.
+    async fn wait_while_busy(
+        &mut self,
+        baton: &Baton,
+        backoff: &mut Backoff,
+        holder: Holder,
+        since: Moment,
+    ) -> Result<(), LockError> {
+        if !self.wait(baton, backoff, Some(&holder), since).await || Self::may_leave_it_to_others(baton, backoff) {
+            return Err(self.busy(backoff, holder));
+        }
+        self.before = Some(Verdict::Busy(holder));
+        Ok(())
+    }
+
+    /// Waits after an error of the store, unless it will not pass. `limit` is how long the store had to answer.
+    async fn wait_after(
+        &mut self,
+        baton: &Baton,
+        backoff: &mut Backoff,
+        error: StoreError,
+        limit: Duration,
+    ) -> Result<(), LockError> {
+        // If the request's own time was too short for the answer, it was not the store that failed.
+        let is_cut_short = error.is_timeout() && limit < self.desk().command_timeout;
+        match self.before.take() {
+            Some(Verdict::Busy(holder)) if is_cut_short => return Err(self.busy(backoff, holder)),
+            Some(Verdict::Failed(earlier)) if is_cut_short => return Err(earlier.about(&self.request.key)),
+            _ => {}
+        }
+        if error.fate == Fate::NotYet || error.is_too_slow() {
+            self.before = Some(Verdict::Failed(error.clone()));
+        }
+        // An idle connection that does not answer may have been dropped by something on the way. The next one is fresh.
+        if error.is_timeout() && self.request.terms.wait == Wait::For(Duration::ZERO) && !self.is_repeated {
+            self.is_repeated = true;
+            return Ok(());
+        }
+        let passes = matches!(error.fate, Fate::NotYet | Fate::Unknown);
+        if passes {
+            self.record_answer(baton, Verdict::Failed(error.clone()));
+        }
+        let waited = passes && self.wait(baton, backoff, None, Moment::now()).await;
+        if !waited || Self::may_leave_it_to_others(baton, backoff) {
+            return Err(error.about(&self.request.key));
+        }
+        Ok(())
+    }
+
+    /// Waits until it is worth asking again; false if there is no time left for that. The last answer came at `since`.
+    async fn wait(&self, baton: &Baton, backoff: &mut Backoff, holder: Option<&Holder>, since: Moment) -> bool {
+        let Some(pending) = baton.pending().cloned() else { return backoff.pause(None).await };
+        // A holder that uses this library hands the lock over and says so. Others do not.
+        let is_told = holder.is_some_and(|holder| !holder.is_foreign()) && pending.claim.waits && self.desk().hears();
+        let age = Moment::now().since(since);
+        backoff.wait_for(holder.and_then(Holder::remaining), is_told, age, pending.news()).await
+    }
+
+    /// Whether the request is out of time and others go on with what is pending, so that a last question is not needed.
+    fn may_leave_it_to_others(baton: &Baton, backoff: &Backoff) -> bool {
+        backoff.is_over() && baton.has_followers() && baton.pending().is_some_and(|pending| pending.has_no_news())
+    }
+
+    /// Tells those who wait in the local queue what the store said. The head asks again within the longest pause and the time
+    /// for an answer.
+    fn record_answer(&self, baton: &Baton, verdict: Verdict) {
+        let now = Moment::now();
+        let until = now.after(2 * LONGEST).after(self.desk().command_timeout);
+        baton.record_answer(LastAnswer { verdict, at: now, until });
+    }
+
+    /// How long the next answer may take.
+    fn reply_time(&self, backoff: &Backoff) -> Duration {
+        let limit = self.desk().command_timeout;
+        if self.request.terms.wait == Wait::For(Duration::ZERO) {
+            limit
+        } else {
+            limit.min(backoff.time_left().max(LEAST_REPLY_TIME))
+        }
+    }
+
+    fn busy(&self, backoff: &Backoff, holder: Holder) -> LockError {
+        LockError::Busy { key: self.request.key.clone(), waited: backoff.waited(), holder: Some(holder) }
+    }
+
+    pub(super) fn desk(&self) -> &Arc<Desk> {
+        self.request.core().keeper.desk()
+    }
+}

@@ -1,0 +1,39 @@
+//! The guard against cancellation: a command without an answer outlives the task that sent it.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use crate::{
+    keeper::state::Desk,
+    local::pending::{InFlight, PendingRequest},
+    store::{Answer, StoreError},
+};
+
+/// A task's wait for the reply to a command. If the task is cancelled, the command stays with the pending request, because the
+/// store may carry it out all the same.
+pub(super) struct AwaitReply<'a> {
+    pending: &'a PendingRequest,
+    in_flight: Option<InFlight>,
+}
+
+impl<'a> AwaitReply<'a> {
+    pub(super) fn new(pending: &'a PendingRequest, in_flight: InFlight) -> Self {
+        Self { pending, in_flight: Some(in_flight) }
+    }
+
+    /// Waits for at most `limit`.
+    pub(super) async fn within(mut self, desk: &Desk, limit: Duration) -> Result<Answer, StoreError> {
+        let Some(in_flight) = &mut self.in_flight else { return Err(StoreError::timed_out(desk.store.place(), limit)) };
+        let answer = desk.within(limit, &mut in_flight.reply).await;
+        self.in_flight = None;
+        answer
+    }
+}
+
+impl Drop for AwaitReply<'_> {
+    fn drop(&mut self) {
+        // A command that was not written yet never will be, once it is dropped.
+        if let Some(in_flight) = self.in_flight.take().filter(|_| self.pending.claim.sent.load(Ordering::Acquire)) {
+            self.pending.keep_in_flight(in_flight);
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What the store says without being asked, about the locks of this process.
+
+use super::{LocalQueues, lock};
+use crate::{local::lease::Lease, protocol::token::Ticket, sync::Arc, types::clock::Moment};
+
+/// How many recent leases are remembered.
+pub(super) const REMEMBERED_LEASES: usize = 256;
+
+impl LocalQueues {
+    /// A message says that the lock was handed to `ticket` at `since`, by the store's clock. False if nothing of this process
+    /// goes by that ticket any more, so that the lock is to be released.
+    pub(crate) fn notify_hand_over(&self, ticket: &Ticket, fence: u64, waiting: u64, since: u64) -> bool {
+        let shard = self.shard(&ticket.name);
+        let queue = shard.queues.get(&ticket.name);
+        let pending =
+            queue.and_then(|queue| queue.pending.clone()).filter(|pending| pending.claim.ticket.token == ticket.token);
+        let held = queue.and_then(|queue| queue.lease.as_ref()).is_some_and(|lease| lease.id() == ticket.token.number);
+        drop(shard);
+        match pending {
+            Some(pending) => {
+                pending.notify_hand_over(fence, waiting, since);
+                true
+            }
+            // A reply told of it first.
+            None => held || lock(&self.recent_leases).contains(&ticket.token.number),
+        }
+    }
+
+    /// Remembers a lease that came out of the store's queue. A message may tell of it later than the reply did, even after its
+    /// end. Without this the keeper would release it then, and a guard that is about to release it would report a loss.
+    pub(super) fn remember_lease(&self, id: u64) {
+        let mut recent = lock(&self.recent_leases);
+        if recent.len() >= REMEMBERED_LEASES {
+            recent.pop_front();
+        }
+        recent.push_back(id);
+    }
+
+    /// A message says that the lock is free for `ticket`.
+    pub(crate) fn notify_free(&self, ticket: &Ticket) {
+        let pending = self.shard(&ticket.name).queues.get(&ticket.name).and_then(|queue| queue.pending.clone());
+        if let Some(pending) = pending.filter(|pending| pending.claim.ticket.token == ticket.token) {
+            pending.notify_free();
+        }
+    }
+
+    /// A message says that another client waits for what `ticket` holds. Returns the lease if it is idle: it is to be released.
+    #[must_use]
+    pub(crate) fn notify_contended(&self, ticket: &Ticket, now: Moment) -> Option<Arc<Lease>> {
+        let mut shard = self.shard(&ticket.name);
+        let queue = shard.queues.get_mut(&ticket.name)?;
+        // The message can be faster than the reply that grants the lock.
+        if let Some(pending) = queue.pending.as_ref().filter(|pending| pending.claim.ticket.token == ticket.token) {
+            pending.mark_contended();
+        }
+        let lease = queue.lease.as_ref().filter(|lease| lease.ticket.token == ticket.token)?;
+        lease.mark_contended(now);
+        queue.parked?;
+        shard.queues.remove(&ticket.name)?.lease
+    }
+
+    /// Messages may have been missed: every pending request asks the store again.
+    pub(crate) fn recheck_all(&self) {
+        for shard in &self.shards {
+            let requests = lock(shard).queues.values().filter_map(|queue| queue.pending.clone()).collect::<Vec<_>>();
+            requests.iter().for_each(|pending| pending.recheck());
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! A task that is out of time leaves the queue.
+
+use std::{task::Poll, time::Duration};
+
+use shuttle::{future::block_on, thread};
+
+use super::{
+    super::queue::{Entered, TimedOut, WaitEnd, Rules, QueuedWaiter},
+    world::{End, World, answer},
+};
+use crate::{
+    clock::Moment,
+    sync::{Arc, AtomicUsize, Mutex, Ordering},
+};
+
+const NOW: Moment = Moment::START;
+
+fn at(second: u64) -> Moment {
+    NOW.after(Duration::from_secs(second))
+}
+
+/// Whether there is nothing to wait for any more.
+fn is_sent_away(waiter: &mut QueuedWaiter<'_>) -> bool {
+    let mut pass = Box::pin(waiter.wait());
+    block_on(std::future::poll_fn(|cx| Poll::Ready(matches!(pass.as_mut().poll(cx), Poll::Ready(WaitEnd::TimedOut(_))))))
+}
+
+/// Tasks join while timeouts are looked for. The next look does not come too late for any of them, and sends away those whose time is over
+/// and no others.
+pub(super) fn in_time() {
+    let (world, name) = (World::new(Rules::default()), Arc::from("k"));
+    let Entered::Head(head) = world.queues.enter(&name, Moment::NEVER) else { panic!("nobody was there") };
+    head.record_answer(answer());
+    let mut joined = thread::scope(|scope| {
+        let (world, name) = (&world, &name);
+        let joining = [10, 20].map(|second| {
+            scope.spawn(move || match world.queues.enter(name, at(second)) {
+                Entered::Queued(waiter) => waiter,
+                Entered::Head(_) | Entered::Full => panic!("somebody is there, and few"),
+            })
+        });
+        world.queues.expire_waiters(at(15));
+        joining.map(|joining| joining.join().expect("no panic"))
+    });
+    let first = world.queues.probe().first;
+    assert!(first.is_none_or(|first| world.queues.next_timeout() <= first), "the next look comes too late");
+    world.queues.expire_waiters(at(15));
+    assert_eq!(joined.each_mut().map(is_sent_away), [true, false], "at 15, of those who wait until 10 and until 20");
+    assert_eq!(world.queues.next_timeout(), at(20));
+    drop(joined);
+    world.book.leave(head.pass_on(NOW));
+    world.close();
+}
+
+/// The keeper sleeps until somebody may time out or it is woken. Everybody is sent away when the time has come.
+pub(super) fn keeper(tasks: u64) {
+    let called = Arc::new((Mutex::new(true), shuttle::sync::Condvar::new()));
+    let bell = Arc::clone(&called);
+    let ring = move |called: &(Mutex<bool>, shuttle::sync::Condvar)| {
+        *called.0.lock().expect("no panic") = true;
+        called.1.notify_one();
+    };
+    let world = World::calling(Rules::default(), move || ring(&bell));
+    let (name, waiting) = (Arc::from("k"), AtomicUsize::new(0));
+    let Entered::Head(head) = world.queues.enter(&name, Moment::NEVER) else { panic!("nobody was there") };
+    thread::scope(|scope| {
+        waiting.store(1, Ordering::SeqCst);
+        scope.spawn(|| {
+            while waiting.load(Ordering::SeqCst) > 0 {
+                let due = world.queues.next_timeout();
+                if due < Moment::NEVER {
+                    // Nothing else happens until then.
+                    world.queues.expire_waiters(due);
+                    continue;
+                }
+                let mut news = called.0.lock().expect("no panic");
+                while !*news {
+                    news = called.1.wait(news).expect("no panic");
+                }
+                *news = false;
+            }
+        });
+        let tasks = (1..=tasks).rev().map(|second| {
+            let (world, name) = (&world, &name);
+            scope.spawn(move || {
+                let Entered::Queued(mut waiter) = world.queues.enter(name, at(second)) else { panic!("one is there") };
+                assert!(matches!(block_on(waiter.wait()), WaitEnd::TimedOut(_)), "the head stays");
+            })
+        });
+        for task in tasks.collect::<Vec<_>>() {
+            task.join().expect("no panic");
+        }
+        waiting.store(0, Ordering::SeqCst);
+        ring(&called);
+    });
+    world.book.leave(head.pass_on(NOW));
+    world.close();
+}
+
+/// Tasks run out of time while nothing is known, or something becomes known just then. At most one of them is to pending, and all
+/// others are told what it or the head learns, or go on.
+pub(super) fn told(tasks: usize) {
+    let (world, name) = (World::new(Rules::default()), Arc::from("k"));
+    let Entered::Head(head) = world.queues.enter(&name, Moment::NEVER) else { panic!("nobody was there") };
+    let waiters = (0..tasks).map(|_| match world.queues.enter(&name, at(1)) {
+        Entered::Queued(waiter) => waiter,
+        Entered::Head(_) | Entered::Full => panic!("one is there, and few"),
+    });
+    let waiters = waiters.collect::<Vec<_>>();
+    let asked = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let (world, name, asked) = (&world, &name, &asked);
+        for mut waiter in waiters {
+            scope.spawn(move || match block_on(waiter.wait()) {
+                WaitEnd::Baton(baton) => world.turn(name, baton, End::Pass),
+                WaitEnd::TimedOut(TimedOut::AskStore) => {
+                    assert_eq!(asked.fetch_add(1, Ordering::SeqCst), 0, "two of them ask");
+                    world.queues.record_answer(name, answer());
+                }
+                WaitEnd::TimedOut(TimedOut::LastAnswer(_) | TimedOut::HeldHere(_)) => {}
+                WaitEnd::TimedOut(TimedOut::NoAnswer) | WaitEnd::Closed => panic!("there was an answer"),
+            });
+        }
+        scope.spawn(|| world.queues.expire_waiters(at(1)));
+        scope.spawn(move || {
+            let left = if tasks % 2 > 0 {
+                head.record_answer(answer());
+                head.pass_on(at(1))
+            } else {
+                head.pass_on(at(1))
+            };
+            world.book.leave(left);
+        });
+    });
+    world.close();
+}
