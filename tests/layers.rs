@@ -112,7 +112,7 @@ fn each_floor_says_what_it_is() {
 
 #[test]
 fn control_an_import_that_runs_upward_is_named() {
-    let text = "use std::fmt;\nuse crate::{\n    key::LockKey,\n    keeper::{state::Desk, thread},\n    types::error::LockError,\n};\n";
+    let text = "use std::fmt;\nuse crate::{\n    key::LockKey,\n    keeper::{state::KeeperState, thread},\n    types::error::LockError,\n};\n";
     assert_eq!(upward("local/turn/mod.rs", text), ["local/turn/mod.rs imports crate::keeper"]);
     assert_eq!(upward("store/mod.rs", "fn f() { crate::api::runtime::f() }"), ["store/mod.rs imports crate::api"]);
     assert_eq!(upward("key/mod.rs", "use crate::types::error::LockError;"), ["key/mod.rs imports crate::types"]);

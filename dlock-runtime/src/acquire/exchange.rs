@@ -21,8 +21,8 @@ use crate::{
         queue::{Baton, ToRelease},
     },
     protocol::{fences::Fences, grant::Grant},
-    store::{Answer, Claim, Fate, More, Renewal, Renewed, StoreError},
-    types::{clock::Moment, error::LostReason, options::Wait},
+    store::{AcquireCommand, AcquireReply, ErrorClass, MoreFences, RenewCommand, RenewReply, StoreError},
+    types::{boot_time::BootTime, error::LostReason, options::Wait},
 };
 
 /// How long the lock stays free where other clients are to have a chance.
@@ -40,39 +40,41 @@ impl Head {
         limit: Duration,
     ) -> Result<Outcome, StoreError> {
         self.fresh = None;
-        let asked = Moment::now();
+        let asked = BootTime::now();
         if asked >= lease.deadline() || lease.is_too_short_for(self.request.terms.ttl) {
             self.give_lease_back(baton, LostReason::Expired);
             return Ok(Outcome::Changed);
         }
-        let more =
-            || More { fences: FENCES, who: self.request.core().who(self.request.purpose, self.request.key.label()) };
-        let renewal = Renewal {
-            ticket: lease.ticket.clone(),
+        let more = || MoreFences {
+            fences: FENCES,
+            who: self.request.core().who(self.request.purpose, self.request.key.label()),
+        };
+        let renewal = RenewCommand {
+            lock_id: lease.lock_id.clone(),
             ttl: self.request.terms.ttl,
             shorten: false,
             more: (!lease.has_fences()).then(more),
         };
-        let desk = self.desk();
+        let state = self.state();
         // If this request is dropped, the lease may be parked. The keeper must know of it then.
-        desk.ledger.enter(lease, asked.after(LEAST_REPLY_TIME));
+        state.schedule.add(lease, asked.after(LEAST_REPLY_TIME));
         let limit = limit.min(lease.deadline().since(asked).max(LEAST_REPLY_TIME));
-        let answers = renewal::ask(desk, vec![renewal], limit).await;
-        match answers.and_then(|mut answers| answers.pop().unwrap_or(Ok(Renewed::No))) {
-            Ok(Renewed::No) => self.give_lease_back(baton, LostReason::Gone),
-            Ok(Renewed::Yes) => self.extend(lease, asked),
-            Ok(Renewed::With(first)) => {
+        let answers = renewal::ask(state, vec![renewal], limit).await;
+        match answers.and_then(|mut answers| answers.pop().unwrap_or(Ok(RenewReply::NotHeld))) {
+            Ok(RenewReply::NotHeld) => self.give_lease_back(baton, LostReason::Gone),
+            Ok(RenewReply::Renewed) => self.extend(lease, asked),
+            Ok(RenewReply::RenewedWithFences(first)) => {
                 lease.refill(Fences::new(first, FENCES));
                 self.extend(lease, asked);
             }
             // Somebody overwrote the lock. Asking for it anew brings the error that says so.
-            Err(error) if error.fate == Fate::WrongType => self.give_lease_back(baton, LostReason::Refused),
+            Err(error) if error.class == ErrorClass::WrongType => self.give_lease_back(baton, LostReason::Refused),
             Err(error) => return Err(error),
         }
         Ok(Outcome::Changed)
     }
 
-    fn extend(&mut self, lease: &Lease, asked: Moment) {
+    fn extend(&mut self, lease: &Lease, asked: BootTime) {
         lease.extend(Grant { asked, ttl: self.request.terms.ttl });
         self.fresh = Some(asked);
     }
@@ -81,7 +83,7 @@ impl Head {
     fn give_lease_back(&self, baton: &mut Baton, reason: LostReason) {
         if let Some(lease) = baton.remove_lease() {
             lease.lose(reason);
-            self.desk().give_back(ToRelease::Lease(lease));
+            self.state().give_back(ToRelease::Lease(lease));
         }
     }
 
@@ -101,34 +103,34 @@ impl Head {
         if take_hand_over(baton, &pending) {
             return Ok(Outcome::Changed);
         }
-        let (desk, claim) = (self.desk(), &pending.claim);
+        let (state, command) = (self.state(), &pending.command);
         let in_flight = pending.take_in_flight().unwrap_or_else(|| {
-            let asked = Moment::now();
+            let asked = BootTime::now();
             pending.record_sent(asked);
-            InFlight { asked, reply: desk.store.acquire(claim, desk.command_timeout) }
+            InFlight { asked, reply: state.store.acquire(command, state.command_timeout) }
         });
         let asked = in_flight.asked;
-        match AwaitReply::new(&pending, in_flight).within(desk, limit).await {
-            Ok(Answer::Granted { fence, waiting }) => {
-                let grant = Grant { asked, ttl: claim.ttl };
-                let took = Moment::now().since(asked);
+        match AwaitReply::new(&pending, in_flight).within(state, limit).await {
+            Ok(AcquireReply::Granted { fence, waiting }) => {
+                let grant = Grant { asked, ttl: command.ttl };
+                let took = BootTime::now().since(asked);
                 if asked.after(took) < grant.deadline() {
                     // An answer to this very request is good for its turn.
-                    self.fresh = (claim.ttl == self.request.terms.ttl).then_some(asked);
+                    self.fresh = (command.ttl == self.request.terms.ttl).then_some(asked);
                     become_lease(baton, &pending, fence, waiting, grant, took);
                     return Ok(Outcome::Changed);
                 }
                 // The answer took longer than the lease lasts.
                 pending.mark_in_doubt();
-                Err(StoreError::too_slow(self.desk().store.place(), took, claim.ttl))
+                Err(StoreError::too_slow(self.state().store.address(), took, command.ttl))
             }
-            Ok(Answer::Busy { holder, floor }) => {
+            Ok(AcquireReply::Busy { holder, floor }) => {
                 pending.record_busy(asked, floor);
                 // The message of a hand-over may have come before this answer.
                 Ok(if take_hand_over(baton, &pending) { Outcome::Changed } else { Outcome::Busy(holder) })
             }
             Err(error) => {
-                if error.fate == Fate::Unknown && claim.sent.load(Ordering::Acquire) {
+                if error.class == ErrorClass::Indeterminate && command.sent.load(Ordering::Acquire) {
                     pending.mark_in_doubt();
                 }
                 Err(error)
@@ -140,21 +142,21 @@ impl Head {
     fn pending(&self, baton: &mut Baton, waits: bool) -> Arc<PendingRequest> {
         let before = match baton.pending() {
             // One that was begun without waiting would never enter the store's queue.
-            Some(pending) if pending.claim.waits || !waits => return Arc::clone(pending),
+            Some(pending) if pending.command.waits || !waits => return Arc::clone(pending),
             before => before.cloned(),
         };
         let pending = Arc::new(self.new_pending(baton, waits));
         baton.set_pending(Arc::clone(&pending));
         if let Some(before) = before {
-            self.desk().give_back(ToRelease::Request(before));
+            self.state().give_back(ToRelease::Request(before));
         }
         pending
     }
 
     fn new_pending(&self, baton: &Baton, waits: bool) -> PendingRequest {
         let label = self.request.key.label();
-        let claim = Claim {
-            ticket: self.request.core().next_ticket(&self.request.name),
+        let command = AcquireCommand {
+            lock_id: self.request.core().next_lock_id(&self.request.name),
             ttl: self.request.terms.ttl,
             fences: if baton.expects_more_turns() { FENCES } else { 1 },
             who: self.request.core().who(self.request.purpose, label),
@@ -162,7 +164,7 @@ impl Head {
             sent: AtomicBool::new(false),
             doubled: AtomicBool::new(false),
         };
-        PendingRequest::new(claim, label)
+        PendingRequest::new(command, label)
     }
 }
 
@@ -170,8 +172,8 @@ impl Head {
 /// fresh lease.
 fn take_hand_over(baton: &mut Baton, pending: &Arc<PendingRequest>) -> bool {
     let Some(HandOver { fence, waiting, from }) = pending.take_hand_over() else { return false };
-    let grant = Grant { asked: from, ttl: pending.claim.ttl };
-    let in_time = Moment::now() < grant.deadline();
+    let grant = Grant { asked: from, ttl: pending.command.ttl };
+    let in_time = BootTime::now() < grant.deadline();
     if in_time {
         // The store may carry out late what nobody waits for any more.
         if pending.take_in_flight().is_some() {
@@ -184,8 +186,8 @@ fn take_hand_over(baton: &mut Baton, pending: &Arc<PendingRequest>) -> bool {
 
 /// The request becomes a lease. The answer took `took`; zero for a message, which nobody asked for.
 fn become_lease(baton: &mut Baton, pending: &PendingRequest, fence: u64, waiting: u64, grant: Grant, took: Duration) {
-    let fences = Fences::new(fence, pending.claim.fences);
-    let doubt = pending.in_doubt().then(|| Arc::clone(&pending.claim));
-    let lease = Lease::new(pending.claim.ticket.clone(), pending.label, fences, grant, waiting > 0, doubt);
+    let fences = Fences::new(fence, pending.command.fences);
+    let doubt = pending.in_doubt().then(|| Arc::clone(&pending.command));
+    let lease = Lease::new(pending.command.lock_id.clone(), pending.label, fences, grant, waiting > 0, doubt);
     baton.set_lease(Arc::new(lease.answered_after(took)));
 }

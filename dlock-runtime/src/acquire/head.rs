@@ -7,14 +7,14 @@ use super::{
     backoff::{Backoff, LONGEST},
 };
 use crate::{
-    keeper::{hold::Hold, state::Desk},
+    keeper::{hold::Hold, state::KeeperState},
     local::{
         queue::{Baton, LastAnswer},
         turn::Opening,
         verdict::Verdict,
     },
-    store::{Fate, StoreError},
-    types::{clock::Moment, error::LockError, holder::Holder, options::Wait},
+    store::{ErrorClass, StoreError},
+    types::{boot_time::BootTime, error::LockError, holder::Holder, options::Wait},
 };
 
 /// However little time is left to wait, an answer that is under way gets this long to arrive.
@@ -25,7 +25,7 @@ pub(super) struct Head {
     pub(super) request: Request,
     /// When the grant was asked for that is meant for this very request. See
     /// [`Lease::begin`](crate::local::lease::Lease::begin).
-    pub(super) fresh: Option<Moment>,
+    pub(super) fresh: Option<BootTime>,
     /// What the store said before, to be told if there is no time for another answer.
     before: Option<Verdict>,
     /// Whether a request that does not wait was put to the store twice.
@@ -49,7 +49,7 @@ impl Head {
         let mut inherited = Self::inherited_answer(&baton);
         loop {
             self.request.core().ensure_open()?;
-            let now = Moment::now();
+            let now = BootTime::now();
             if let Some(opening) = Opening::of(&baton, &self.request.terms, self.fresh, now) {
                 return Ok(self.request.begin(baton, opening, now));
             }
@@ -66,7 +66,7 @@ impl Head {
                 Ok(Outcome::Changed) => {}
                 Ok(Outcome::Busy(holder)) => {
                     self.record_answer(&baton, Verdict::Busy(holder.clone()));
-                    self.wait_while_busy(&baton, backoff, holder, Moment::now()).await?;
+                    self.wait_while_busy(&baton, backoff, holder, BootTime::now()).await?;
                 }
                 Err(error) => self.wait_after(&baton, backoff, error, limit).await?,
             }
@@ -75,8 +75,8 @@ impl Head {
 
     /// The answer that the task before got just now to the request that this one goes on with. There is no need to ask at
     /// once: many tasks that time out one after another would each ask.
-    fn inherited_answer(baton: &Baton) -> Option<(Holder, Moment)> {
-        baton.pending().filter(|pending| pending.claim.waits && pending.is_queued_in_store())?;
+    fn inherited_answer(baton: &Baton) -> Option<(Holder, BootTime)> {
+        baton.pending().filter(|pending| pending.command.waits && pending.is_queued_in_store())?;
         let answer = baton.last_answer()?;
         if let Verdict::Busy(holder) = answer.verdict { Some((holder, answer.at)) } else { None }
     }
@@ -87,7 +87,7 @@ impl Head {
         baton: &Baton,
         backoff: &mut Backoff,
         holder: Holder,
-        since: Moment,
+        since: BootTime,
     ) -> Result<(), LockError> {
         if !self.wait(baton, backoff, Some(&holder), since).await || Self::may_leave_it_to_others(baton, backoff) {
             return Err(self.busy(backoff, holder));
@@ -105,13 +105,13 @@ impl Head {
         limit: Duration,
     ) -> Result<(), LockError> {
         // If the request's own time was too short for the answer, it was not the store that failed.
-        let is_cut_short = error.is_timeout() && limit < self.desk().command_timeout;
+        let is_cut_short = error.is_timeout() && limit < self.state().command_timeout;
         match self.before.take() {
             Some(Verdict::Busy(holder)) if is_cut_short => return Err(self.busy(backoff, holder)),
             Some(Verdict::Failed(earlier)) if is_cut_short => return Err(earlier.about(&self.request.key)),
             _ => {}
         }
-        if error.fate == Fate::NotYet || error.is_too_slow() {
+        if error.class == ErrorClass::Transient || error.is_too_slow() {
             self.before = Some(Verdict::Failed(error.clone()));
         }
         // An idle connection that does not answer may have been dropped by something on the way. The next one is fresh.
@@ -119,11 +119,11 @@ impl Head {
             self.is_repeated = true;
             return Ok(());
         }
-        let passes = matches!(error.fate, Fate::NotYet | Fate::Unknown);
+        let passes = matches!(error.class, ErrorClass::Transient | ErrorClass::Indeterminate);
         if passes {
             self.record_answer(baton, Verdict::Failed(error.clone()));
         }
-        let waited = passes && self.wait(baton, backoff, None, Moment::now()).await;
+        let waited = passes && self.wait(baton, backoff, None, BootTime::now()).await;
         if !waited || Self::may_leave_it_to_others(baton, backoff) {
             return Err(error.about(&self.request.key));
         }
@@ -131,11 +131,12 @@ impl Head {
     }
 
     /// Waits until it is worth asking again; false if there is no time left for that. The last answer came at `since`.
-    async fn wait(&self, baton: &Baton, backoff: &mut Backoff, holder: Option<&Holder>, since: Moment) -> bool {
+    async fn wait(&self, baton: &Baton, backoff: &mut Backoff, holder: Option<&Holder>, since: BootTime) -> bool {
         let Some(pending) = baton.pending().cloned() else { return backoff.pause(None).await };
         // A holder that uses this library hands the lock over and says so. Others do not.
-        let is_told = holder.is_some_and(|holder| !holder.is_foreign()) && pending.claim.waits && self.desk().hears();
-        let age = Moment::now().since(since);
+        let is_told =
+            holder.is_some_and(|holder| !holder.is_foreign()) && pending.command.waits && self.state().is_subscribed();
+        let age = BootTime::now().since(since);
         backoff.wait_for(holder.and_then(Holder::remaining), is_told, age, pending.news()).await
     }
 
@@ -147,14 +148,14 @@ impl Head {
     /// Tells those who wait in the local queue what the store said. The head asks again within the longest pause and the time
     /// for an answer.
     fn record_answer(&self, baton: &Baton, verdict: Verdict) {
-        let now = Moment::now();
-        let until = now.after(2 * LONGEST).after(self.desk().command_timeout);
+        let now = BootTime::now();
+        let until = now.after(2 * LONGEST).after(self.state().command_timeout);
         baton.record_answer(LastAnswer { verdict, at: now, until });
     }
 
     /// How long the next answer may take.
     fn reply_time(&self, backoff: &Backoff) -> Duration {
-        let limit = self.desk().command_timeout;
+        let limit = self.state().command_timeout;
         if self.request.terms.wait == Wait::For(Duration::ZERO) {
             limit
         } else {
@@ -166,7 +167,7 @@ impl Head {
         LockError::Busy { key: self.request.key.clone(), waited: backoff.waited(), holder: Some(holder) }
     }
 
-    pub(super) fn desk(&self) -> &Arc<Desk> {
-        self.request.core().keeper.desk()
+    pub(super) fn state(&self) -> &Arc<KeeperState> {
+        self.request.core().keeper.state()
     }
 }

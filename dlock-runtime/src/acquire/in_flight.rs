@@ -3,9 +3,9 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use crate::{
-    keeper::state::Desk,
+    keeper::state::KeeperState,
     local::pending::{InFlight, PendingRequest},
-    store::{Answer, StoreError},
+    store::{AcquireReply, StoreError},
 };
 
 /// A task's wait for the reply to a command. If the task is cancelled, the command stays with the pending request, because the
@@ -21,9 +21,11 @@ impl<'a> AwaitReply<'a> {
     }
 
     /// Waits for at most `limit`.
-    pub(super) async fn within(mut self, desk: &Desk, limit: Duration) -> Result<Answer, StoreError> {
-        let Some(in_flight) = &mut self.in_flight else { return Err(StoreError::timed_out(desk.store.place(), limit)) };
-        let answer = desk.within(limit, &mut in_flight.reply).await;
+    pub(super) async fn within(mut self, state: &KeeperState, limit: Duration) -> Result<AcquireReply, StoreError> {
+        let Some(in_flight) = &mut self.in_flight else {
+            return Err(StoreError::timed_out(state.store.address(), limit));
+        };
+        let answer = state.within(limit, &mut in_flight.reply).await;
         self.in_flight = None;
         answer
     }
@@ -32,7 +34,7 @@ impl<'a> AwaitReply<'a> {
 impl Drop for AwaitReply<'_> {
     fn drop(&mut self) {
         // A command that was not written yet never will be, once it is dropped.
-        if let Some(in_flight) = self.in_flight.take().filter(|_| self.pending.claim.sent.load(Ordering::Acquire)) {
+        if let Some(in_flight) = self.in_flight.take().filter(|_| self.pending.command.sent.load(Ordering::Acquire)) {
             self.pending.keep_in_flight(in_flight);
         }
     }

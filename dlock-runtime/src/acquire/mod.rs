@@ -16,7 +16,7 @@ use std::{sync::Arc, time::Duration};
 
 use self::{backoff::Backoff, head::Head};
 use crate::{
-    keeper::{core::Engine, executor, hold::Hold},
+    keeper::{core::Core, executor, hold::Hold},
     key::LockKey,
     local::{
         queue::{Baton, Entered, TimedOut, WaitEnd},
@@ -26,7 +26,7 @@ use crate::{
     observe::Observer,
     store::StoreError,
     types::{
-        clock::Moment,
+        boot_time::BootTime,
         error::LockError,
         holder::Holder,
         options::{Terms, Wait},
@@ -43,7 +43,7 @@ pub(crate) struct Request {
     /// The function that wants the lock; empty if there is none.
     pub(crate) purpose: &'static str,
     /// When it began.
-    pub(crate) since: Moment,
+    pub(crate) since: BootTime,
 }
 
 /// # Errors
@@ -67,7 +67,7 @@ pub(crate) async fn acquire(request: Request) -> Result<Hold, LockError> {
             let (host, name) = (Arc::clone(request.obligation.host()), Arc::clone(&request.name));
             // Boxed, so that the future stays small for a turn on a lease that is there.
             match Box::pin(span.around(ask_store(baton, request))).await {
-                Ok(hold) => (hold, Moment::now()),
+                Ok(hold) => (hold, BootTime::now()),
                 Err(error) => {
                     host.observer().not_acquired(label, &name, &error);
                     return Err(error);
@@ -81,9 +81,9 @@ pub(crate) async fn acquire(request: Request) -> Result<Hold, LockError> {
 
 /// Waits in the local queue for the baton. A request that is out of time is told what is known about the lock; if nothing is
 /// known, one of them asks the store for all.
-async fn enter(request: &Request) -> Result<(Baton, Moment), LockError> {
+async fn enter(request: &Request) -> Result<(Baton, BootTime), LockError> {
     let Request { name, since, .. } = request;
-    let queues = &request.core().keeper.desk().queues;
+    let queues = &request.core().keeper.state().queues;
     let until = match request.terms.wait {
         Wait::For(Duration::ZERO) => {
             return match queues.enter_if_idle(name) {
@@ -96,13 +96,13 @@ async fn enter(request: &Request) -> Result<(Baton, Moment), LockError> {
             };
         }
         Wait::For(bound) => since.after(bound),
-        Wait::Forever => Moment::NEVER,
+        Wait::Forever => BootTime::NEVER,
     };
     match queues.enter(name, until) {
         Entered::Head(baton) => Ok((baton, *since)),
         Entered::Queued(mut waiter) => match waiter.wait().await {
-            WaitEnd::Baton(baton) => Ok((baton, Moment::now())),
-            WaitEnd::TimedOut(TimedOut::AskStore) => Ok((queues.unqueued_baton(name), Moment::now())),
+            WaitEnd::Baton(baton) => Ok((baton, BootTime::now())),
+            WaitEnd::TimedOut(TimedOut::AskStore) => Ok((queues.unqueued_baton(name), BootTime::now())),
             WaitEnd::TimedOut(known) => Err(request.timed_out(known)),
             WaitEnd::Closed => Err(LockError::ShutDown),
         },
@@ -114,15 +114,15 @@ async fn enter(request: &Request) -> Result<(Baton, Moment), LockError> {
 async fn ask_store(baton: Baton, request: Request) -> Result<Hold, LockError> {
     let host = Arc::clone(request.obligation.host());
     let run = move || async move {
-        let mut backoff = Backoff::new(request.terms.wait, Moment::now().since(request.since));
+        let mut backoff = Backoff::new(request.terms.wait, BootTime::now().since(request.since));
         Head::new(request).run(baton, &mut backoff).await
     };
-    executor::run(&Engine::of(&*host).keeper, run).await?
+    executor::run(&Core::of(&*host).keeper, run).await?
 }
 
 impl Request {
     /// Begins the turn. The hold exists in the same step, so that whoever drops it, wherever that is, releases the lock.
-    fn begin(self, baton: Baton, opening: Opening, now: Moment) -> Hold {
+    fn begin(self, baton: Baton, opening: Opening, now: BootTime) -> Hold {
         let Self { obligation, key, purpose, terms, .. } = self;
         Hold::of(Turn::begin(baton, opening, Taker { host: obligation, key, purpose, terms }, now))
     }
@@ -131,12 +131,12 @@ impl Request {
         self.obligation.observer()
     }
 
-    fn core(&self) -> &Engine {
-        Engine::of(&**self.obligation.host())
+    fn core(&self) -> &Core {
+        Core::of(&**self.obligation.host())
     }
 
     fn busy(&self, holder: Option<Holder>) -> LockError {
-        LockError::Busy { key: self.key.clone(), waited: Moment::now().since(self.since), holder }
+        LockError::Busy { key: self.key.clone(), waited: BootTime::now().since(self.since), holder }
     }
 
     /// The error of a request that was out of time in the local queue.
@@ -146,8 +146,8 @@ impl Request {
             TimedOut::LastAnswer(Verdict::Busy(holder)) => self.busy(Some(holder)),
             TimedOut::LastAnswer(Verdict::Failed(error)) => error.about(&self.key),
             TimedOut::AskStore | TimedOut::NoAnswer => {
-                let waited = Moment::now().since(self.since);
-                StoreError::timed_out(self.core().keeper.desk().store.place(), waited).about(&self.key)
+                let waited = BootTime::now().since(self.since);
+                StoreError::timed_out(self.core().keeper.state().store.address(), waited).about(&self.key)
             }
         }
     }

@@ -9,12 +9,12 @@ use std::{
 };
 
 use crate::{
-    api::{reach, runtime::Runtime},
-    keeper::{core::Engine, thread::Keeper},
+    api::{connect, runtime::Runtime},
+    keeper::{core::Core, thread::Keeper},
     key::Namespace,
     local::queue::Rules,
     observe::{self, Observer, caught::caught},
-    protocol::token::{Identity, Ticket, Token},
+    protocol::token::{Identity, LockId, Token},
     store::{Embedded, Redis, Store},
     types::{
         error::LockError,
@@ -179,25 +179,25 @@ impl Builder {
 
         let identity = Identity::random()?;
         let namespace = Namespace::new(self.namespace);
-        let observer = Observer::new(store.place(), namespace.len(), !self.hides_keys, warn_after);
+        let observer = Observer::new(store.address(), namespace.len(), !self.hides_keys, warn_after);
         let keeper = Keeper::start(store, identity, command_timeout, !self.confirms_not, self.rules, observer)
             .map_err(LockError::unavailable)?;
         // Of an identity of its own, so that nothing is told to this one.
         let probe = Identity::random()?;
         let name = namespace.name(&format!("dlock-probe:{probe}").into()).map_err(|flaw| LockError::config(&*flaw))?;
-        let probe = Ticket { name, token: Token { identity: probe, number: 0 } };
+        let probe = LockId { name, token: Token { identity: probe, number: 0 } };
         if self.lazily {
-            reach::in_the_background(&keeper, probe);
+            connect::in_the_background(&keeper, probe);
         } else {
-            reach::now(&keeper, probe, self.defaults.wait).await?;
+            connect::now(&keeper, probe, self.defaults.wait).await?;
         }
         caught(observe::describe);
-        Ok(Runtime(Arc::new(Engine {
+        Ok(Runtime(Arc::new(Core {
             keeper,
             namespace,
             defaults: self.defaults,
             identity,
-            place: format!("{} pid {}", host(), std::process::id()),
+            process: format!("{} pid {}", host(), std::process::id()),
             tokens: AtomicU64::new(1),
             shut_down: AtomicBool::new(false),
         })))

@@ -9,7 +9,7 @@ use crate::{
         body::{SupervisedBody, Supervisor},
         turn::Turn,
     },
-    types::{clock::Moment, error::LockError, options::OnLost},
+    types::{boot_time::BootTime, error::LockError, options::OnLost},
 };
 
 /// A lock that is held.
@@ -45,7 +45,7 @@ impl Guard {
 
     /// How long the lock stays held if no renewal succeeds from now on. Zero if it is lost.
     pub fn remaining(&self) -> Duration {
-        let now = Moment::now();
+        let now = BootTime::now();
         if self.turn().is_held_at(now) { self.turn().deadline().since(now) } else { Duration::ZERO }
     }
 

@@ -4,8 +4,8 @@
 //! they may use. Only the support of the attribute stands above.
 
 mod builder;
+mod connect;
 pub(crate) mod guard;
-mod reach;
 pub(crate) mod request;
 pub(crate) mod runtime;
 

@@ -5,11 +5,11 @@ use std::{fmt, sync::Arc, time::Duration};
 use crate::{
     acquire::{self, Request},
     api::guard::Guard,
-    keeper::{core::Engine, hold::Hold},
+    keeper::{core::Core, hold::Hold},
     key::LockKey,
     local::{reentry, turn::Obligation},
     types::{
-        clock::Moment,
+        boot_time::BootTime,
         error::LockError,
         options::{MaxHold, Overrides, Renew, Wait},
     },
@@ -21,7 +21,7 @@ use crate::{
 #[derive(Clone)]
 #[must_use = "a request does nothing until it is acquired"]
 pub struct LockRequest {
-    engine: Arc<Engine>,
+    core: Arc<Core>,
     key: LockKey,
     overrides: Overrides,
     joins: bool,
@@ -29,8 +29,8 @@ pub struct LockRequest {
 }
 
 impl LockRequest {
-    pub(crate) fn new(engine: Arc<Engine>, key: LockKey) -> Self {
-        Self { engine, key, overrides: Overrides::default(), joins: true, purpose: "" }
+    pub(crate) fn new(core: Arc<Core>, key: LockKey) -> Self {
+        Self { core, key, overrides: Overrides::default(), joins: true, purpose: "" }
     }
 
     pub(crate) fn with(mut self, overrides: Overrides, purpose: &'static str) -> Self {
@@ -121,14 +121,14 @@ impl LockRequest {
     /// # }
     /// ```
     pub async fn acquire(self) -> Result<Guard, LockError> {
-        let Self { engine, key, overrides, joins, purpose } = self;
-        engine.ensure_open()?;
-        let terms = overrides.resolve(&engine.defaults)?;
-        let name = engine.name_of(&key)?;
+        let Self { core, key, overrides, joins, purpose } = self;
+        core.ensure_open()?;
+        let terms = overrides.resolve(&core.defaults)?;
+        let name = core.name_of(&key)?;
         if key.label().trim_start().is_empty() {
             return Err(LockError::config("label is empty, and it is what metrics and spans call the lock"));
         }
-        if let Some(turn) = reentry::find(engine.identity, &name) {
+        if let Some(turn) = reentry::find(core.identity, &name) {
             if !joins {
                 return Err(LockError::WouldDeadlock { key });
             }
@@ -139,7 +139,7 @@ impl LockRequest {
             }
         }
         // What is moved here is the only count of the runtime that a turn takes.
-        let (obligation, since) = (Obligation::of(engine), Moment::now());
+        let (obligation, since) = (Obligation::of(core), BootTime::now());
         acquire::acquire(Request { obligation, key, name, terms, purpose, since }).await.map(Guard::of)
     }
 

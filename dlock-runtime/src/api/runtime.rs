@@ -9,10 +9,10 @@ use std::{
 use crate::{
     acquire::backoff::Backoff,
     api::{builder::Builder, request::LockRequest},
-    keeper::{core::Engine, executor},
+    keeper::{core::Core, executor},
     key::LockKey,
     observe,
-    types::{clock::Moment, error::LockError, holder::Holder, options::Wait},
+    types::{boot_time::BootTime, error::LockError, holder::Holder, options::Wait},
 };
 
 /// The runtime that annotated functions use unless they name another.
@@ -23,7 +23,7 @@ static INSTALLED: RwLock<Option<Runtime>> = RwLock::new(None);
 /// A runtime has a background thread that renews held locks and releases dropped ones. The thread ends after the last
 /// clone and the last guard.
 #[derive(Clone)]
-pub struct Runtime(pub(crate) Arc<Engine>);
+pub struct Runtime(pub(crate) Arc<Core>);
 
 impl Runtime {
     /// Starts to set up a runtime.
@@ -117,16 +117,16 @@ impl Runtime {
     }
 
     async fn look(&self, key: &LockKey) -> Result<Option<Holder>, LockError> {
-        let (name, desk) = (self.0.name_of(key)?, self.0.keeper.desk());
-        let ask = || desk.store.inspect(&name, desk.command_timeout);
-        let holder = desk.surely(ask).await.map_err(|error| error.about(key))?;
-        Ok(holder.map(|holder| holder.and_waiters(desk.queues.waiting(&name))))
+        let (name, state) = (self.0.name_of(key)?, self.0.keeper.state());
+        let ask = || state.store.inspect(&name, state.command_timeout);
+        let holder = state.with_retry(ask).await.map_err(|error| error.about(key))?;
+        Ok(holder.map(|holder| holder.and_waiters(state.queues.waiting(&name))))
     }
 
     /// Counts what failed in an outage.
     fn noted<T>(&self, answer: Result<T, LockError>) -> Result<T, LockError> {
         if answer.as_ref().is_err_and(LockError::is_unavailable) {
-            self.0.keeper.desk().observer.not_answered();
+            self.0.keeper.state().observer.not_answered();
         }
         answer
     }
@@ -141,15 +141,15 @@ impl Runtime {
     /// # Cancel safety
     /// If the future is dropped, the runtime stays shut down and goes on releasing in the background.
     pub async fn shutdown(&self, timeout: Duration) -> bool {
-        // In one order with `Desk::owe`: a request either sees this, or is seen by `settled`.
+        // In one order with `KeeperState::begin_obligation`: a request either sees this, or is seen by `settled`.
         self.0.shut_down.store(true, Ordering::SeqCst);
-        let desk = Arc::clone(self.0.keeper.desk());
-        desk.give_back_parked();
+        let state = Arc::clone(self.0.keeper.state());
+        state.give_back_parked();
         let drained = async move {
-            let began = Moment::now();
-            let settled = tokio::time::timeout(timeout, desk.settled()).await.is_ok();
+            let began = BootTime::now();
+            let settled = tokio::time::timeout(timeout, state.settled()).await.is_ok();
             // What is told of the last releases is told when this returns.
-            let rest = timeout.saturating_sub(Moment::now().since(began));
+            let rest = timeout.saturating_sub(BootTime::now().since(began));
             _ = tokio::time::timeout(rest, observe::all_told()).await;
             settled
         };

@@ -14,9 +14,9 @@ use crate::{
     key::{LockKey, Namespace},
     local::{lease::Lease, turn::Host},
     observe::Observer,
-    protocol::token::{Identity, Ticket, Token},
+    protocol::token::{Identity, LockId, Token},
     types::{
-        clock::Moment,
+        boot_time::BootTime,
         error::LockError,
         holder::{Holder, Record},
         options::Defaults,
@@ -24,30 +24,30 @@ use crate::{
 };
 
 /// One runtime, without its public face.
-pub(crate) struct Engine {
+pub(crate) struct Core {
     pub(crate) keeper: Keeper,
     pub(crate) namespace: Namespace,
     pub(crate) defaults: Defaults,
     pub(crate) identity: Identity,
     /// Host and process id.
-    pub(crate) place: String,
+    pub(crate) process: String,
     pub(crate) tokens: AtomicU64,
     pub(crate) shut_down: AtomicBool,
 }
 
-impl Engine {
+impl Core {
     /// The runtime that is the host of a turn. Turns stand floors below, and know it as their host alone; to keep it beside
     /// that would cost each turn two more counts on one word that all tasks share.
     pub(crate) fn of(host: &dyn Host) -> &Self {
         let host: &dyn Any = host;
-        let Some(engine) = host.downcast_ref() else { unreachable!("a runtime is the host of all its turns") };
-        engine
+        let Some(core) = host.downcast_ref() else { unreachable!("a runtime is the host of all its turns") };
+        core
     }
 
-    /// A ticket for the lock `name` that nobody else has or will have.
-    pub(crate) fn next_ticket(&self, name: &Arc<str>) -> Ticket {
+    /// A lock_id for the lock `name` that nobody else has or will have.
+    pub(crate) fn next_lock_id(&self, name: &Arc<str>) -> LockId {
         let number = self.tokens.fetch_add(1, Ordering::Relaxed);
-        Ticket { name: Arc::clone(name), token: Token { identity: self.identity, number } }
+        LockId { name: Arc::clone(name), token: Token { identity: self.identity, number } }
     }
 
     /// The lock in the store.
@@ -61,12 +61,12 @@ impl Engine {
     /// Who asks for a lock, for an operator: host, process, and the function or the template.
     pub(crate) fn who(&self, purpose: &str, label: &str) -> String {
         let space = if purpose.is_empty() { "" } else { " " };
-        [&self.place, " ", purpose, space, label].concat()
+        [&self.process, " ", purpose, space, label].concat()
     }
 
     /// Who holds a lock that this process has, as the store would tell it.
     pub(crate) fn holder_of(&self, lease: &Lease) -> Holder {
-        let (now, turn) = (Moment::now(), lease.turn());
+        let (now, turn) = (BootTime::now(), lease.turn());
         let (purpose, label, fence, began) = match &turn {
             Some(turn) => (turn.purpose, turn.key.label(), turn.fence, turn.began),
             None => ("", lease.label, 0, lease.taken),
@@ -87,20 +87,20 @@ impl Engine {
     }
 }
 
-impl Host for Engine {
+impl Host for Core {
     fn observer(&self) -> &Observer {
-        &self.keeper.desk().observer
+        &self.keeper.state().observer
     }
 
-    fn schedule(&self, lease: &Arc<Lease>, due: Moment) {
-        self.keeper.desk().ledger.enter(lease, due);
+    fn schedule(&self, lease: &Arc<Lease>, due: BootTime) {
+        self.keeper.state().schedule.add(lease, due);
     }
 
     fn count_obligation(&self) {
-        self.keeper.desk().count_debt();
+        self.keeper.state().count_obligation();
     }
 
     fn count_fulfilment(&self) {
-        self.keeper.desk().count_payment();
+        self.keeper.state().count_fulfilment();
     }
 }

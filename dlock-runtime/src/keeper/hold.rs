@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use crate::{
-    keeper::{core::Engine, executor, renewal, state::Desk},
+    keeper::{core::Core, executor, renewal, state::KeeperState},
     local::{queue::ToRelease, turn::Turn},
     types::{
-        clock::Moment,
+        boot_time::BootTime,
         error::{LockError, LostReason},
     },
 };
@@ -33,9 +33,9 @@ impl Hold {
     /// # Errors
     /// If it is lost, or the store did not answer.
     pub(crate) async fn renew(&self) -> Result<(), LockError> {
-        let (turn, keeper) = (Arc::clone(self.turn()), &Engine::of(self.turn().host()).keeper);
-        let desk = Arc::clone(keeper.desk());
-        let renewing = move || async move { renewal::renew_now(&desk, &turn, desk.command_timeout).await };
+        let (turn, keeper) = (Arc::clone(self.turn()), &Core::of(self.turn().host()).keeper);
+        let state = Arc::clone(keeper.state());
+        let renewing = move || async move { renewal::renew_now(&state, &turn, state.command_timeout).await };
         executor::run(keeper, renewing).await?
     }
 
@@ -45,28 +45,28 @@ impl Hold {
     /// # Errors
     /// [`LockError::Lost`].
     pub(crate) async fn join(&self) -> Result<(), LockError> {
-        let (turn, now) = (self.turn(), Moment::now());
+        let (turn, now) = (self.turn(), BootTime::now());
         turn.ensure_held_at(now)?;
         if turn.has_enough_left(now) {
             return Ok(());
         }
-        let keeper = &Engine::of(turn.host()).keeper;
-        let desk = Arc::clone(keeper.desk());
+        let keeper = &Core::of(turn.host()).keeper;
+        let state = Arc::clone(keeper.state());
         // It is asked twice at most, and half of what is left stays for what is done under it.
-        let patience = desk.command_timeout.min(turn.deadline().since(now) / 4);
+        let patience = state.command_timeout.min(turn.deadline().since(now) / 4);
         let turn = Arc::clone(turn);
         if turn.is_renewed() {
             if turn.can_gain() && turn.hurry() {
-                keeper.desk().detach(async move {
-                    _ = renewal::renew_now(&desk, &turn, patience).await;
+                keeper.state().detach(async move {
+                    _ = renewal::renew_now(&state, &turn, patience).await;
                     turn.calm();
                 });
             }
             return Ok(());
         }
         // Nobody else renews it. While it is held, a store that does not answer is no reason to fail.
-        let renewing = move || async move { renewal::renew_now(&desk, &turn, patience).await };
-        _ = executor::run(&Engine::of(self.turn().host()).keeper, renewing).await?;
+        let renewing = move || async move { renewal::renew_now(&state, &turn, patience).await };
+        _ = executor::run(&Core::of(self.turn().host()).keeper, renewing).await?;
         self.turn().ensure_held()
     }
 
@@ -77,18 +77,18 @@ impl Hold {
     pub(crate) async fn release(mut self) -> Result<(), LockError> {
         let Some(turn) = self.turn.take() else { return Ok(()) };
         // Whether it is held must be known before it ends.
-        let now = Moment::now();
+        let now = BootTime::now();
         let held = turn.ensure_held_at(now);
         if !turn.leave() {
             return held;
         }
-        let keeper = &Engine::of(turn.host()).keeper;
-        let desk = keeper.desk();
-        match finish(desk, &turn, now) {
+        let keeper = &Core::of(turn.host()).keeper;
+        let state = keeper.state();
+        match finish(state, &turn, now) {
             None => held,
-            Some(ToRelease::Lease(lease)) if desk.confirms => {
-                let unsettled = desk.begin_to_give_back(lease);
-                match executor::run(keeper, || unsettled.settle_now()).await? {
+            Some(ToRelease::Lease(lease)) if state.confirms => {
+                let awaited = state.begin_to_give_back(lease);
+                match executor::run(keeper, || awaited.wait()).await? {
                     Ok(false) if held.is_ok() => {
                         turn.lose(LostReason::Gone);
                         Err(turn.loss())
@@ -98,14 +98,14 @@ impl Hold {
                         held
                     }
                     Err(error) => {
-                        desk.observer.release_delayed(&turn.hold(), &error);
+                        state.observer.release_delayed(&turn.hold(), &error);
                         held.and(Err(error.about(&turn.key)))
                     }
                 }
             }
             Some(left) => {
                 turn.released(now);
-                desk.give_back(left);
+                state.give_back(left);
                 held
             }
         }
@@ -115,29 +115,29 @@ impl Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         let Some(turn) = self.turn.take() else { return };
-        let now = Moment::now();
+        let now = BootTime::now();
         if !turn.leave() {
             return;
         }
-        let desk = Engine::of(turn.host()).keeper.desk();
-        if let Some(left) = finish(desk, &turn, now) {
+        let state = Core::of(turn.host()).keeper.state();
+        if let Some(left) = finish(state, &turn, now) {
             turn.released(now);
-            desk.give_back(left);
+            state.give_back(left);
         }
     }
 }
 
 /// Ends the turn. Returns what is left to the store, if no other task goes on with it.
-fn finish(desk: &Desk, turn: &Turn, now: Moment) -> Option<ToRelease> {
+fn finish(state: &KeeperState, turn: &Turn, now: BootTime) -> Option<ToRelease> {
     let baton = turn.end(now)?;
     let left = baton.pass_on(now);
     if left.is_none() {
         // Others of this process go on with the lease, or it is parked.
         turn.released(now);
     }
-    if left.is_none() && !desk.queues.linger().is_zero() {
+    if left.is_none() && !state.queues.linger().is_zero() {
         // It may be parked from now on.
-        desk.ledger.enter(&turn.lease, now.after(desk.queues.linger()));
+        state.schedule.add(&turn.lease, now.after(state.queues.linger()));
     }
     left
 }

@@ -9,12 +9,12 @@ use std::{
 };
 
 use crate::{
-    keeper::state::Desk,
+    keeper::state::KeeperState,
     local::queue::ToRelease,
     observe::Era,
     protocol::token::Identity,
-    store::{Fate, Notification, Subscriber},
-    types::clock::Moment,
+    store::{ErrorClass, Notification, Subscriber},
+    types::boot_time::BootTime,
 };
 
 /// The pauses between attempts to subscribe again.
@@ -25,39 +25,39 @@ const LONGEST: Duration = Duration::from_secs(2);
 const TOLD_AFTER: Duration = Duration::from_secs(5);
 
 /// Keeps a subscription as long as the keeper lives. While there is none, waiters poll more often.
-pub(crate) async fn follow(desk: Arc<Desk>, identity: Identity) {
+pub(crate) async fn follow(state: Arc<KeeperState>, identity: Identity) {
     let told = Arc::<AtomicBool>::default();
     let mut pause = SHORTEST;
-    let mut unsubscribed_since = Moment::now();
+    let mut unsubscribed_since = BootTime::now();
     loop {
-        let (began, era) = (Moment::now(), desk.observer.era());
-        let subscriber = Arc::new(Inbox { desk: Arc::downgrade(&desk), era, told: Arc::clone(&told) });
-        let error = desk.store.subscribe(identity, subscriber, desk.command_timeout).await;
-        let now = Moment::now();
-        if desk.hears() {
+        let (began, era) = (BootTime::now(), state.observer.era());
+        let subscriber = Arc::new(Inbox { state: Arc::downgrade(&state), era, told: Arc::clone(&told) });
+        let error = state.store.subscribe(identity, subscriber, state.command_timeout).await;
+        let now = BootTime::now();
+        if state.is_subscribed() {
             // That a connection ended is no trouble yet.
             unsubscribed_since = now;
         }
         // Trouble with the subscription alone passes when the set-up changes, or when an address leads elsewhere.
-        let lasting = match error.fate {
-            Fate::Refused => true,
-            Fate::Unfit => now.since(unsubscribed_since) > TOLD_AFTER,
-            Fate::NotYet | Fate::WrongType | Fate::Unknown => {
-                if !desk.hears() {
-                    desk.observer.heard(era, Some(&error), true);
+        let lasting = match error.class {
+            ErrorClass::Permanent => true,
+            ErrorClass::Rejected => now.since(unsubscribed_since) > TOLD_AFTER,
+            ErrorClass::Transient | ErrorClass::WrongType | ErrorClass::Indeterminate => {
+                if !state.is_subscribed() {
+                    state.observer.note_reply(era, Some(&error), true);
                 }
                 false
             }
         };
         if lasting && !told.swap(true, Ordering::Relaxed) {
-            desk.observer.deaf(&error);
+            state.observer.not_subscribed(&error);
         }
-        desk.set_hears(false);
-        desk.queues.recheck_all();
+        state.set_subscribed(false);
+        state.queues.recheck_all();
         if now.since(began) > 2 * LONGEST {
             pause = SHORTEST;
         }
-        if error.fate == Fate::Refused {
+        if error.class == ErrorClass::Permanent {
             pause = LONGEST;
         }
         tokio::time::sleep(pause).await;
@@ -67,7 +67,7 @@ pub(crate) async fn follow(desk: Arc<Desk>, identity: Identity) {
 
 struct Inbox {
     /// Not kept alive: the store may keep its subscribers.
-    desk: Weak<Desk>,
+    state: Weak<KeeperState>,
     /// The state of the store when it began to connect.
     era: Era,
     /// Whether the trouble was told. Once is enough until notifications arrive again.
@@ -76,31 +76,31 @@ struct Inbox {
 
 impl Subscriber for Inbox {
     fn subscribed(&self) {
-        if let Some(desk) = self.desk.upgrade() {
-            desk.observer.heard(self.era, None, true);
+        if let Some(state) = self.state.upgrade() {
+            state.observer.note_reply(self.era, None, true);
             if self.told.swap(false, Ordering::Relaxed) {
-                desk.observer.hears_again();
+                state.observer.subscribed_again();
             }
-            desk.set_hears(true);
-            desk.queues.recheck_all();
+            state.set_subscribed(true);
+            state.queues.recheck_all();
         }
     }
 
     fn notify(&self, notification: Notification) {
-        let Some(desk) = self.desk.upgrade() else { return };
+        let Some(state) = self.state.upgrade() else { return };
         match notification {
-            Notification::Granted { ticket, fence, waiting, since } => {
-                if !desk.queues.notify_hand_over(&ticket, fence, waiting, since) {
+            Notification::Granted { lock_id, fence, waiting, since } => {
+                if !state.queues.notify_hand_over(&lock_id, fence, waiting, since) {
                     // The request has gone.
-                    desk.give_back_ticket(ticket);
+                    state.give_back_unasked(lock_id);
                 }
             }
-            Notification::Contended { ticket } => {
-                if let Some(lease) = desk.queues.notify_contended(&ticket, Moment::now()) {
-                    desk.give_back(ToRelease::Lease(lease));
+            Notification::Contended { lock_id } => {
+                if let Some(lease) = state.queues.notify_contended(&lock_id, BootTime::now()) {
+                    state.give_back(ToRelease::Lease(lease));
                 }
             }
-            Notification::Free { ticket } => desk.queues.notify_free(&ticket),
+            Notification::Free { lock_id } => state.queues.notify_free(&lock_id),
         }
     }
 }

@@ -1,105 +1,251 @@
-//! Releases that were sent in order with what their callers ask next, and whose answers nobody waits for. The keeper
-//! looks after them a little later, many at a time: to be woken for each would cost more than the release.
+//! Releases: what nobody here uses any more goes back to the store, be it a lease, a request or a queue entry. A release is
+//! pending until the store has given a definite reply, or the TTL has passed.
 
-use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    task::{Context, Poll, Waker},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     keeper::{
-        release::Leftover,
-        state::{AtWork, Desk, Owed},
+        executor,
+        state::{KeeperState, ReleaseObligation},
     },
-    observe::caught::caught,
-    store::Reply,
-    types::clock::Moment,
+    local::{
+        lease::Lease,
+        pending::{InFlight, PendingRequest},
+        queue::ToRelease,
+    },
+    protocol::token::LockId,
+    store::{AcquireReply, ErrorClass, ReleaseCommand, Reply, StoreError},
+    types::{boot_time::BootTime, error::LostReason},
 };
 
-/// How long an answer may take before the keeper asks by itself: the executor that drives the caller's connection may not
-/// run any more.
-const PATIENCE: Duration = Duration::from_millis(10);
+/// For how many command timeouts a caller waits for a release to be confirmed. The keeper goes on after that.
+const FOR_THE_CALLER: u32 = 3;
 
-/// What was sent and not confirmed.
-pub(crate) struct Unconfirmed {
-    sent: Mutex<Vec<Sent>>,
-    look_at: AtomicU64,
+/// How long the keeper tries to release a hand-over whose request has gone: about what its lease may last.
+const UNASKED: Duration = Duration::from_secs(10);
+
+/// A release that the store has not confirmed.
+pub(crate) struct PendingRelease {
+    label: &'static str,
+    command: ReleaseCommand,
+    ttl: Duration,
+    /// An acquire command without a reply may be carried out yet.
+    in_doubt: bool,
 }
 
-struct Sent {
-    leftover: Leftover,
-    reply: Reply<bool>,
-    at: Moment,
-    owed: Owed,
-    _at_work: AtWork,
-}
-
-impl Default for Unconfirmed {
-    fn default() -> Self {
-        Self { sent: Mutex::default(), look_at: AtomicU64::new(Moment::NEVER.to_bits()) }
+impl PendingRelease {
+    /// `None` if there is nothing to release in the store.
+    fn of(left: &ToRelease) -> Option<Self> {
+        match left {
+            ToRelease::Lease(lease) if lease.lost_because() == Some(LostReason::Gone) && lease.doubt.is_none() => None,
+            ToRelease::Lease(lease) => Some(Self {
+                label: lease.label,
+                command: ReleaseCommand {
+                    lock_id: lease.lock_id.clone(),
+                    fences: Some(lease.fences()),
+                    // A command that is carried out late may also queue.
+                    queue_entry: lease.doubt.clone().filter(|command| command.waits),
+                },
+                // A command that is carried out late takes the lock for the TTL that it asked for.
+                ttl: lease.ttl().max(lease.doubt.as_ref().map_or(Duration::ZERO, |command| command.ttl)),
+                in_doubt: lease.doubt.is_some(),
+            }),
+            ToRelease::Request(pending) => Some(Self {
+                label: pending.label,
+                command: pending.release_command()?,
+                ttl: pending.command.ttl,
+                in_doubt: pending.in_doubt(),
+            }),
+        }
     }
-}
 
-impl Unconfirmed {
-    /// When the keeper must look after them.
-    pub(crate) fn look_at(&self) -> Moment {
-        Moment::from_bits(self.look_at.load(Ordering::SeqCst))
-    }
-
-    fn set_look_at(&self, at: Moment) {
-        self.look_at.store(at.to_bits(), Ordering::SeqCst);
-    }
-}
-
-impl Desk {
-    /// Puts `reply` on the caller's connection. The keeper sees to it that what it asks for happens.
-    pub(crate) fn confirm_later(self: &Arc<Self>, leftover: Leftover, mut reply: Reply<bool>) {
-        if let Poll::Ready(answer) = poll(&mut reply) {
-            if !leftover.is_settled_by(self, &answer) {
-                self.detach(leftover.settle_owed(Arc::clone(self), self.owe()));
+    /// Sends the command until there is a definite reply, at most for `within`. True if the lock was ours until now.
+    ///
+    /// # Errors
+    /// The last error, if there was no definite reply in time or there never will be one.
+    async fn release(&self, state: &KeeperState, within: Duration) -> Result<bool, StoreError> {
+        let end = BootTime::now().after(within);
+        let mut pause = Duration::from_millis(10);
+        let mut unreplyed = false;
+        loop {
+            let reply = self.send(state);
+            let error = match state.within_timeout(reply).await {
+                // If an earlier reply got lost, an earlier copy of this release may have freed the lock.
+                Ok(released) => return Ok(released || unreplyed),
+                Err(error) => error,
+            };
+            if is_final(&error) || BootTime::now().after(pause) >= end {
+                return Err(error);
             }
-            return;
-        }
-        let at = Moment::now();
-        let sent = Sent { leftover, reply, at, owed: self.owe(), _at_work: self.at_work() };
-        let mut all = self.unconfirmed.sent.lock().unwrap_or_else(PoisonError::into_inner);
-        all.push(sent);
-        if all.len() == 1 {
-            self.unconfirmed.set_look_at(at.after(PATIENCE));
-            drop(all);
-            self.ledger.nudge();
+            unreplyed |= error.class == ErrorClass::Indeterminate;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(1));
         }
     }
 
-    /// Looks which of them are answered.
-    pub(crate) fn confirm(self: &Arc<Self>, now: Moment) {
-        let all = {
-            let mut all = self.unconfirmed.sent.lock().unwrap_or_else(PoisonError::into_inner);
-            self.unconfirmed.set_look_at(Moment::NEVER);
-            std::mem::take(&mut *all)
+    pub(crate) fn send(&self, state: &KeeperState) -> Reply<bool> {
+        state.store.release(self.command.clone(), state.command_timeout)
+    }
+
+    /// Whether a reply says that it is released.
+    pub(crate) fn is_confirmed_by(&self, state: &KeeperState, reply: &Result<bool, StoreError>) -> bool {
+        if reply.is_ok() {
+            state.observer.keeper_released(self.label);
+        }
+        reply.is_ok() && !self.in_doubt
+    }
+
+    /// Finishes it in the background. A shutdown waits for that.
+    fn finish_counted(self, state: Arc<KeeperState>) -> impl Future<Output = ()> + Send {
+        let obligation = state.begin_obligation();
+        self.finish(state, obligation)
+    }
+
+    pub(crate) async fn finish(self, state: Arc<KeeperState>, obligation: ReleaseObligation) {
+        // After the TTL the lock is free anyway.
+        match self.release(&state, self.ttl).await {
+            Ok(_) => state.observer.keeper_released(self.label),
+            Err(error) => self.is_not_released(&state, &error),
+        }
+        drop(obligation);
+        if self.in_doubt {
+            self.make_sure(&state).await;
+        }
+    }
+
+    /// The release was given up.
+    fn is_not_released(&self, state: &KeeperState, error: &StoreError) {
+        state.observer.not_released(self.label, &self.command.lock_id.name, error);
+    }
+
+    /// An acquire command without a reply may sit in some buffer and be carried out after the release. Nobody would release
+    /// what it takes. So the release is repeated, ever more rarely, for as long as its lease would last.
+    async fn make_sure(&self, state: &KeeperState) {
+        let end = BootTime::now().after(self.ttl);
+        let mut pause = Duration::from_millis(50);
+        while BootTime::now().after(pause) < end {
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2);
+            // No reply is as good as "not held": the next round sends it again.
+            _ = state.within_timeout(self.send(state)).await;
+        }
+    }
+}
+
+impl KeeperState {
+    /// Releases it in the background, beginning at once.
+    pub(crate) fn give_back(self: &Arc<Self>, left: ToRelease) {
+        let state = Arc::clone(self);
+        self.close(&left);
+        match left {
+            ToRelease::Lease(_) => {
+                let Some(pending) = PendingRelease::of(&left) else { return };
+                // In order with the caller's next command, where that is possible.
+                if executor::is_known_to_be_fit_here() {
+                    let reply = pending.send(self);
+                    self.confirm_later(pending, reply);
+                } else {
+                    self.detach(pending.finish_counted(state));
+                }
+            }
+            ToRelease::Request(pending) => {
+                let obligation = self.begin_obligation();
+                self.detach(async move {
+                    see_through(&state, &pending).await;
+                    if let Some(pending) = PendingRelease::of(&ToRelease::Request(pending)) {
+                        // The obligation ends with the first definite reply, not only when all doubt is over.
+                        pending.finish(state, obligation).await;
+                    }
+                });
+            }
+        }
+    }
+
+    /// Releases a lock that was handed to a request which has gone.
+    pub(crate) fn give_back_unasked(self: &Arc<Self>, lock_id: LockId) {
+        let command = ReleaseCommand { lock_id, fences: None, queue_entry: None };
+        let pending = PendingRelease { label: "(departed)", command, ttl: UNASKED, in_doubt: false };
+        self.detach(pending.finish_counted(Arc::clone(self)));
+    }
+
+    /// Releases all parked leases.
+    pub(crate) fn give_back_parked(self: &Arc<Self>) {
+        for lease in self.queues.close() {
+            self.give_back(ToRelease::Lease(lease));
+        }
+    }
+
+    /// Begins a release for which a caller will wait.
+    pub(crate) fn begin_to_give_back(self: &Arc<Self>, lease: Arc<Lease>) -> AwaitedRelease {
+        let left = ToRelease::Lease(lease);
+        self.close(&left);
+        AwaitedRelease { state: Arc::clone(self), pending: PendingRelease::of(&left) }
+    }
+
+    /// Takes a lease out of the schedule: from here on nobody may act under it.
+    fn close(&self, left: &ToRelease) {
+        if let ToRelease::Lease(lease) = left {
+            self.schedule.remove(lease);
+            self.observer.turns(lease.label, lease.turns());
+        }
+    }
+}
+
+/// A release for which a caller waits. If the caller goes away or gives up, the keeper goes on with it.
+pub(crate) struct AwaitedRelease {
+    state: Arc<KeeperState>,
+    pending: Option<PendingRelease>,
+}
+
+impl AwaitedRelease {
+    /// Waits for the release. False if the lock was not ours any more.
+    ///
+    /// # Errors
+    /// Why there is no definite reply.
+    pub(crate) async fn wait(mut self) -> Result<bool, StoreError> {
+        let Some(pending) = &self.pending else { return Ok(false) };
+        let limit = pending.ttl.min(self.state.command_timeout.saturating_mul(FOR_THE_CALLER));
+        let reply = pending.release(&self.state, limit).await;
+        let is_over = match &reply {
+            Ok(_) => !pending.in_doubt,
+            Err(error) => {
+                let is_final = is_final(error);
+                if is_final {
+                    pending.is_not_released(&self.state, error);
+                }
+                is_final
+            }
         };
-        let mut waiting = Vec::new();
-        for mut sent in all {
-            // One that panics is asked for again, as one without an answer, and the others are looked after.
-            match caught(|| poll(&mut sent.reply)) {
-                Some(Poll::Ready(answer)) if sent.leftover.is_settled_by(self, &answer) => {}
-                Some(Poll::Pending) if now < sent.at.after(PATIENCE) => waiting.push(sent),
-                _ => self.detach(sent.leftover.settle_owed(Arc::clone(self), sent.owed)),
-            }
+        if is_over {
+            self.pending = None;
         }
-        if !waiting.is_empty() {
-            let mut all = self.unconfirmed.sent.lock().unwrap_or_else(PoisonError::into_inner);
-            all.append(&mut waiting);
-            self.unconfirmed.set_look_at(now.after(PATIENCE / 2));
+        reply
+    }
+}
+
+impl Drop for AwaitedRelease {
+    fn drop(&mut self) {
+        if let Some(pending) = self.pending.take() {
+            self.state.detach(pending.finish_counted(Arc::clone(&self.state)));
         }
     }
 }
 
-/// Asks for an answer without waiting for it.
-fn poll(reply: &mut Reply<bool>) -> Poll<Result<bool, crate::store::StoreError>> {
-    reply.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+/// Whether the store will say the same the next time.
+fn is_final(error: &StoreError) -> bool {
+    matches!(error.class, ErrorClass::Permanent | ErrorClass::WrongType)
+}
+
+/// Waits for the reply to a command whose task went away: only after that, a release is sure to come last.
+async fn see_through(state: &KeeperState, pending: &PendingRequest) {
+    let Some(InFlight { asked, reply }) = pending.take_in_flight() else { return };
+    match state.within_timeout(reply).await {
+        Ok(AcquireReply::Granted { fence, waiting }) => {
+            // The lock is known to be ours: one release is enough.
+            pending.record_granted(fence, waiting, asked);
+        }
+        Ok(AcquireReply::Busy { floor, .. }) => pending.record_busy(asked, floor),
+        Err(error) if error.class == ErrorClass::Indeterminate => pending.mark_in_doubt(),
+        Err(_) => {}
+    }
 }

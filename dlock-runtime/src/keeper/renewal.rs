@@ -4,13 +4,13 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    keeper::{schedule::TOGETHER, state::Desk},
+    keeper::{schedule::TOGETHER, state::KeeperState},
     local::{lease::Lease, queue::ToRelease, turn::Turn},
     observe::caught::caught,
     protocol::grant::Grant,
-    store::{self, Fate, Renewal, Renewed, StoreError},
+    store::{self, ErrorClass, RenewCommand, RenewReply, StoreError},
     types::{
-        clock::Moment,
+        boot_time::BootTime,
         error::{LockError, LostReason},
     },
 };
@@ -28,15 +28,15 @@ pub(crate) struct Work {
     shorten: bool,
 }
 
-/// Takes what is due out of the ledger. What is over ends here; what is to be renewed comes back in batches.
-pub(crate) fn due(desk: &Arc<Desk>) -> Vec<Vec<Work>> {
-    let now = Moment::now();
+/// Takes what is due out of the schedule. What is over ends here; what is to be renewed comes back in batches.
+pub(crate) fn due(state: &Arc<KeeperState>) -> Vec<Vec<Work>> {
+    let now = BootTime::now();
     let mut batches: Vec<Vec<_>> = Vec::new();
-    for lease in desk.ledger.take_due(now) {
+    for lease in state.schedule.take_due(now) {
         // Whatever panics at one lease, the others are renewed.
-        let work = caught(|| look_after(desk, &lease, now));
+        let work = caught(|| look_after(state, &lease, now));
         if work.is_none() {
-            desk.ledger.enter(&lease, now.after(IDLE));
+            state.schedule.add(&lease, now.after(IDLE));
         }
         let Some(work) = work.flatten() else { continue };
         match batches.last_mut() {
@@ -48,14 +48,14 @@ pub(crate) fn due(desk: &Arc<Desk>) -> Vec<Vec<Work>> {
 }
 
 /// Looks after a lease that is due: ends it if it is over, or says how it is to be renewed.
-fn look_after(desk: &Arc<Desk>, lease: &Arc<Lease>, now: Moment) -> Option<Work> {
+fn look_after(state: &Arc<KeeperState>, lease: &Arc<Lease>, now: BootTime) -> Option<Work> {
     let Some(turn) = lease.turn() else {
-        idle(desk, lease, now);
+        idle(state, lease, now);
         return None;
     };
     if !turn.is_held_at(now) {
         if let Some(left) = turn.end(now).and_then(|baton| baton.pass_on(now)) {
-            desk.give_back(left);
+            state.give_back(left);
         }
         return None;
     }
@@ -63,40 +63,40 @@ fn look_after(desk: &Arc<Desk>, lease: &Arc<Lease>, now: Moment) -> Option<Work>
     // It was entered for an earlier turn, or to be ended in time.
     let shorten = turn.is_short_of_its_lease(now);
     if turn.work_due(now) > now.after(TOGETHER) || !(shorten || turn.can_gain()) {
-        desk.ledger.enter(lease, turn.due(now));
+        state.schedule.add(lease, turn.due(now));
         return None;
     }
     Some(Work { turn, shorten })
 }
 
 /// Looks after a lease that no turn is on at the moment: it is parked, or about to be used again.
-fn idle(desk: &Arc<Desk>, lease: &Arc<Lease>, now: Moment) {
-    let parked = desk.queues.parked_until(lease);
-    let ends = parked.unwrap_or(Moment::NEVER).min(lease.deadline());
+fn idle(state: &Arc<KeeperState>, lease: &Arc<Lease>, now: BootTime) {
+    let parked = state.queues.parked_until(lease);
+    let ends = parked.unwrap_or(BootTime::NEVER).min(lease.deadline());
     if now < ends {
-        desk.ledger.enter(lease, ends.min(now.after(IDLE)));
-    } else if let Some(lease) = desk.queues.unpark(lease) {
-        desk.give_back(ToRelease::Lease(lease));
+        state.schedule.add(lease, ends.min(now.after(IDLE)));
+    } else if let Some(lease) = state.queues.unpark(lease) {
+        state.give_back(ToRelease::Lease(lease));
     }
 }
 
-/// Renews a batch, when its turn comes, and enters into the ledger again what is still held.
-pub(crate) async fn renew(desk: &Arc<Desk>, mut batch: Vec<Work>) {
-    let mut unfinished = Unfinished { desk, leases: batch.iter().map(|work| Arc::clone(&work.turn.lease)).collect() };
-    let _lane = desk.lanes.acquire().await;
-    let asked = Moment::now();
+/// Renews a batch, when its turn comes, and enters into the schedule again what is still held.
+pub(crate) async fn renew(state: &Arc<KeeperState>, mut batch: Vec<Work>) {
+    let mut unfinished = Unfinished { state, leases: batch.iter().map(|work| Arc::clone(&work.turn.lease)).collect() };
+    let _lane = state.lanes.acquire().await;
+    let asked = BootTime::now();
     // What is over meanwhile, or whose last shortening may be under way yet, is looked at later.
     batch.retain(|Work { turn, shorten }| {
         let grant = Grant { asked, ttl: turn.renewal_ttl(asked) };
         let goes =
-            turn.is_held_at(asked) && (!shorten || turn.lease.begin_to_shorten(turn, grant, desk.command_timeout));
+            turn.is_held_at(asked) && (!shorten || turn.lease.begin_to_shorten(turn, grant, state.command_timeout));
         if !goes {
-            desk.ledger.enter(&turn.lease, turn.deadline().min(asked.after(IDLE)));
+            state.schedule.add(&turn.lease, turn.deadline().min(asked.after(IDLE)));
         }
         goes
     });
-    let renewals = batch.iter().map(|Work { turn, shorten }| Renewal {
-        ticket: turn.lease.ticket.clone(),
+    let renewals = batch.iter().map(|Work { turn, shorten }| RenewCommand {
+        lock_id: turn.lease.lock_id.clone(),
         ttl: turn.renewal_ttl(asked),
         shorten: *shorten,
         more: None,
@@ -105,31 +105,31 @@ pub(crate) async fn renew(desk: &Arc<Desk>, mut batch: Vec<Work>) {
     let grants = renewals.iter().map(|renewal| Grant { asked, ttl: renewal.ttl }).collect::<Vec<_>>();
 
     // A lost answer must leave time for another try before the deadline.
-    let shortest = grants.iter().map(|grant| grant.ttl).min().unwrap_or(desk.command_timeout);
-    let patience = desk.command_timeout.min((shortest / 3).max(Duration::from_millis(20)));
-    let answers = ask(desk, renewals, patience).await.unwrap_or_else(|error| vec![Err(error); batch.len()]);
+    let shortest = grants.iter().map(|grant| grant.ttl).min().unwrap_or(state.command_timeout);
+    let patience = state.command_timeout.min((shortest / 3).max(Duration::from_millis(20)));
+    let answers = ask(state, renewals, patience).await.unwrap_or_else(|error| vec![Err(error); batch.len()]);
 
     let mut renewed = Counts::default();
     for ((Work { turn, shorten }, grant), answer) in batch.iter().zip(grants).zip(answers) {
         let lease = &turn.lease;
-        if *shorten && !answer.as_ref().is_err_and(|error| error.fate == Fate::Unknown) {
+        if *shorten && !answer.as_ref().is_err_and(|error| error.class == ErrorClass::Indeterminate) {
             lease.is_shortened();
         }
         let unheard = answer.is_err();
         if apply(turn, grant, answer) {
             renewed.add(turn.key.label());
         }
-        let now = Moment::now();
+        let now = BootTime::now();
         // What was not answered properly is asked for again soon, and ever sooner towards the end; after a yes, in due
         // time. By then it may be another's turn.
         let due = lease.turn().map_or(now, |turn| turn.due(now));
         let pause = (grant.ttl / 12).min(turn.deadline().since(now) / 4);
         let pause = pause.clamp(Duration::from_millis(5), Duration::from_millis(500));
         let due = if unheard { now.after(pause).min(turn.deadline()) } else { due };
-        desk.ledger.enter(lease, due);
+        state.schedule.add(lease, due);
     }
     unfinished.leases.clear();
-    desk.observer.count_renewals(renewed.0);
+    state.observer.count_renewals(renewed.0);
 }
 
 /// How many were renewed, by template. A batch has few of them.
@@ -145,17 +145,17 @@ impl Counts {
     }
 }
 
-/// The leases of a batch that was taken out of the ledger. If its renewal panics, they go back there.
+/// The leases of a batch that was taken out of the schedule. If its renewal panics, they go back there.
 struct Unfinished<'a> {
-    desk: &'a Desk,
+    state: &'a KeeperState,
     leases: Vec<Arc<Lease>>,
 }
 
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
-        let soon = Moment::now().after(IDLE);
+        let soon = BootTime::now().after(IDLE);
         for lease in self.leases.drain(..) {
-            self.desk.ledger.enter(&lease, soon.min(lease.deadline()));
+            self.state.schedule.add(&lease, soon.min(lease.deadline()));
         }
     }
 }
@@ -165,19 +165,19 @@ impl Drop for Unfinished<'_> {
 /// # Errors
 /// If there is no answer for any of them within `patience`.
 pub(crate) async fn ask(
-    desk: &Desk,
-    renewals: Vec<Renewal>,
+    state: &KeeperState,
+    renewals: Vec<RenewCommand>,
     patience: Duration,
-) -> Result<Vec<Result<Renewed, StoreError>>, StoreError> {
-    let era = desk.observer.era();
-    let answers = store::within(&*desk.store, patience, desk.store.renew(renewals, patience)).await;
+) -> Result<Vec<Result<RenewReply, StoreError>>, StoreError> {
+    let era = state.observer.era();
+    let answers = store::within(&*state.store, patience, state.store.renew(renewals, patience)).await;
     // Those of one batch are seldom of different kinds.
     let trouble = match &answers {
         Ok(answers) if answers.iter().any(Result::is_ok) => None,
         Ok(answers) => answers.iter().find_map(|answer| answer.as_ref().err()),
         Err(error) => Some(error),
     };
-    desk.observer.heard(era, trouble, patience >= desk.command_timeout);
+    state.observer.note_reply(era, trouble, patience >= state.command_timeout);
     answers
 }
 
@@ -185,43 +185,43 @@ pub(crate) async fn ask(
 ///
 /// # Errors
 /// If the turn is lost, or if there is no answer within `patience`: then it may be held yet.
-pub(crate) async fn renew_now(desk: &Desk, turn: &Turn, patience: Duration) -> Result<(), LockError> {
+pub(crate) async fn renew_now(state: &KeeperState, turn: &Turn, patience: Duration) -> Result<(), LockError> {
     turn.ensure_held()?;
-    let asked = Moment::now();
+    let asked = BootTime::now();
     let ttl = turn.renewal_ttl(asked);
-    let renewal = Renewal { ticket: turn.lease.ticket.clone(), ttl, shorten: false, more: None };
-    let answers = match ask(desk, vec![renewal.clone()], patience).await {
+    let renewal = RenewCommand { lock_id: turn.lease.lock_id.clone(), ttl, shorten: false, more: None };
+    let answers = match ask(state, vec![renewal.clone()], patience).await {
         // A connection that is mute may have been forgotten on the way while it was idle. The next one is fresh.
-        Err(error) if error.is_timeout() => ask(desk, vec![renewal], patience).await,
+        Err(error) if error.is_timeout() => ask(state, vec![renewal], patience).await,
         answers => answers,
     };
     let mut answers = answers
-        .inspect_err(|error| desk.observer.not_renewed(&turn.hold(), error, || turn.is_refused_first()))
+        .inspect_err(|error| state.observer.not_renewed(&turn.hold(), error, || turn.is_refused_first()))
         .map_err(|error| error.about(&turn.key))?;
     let Some(answer) = answers.pop() else { return turn.ensure_held() };
     let failure = answer.as_ref().err().cloned();
     if apply(turn, Grant { asked, ttl }, answer) {
-        desk.observer.count_renewals(vec![(turn.key.label(), 1)]);
+        state.observer.count_renewals(vec![(turn.key.label(), 1)]);
     }
     // If it is lost, others of this process need not wait for its end.
-    desk.ledger.enter(&turn.lease, turn.due(Moment::now()));
+    state.schedule.add(&turn.lease, turn.due(BootTime::now()));
     turn.ensure_held()?;
     failure.map_or(Ok(()), |error| Err(error.about(&turn.key)))
 }
 
 /// What an answer means for the turn and its lease. True if it was renewed.
-fn apply(turn: &Turn, grant: Grant, answer: Result<Renewed, StoreError>) -> bool {
+fn apply(turn: &Turn, grant: Grant, answer: Result<RenewReply, StoreError>) -> bool {
     match answer {
-        Ok(Renewed::Yes | Renewed::With(_)) => {
+        Ok(RenewReply::Renewed | RenewReply::RenewedWithFences(_)) => {
             turn.extend(grant);
             turn.observer().renewed(&turn.hold());
             return true;
         }
-        Ok(Renewed::No) => turn.lease.lose(LostReason::Gone),
+        Ok(RenewReply::NotHeld) => turn.lease.lose(LostReason::Gone),
         // Only a definite "no" ends it before its deadline. Whatever else is wrong may be right again by then.
         Err(error) => {
             turn.observer().not_renewed(&turn.hold(), &error, || turn.is_refused_first());
-            if error.fate == Fate::WrongType {
+            if error.class == ErrorClass::WrongType {
                 turn.lease.lose(LostReason::Refused);
             }
         }

@@ -1,4 +1,4 @@
-//! What the keeper and its jobs share: the store, the ledger, the local queues, and the count of what is not done yet.
+//! What the keeper and its jobs share: the store, the schedule, the local queues, and the count of what is not done yet.
 
 use std::{
     sync::{
@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    keeper::{pending_release::Unconfirmed, schedule::Ledger},
+    keeper::{schedule::Schedule, unconfirmed_releases::UnconfirmedReleases},
     local::queue::{LocalQueues, Rules},
     observe::{Observer, caught::caught},
     store::{self, Reply, Store, StoreError},
@@ -24,9 +24,9 @@ use crate::{
 const LANES: usize = 8;
 
 /// What the keeper and its jobs share.
-pub(crate) struct Desk {
+pub(crate) struct KeeperState {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) ledger: Ledger,
+    pub(crate) schedule: Schedule,
     pub(crate) queues: Arc<LocalQueues>,
     pub(crate) observer: Observer,
     /// How long one exchange with the store may take.
@@ -36,7 +36,7 @@ pub(crate) struct Desk {
     /// The keeper's thread.
     thread: Handle,
     /// Whether messages of the store arrive.
-    hears: AtomicBool,
+    is_subscribed: AtomicBool,
     /// Tells of the first attempt to listen, how ever it ended.
     tried: Notify,
     /// Jobs under way; the thread does not end before them.
@@ -44,13 +44,13 @@ pub(crate) struct Desk {
     /// Where batches of renewals wait until they may be sent.
     pub(crate) lanes: Semaphore,
     /// Releases that were sent and not confirmed yet.
-    pub(crate) unconfirmed: Unconfirmed,
+    pub(crate) unconfirmed_releases: UnconfirmedReleases,
     /// Locks that the store must be told to release yet: held, dropped, or asked for and given up.
-    owed: AtomicUsize,
+    obligations: AtomicUsize,
     settled: Notify,
 }
 
-impl Desk {
+impl KeeperState {
     pub(crate) fn new(
         store: Arc<dyn Store>,
         command_timeout: Duration,
@@ -59,47 +59,47 @@ impl Desk {
         observer: Observer,
         thread: Handle,
     ) -> Arc<Self> {
-        Arc::new_cyclic(|desk: &std::sync::Weak<Self>| {
-            let (keeper, woken) = (desk.clone(), desk.clone());
+        Arc::new_cyclic(|state: &std::sync::Weak<Self>| {
+            let (keeper, woken) = (state.clone(), state.clone());
             let give_back = move |left| {
-                if let Some(desk) = keeper.upgrade() {
-                    desk.give_back(left);
+                if let Some(state) = keeper.upgrade() {
+                    state.give_back(left);
                 }
             };
             let wake_keeper = move || {
-                if let Some(desk) = woken.upgrade() {
-                    desk.ledger.nudge();
+                if let Some(state) = woken.upgrade() {
+                    state.schedule.wake();
                 }
             };
             Self {
                 store,
-                ledger: Ledger::default(),
+                schedule: Schedule::default(),
                 queues: Arc::new(LocalQueues::new(rules, give_back, wake_keeper)),
                 observer,
                 command_timeout,
                 confirms,
                 thread,
-                hears: AtomicBool::new(false),
+                is_subscribed: AtomicBool::new(false),
                 tried: Notify::new(),
                 lanes: Semaphore::new(LANES),
-                unconfirmed: Unconfirmed::default(),
+                unconfirmed_releases: UnconfirmedReleases::default(),
                 jobs: AtomicUsize::new(0),
-                owed: AtomicUsize::new(0),
+                obligations: AtomicUsize::new(0),
                 settled: Notify::new(),
             }
         })
     }
 
     /// Awaits a reply for as long as a command may take.
-    pub(crate) async fn in_time<T>(&self, reply: Reply<T>) -> Result<T, StoreError> {
+    pub(crate) async fn within_timeout<T>(&self, reply: Reply<T>) -> Result<T, StoreError> {
         self.within(self.command_timeout, reply).await
     }
 
     /// The same, and once more if no answer came: a connection that was idle may have been forgotten on the way, and the
     /// next one is fresh.
-    pub(crate) async fn surely<T>(&self, ask: impl Fn() -> Reply<T>) -> Result<T, StoreError> {
-        match self.listen_to(self.command_timeout, false, ask()).await {
-            Err(error) if error.is_timeout() => self.in_time(ask()).await,
+    pub(crate) async fn with_retry<T>(&self, ask: impl Fn() -> Reply<T>) -> Result<T, StoreError> {
+        match self.observed(self.command_timeout, false, ask()).await {
+            Err(error) if error.is_timeout() => self.within_timeout(ask()).await,
             answer => answer,
         }
     }
@@ -110,12 +110,12 @@ impl Desk {
         limit: Duration,
         reply: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        self.listen_to(limit, limit >= self.command_timeout, reply).await
+        self.observed(limit, limit >= self.command_timeout, reply).await
     }
 
     /// Every answer of the store passes here, and tells whether it can be asked. `patient` is as in
-    /// [`Observer::heard`].
-    pub(crate) async fn listen_to<T>(
+    /// [`Observer::note_reply`].
+    pub(crate) async fn observed<T>(
         &self,
         limit: Duration,
         patient: bool,
@@ -123,15 +123,15 @@ impl Desk {
     ) -> Result<T, StoreError> {
         let era = self.observer.era();
         let answer = store::within(&*self.store, limit, reply).await;
-        self.observer.heard(era, answer.as_ref().err(), patient);
+        self.observer.note_reply(era, answer.as_ref().err(), patient);
         answer
     }
 
     /// Runs `job` on the keeper's thread to its end.
     pub(crate) fn detach(self: &Arc<Self>, job: impl Future<Output = ()> + Send + 'static) {
-        let at_work = self.at_work();
+        let guard = self.begin_job();
         self.thread.spawn(async move {
-            let _at_work = at_work;
+            let _guard = guard;
             job.await;
         });
     }
@@ -141,51 +141,51 @@ impl Desk {
     }
 
     /// Whether messages of the store arrive.
-    pub(crate) fn hears(&self) -> bool {
-        self.hears.load(Ordering::Relaxed)
+    pub(crate) fn is_subscribed(&self) -> bool {
+        self.is_subscribed.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn set_hears(&self, hears: bool) {
-        self.hears.store(hears, Ordering::Relaxed);
+    pub(crate) fn set_subscribed(&self, is_subscribed: bool) {
+        self.is_subscribed.store(is_subscribed, Ordering::Relaxed);
         caught(|| self.tried.notify_one());
     }
 
     /// Returns once messages arrive, or it turned out that they will not for the time being.
-    pub(crate) async fn tried_to_hear(&self) {
+    pub(crate) async fn subscription_tried(&self) {
         _ = tokio::time::timeout(self.command_timeout, self.tried.notified()).await;
     }
 
     /// Whether the runtime is gone and there is nothing left to keep.
     pub(crate) fn is_done(&self) -> bool {
-        self.ledger.is_closing() && self.ledger.is_empty() && self.jobs.load(Ordering::Acquire) == 0
+        self.schedule.is_closing() && self.schedule.is_empty() && self.jobs.load(Ordering::Acquire) == 0
     }
 
-    pub(crate) fn at_work(self: &Arc<Self>) -> AtWork {
+    pub(crate) fn begin_job(self: &Arc<Self>) -> JobGuard {
         self.jobs.fetch_add(1, Ordering::AcqRel);
-        AtWork(Arc::clone(self))
+        JobGuard(Arc::clone(self))
     }
 
-    /// Notes that the store is owed a release, until the token is dropped.
-    pub(crate) fn owe(self: &Arc<Self>) -> Owed {
-        self.count_debt();
-        Owed(Arc::clone(self))
+    /// Notes that the store is obligation a release, until the token is dropped.
+    pub(crate) fn begin_obligation(self: &Arc<Self>) -> ReleaseObligation {
+        self.count_obligation();
+        ReleaseObligation(Arc::clone(self))
     }
 
-    pub(crate) fn count_debt(&self) {
-        self.owed.fetch_add(1, Ordering::SeqCst);
+    pub(crate) fn count_obligation(&self) {
+        self.obligations.fetch_add(1, Ordering::SeqCst);
     }
 
-    pub(crate) fn count_payment(&self) {
-        if self.owed.fetch_sub(1, Ordering::AcqRel) == 1 {
+    pub(crate) fn count_fulfilment(&self) {
+        if self.obligations.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.settled.notify_waiters();
         }
     }
 
-    /// Returns once the store is owed nothing.
+    /// Returns once the store is obligation nothing.
     pub(crate) async fn settled(&self) {
         loop {
             let change = self.settled.notified();
-            if self.owed.load(Ordering::SeqCst) == 0 {
+            if self.obligations.load(Ordering::SeqCst) == 0 {
                 return;
             }
             change.await;
@@ -194,21 +194,21 @@ impl Desk {
 }
 
 /// A job under way.
-pub(crate) struct AtWork(Arc<Desk>);
+pub(crate) struct JobGuard(Arc<KeeperState>);
 
-impl Drop for AtWork {
+impl Drop for JobGuard {
     fn drop(&mut self) {
-        if self.0.jobs.fetch_sub(1, Ordering::AcqRel) == 1 && self.0.ledger.is_closing() {
-            self.0.ledger.nudge();
+        if self.0.jobs.fetch_sub(1, Ordering::AcqRel) == 1 && self.0.schedule.is_closing() {
+            self.0.schedule.wake();
         }
     }
 }
 
 /// A lock that is to be released yet.
-pub(crate) struct Owed(Arc<Desk>);
+pub(crate) struct ReleaseObligation(Arc<KeeperState>);
 
-impl Drop for Owed {
+impl Drop for ReleaseObligation {
     fn drop(&mut self) {
-        self.0.count_payment();
+        self.0.count_fulfilment();
     }
 }

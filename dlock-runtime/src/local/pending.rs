@@ -11,13 +11,13 @@ use tokio::sync::Notify;
 use crate::{
     observe::caught::caught,
     protocol::hand_over::HandOverValidity,
-    store::{Answer, Claim, Leaving, Reply},
-    types::clock::Moment,
+    store::{AcquireCommand, AcquireReply, ReleaseCommand, Reply},
+    types::boot_time::BootTime,
 };
 
 /// A request under way.
 pub(crate) struct PendingRequest {
-    pub(crate) claim: Arc<Claim>,
+    pub(crate) command: Arc<AcquireCommand>,
     /// The template of the request that began it.
     pub(crate) label: &'static str,
     state: Mutex<State>,
@@ -49,42 +49,42 @@ pub(crate) struct HandOver {
     /// How many others wait.
     pub(crate) waiting: u64,
     /// From when it counts.
-    pub(crate) from: Moment,
+    pub(crate) from: BootTime,
 }
 
 /// A command without an answer yet.
 pub(crate) struct InFlight {
-    pub(crate) asked: Moment,
-    pub(crate) reply: Reply<Answer>,
+    pub(crate) asked: BootTime,
+    pub(crate) reply: Reply<AcquireReply>,
 }
 
 impl PendingRequest {
-    pub(crate) fn new(claim: Claim, label: &'static str) -> Self {
-        Self { claim: Arc::new(claim), label, state: Mutex::default(), changed: Notify::new() }
+    pub(crate) fn new(command: AcquireCommand, label: &'static str) -> Self {
+        Self { command: Arc::new(command), label, state: Mutex::default(), changed: Notify::new() }
     }
 
     /// A command is about to be sent.
-    pub(crate) fn record_sent(&self, now: Moment) {
+    pub(crate) fn record_sent(&self, now: BootTime) {
         self.state().validity.request_sent(now);
     }
 
     /// The command of `asked` was answered "busy": the lock had been given away at `floor`, by the store's clock.
-    pub(crate) fn record_busy(&self, asked: Moment, floor: u64) {
+    pub(crate) fn record_busy(&self, asked: BootTime, floor: u64) {
         let mut state = self.state();
         state.validity.answered_busy(asked, floor);
-        state.queued = self.claim.waits;
+        state.queued = self.command.waits;
     }
 
     /// A command got no answer.
     pub(crate) fn mark_in_doubt(&self) {
         let mut state = self.state();
         state.in_doubt = true;
-        state.queued |= self.claim.waits;
+        state.queued |= self.command.waits;
     }
 
     /// Whether the store may carry out a command late.
     pub(crate) fn in_doubt(&self) -> bool {
-        self.state().in_doubt || self.claim.doubled.load(Ordering::Acquire)
+        self.state().in_doubt || self.command.doubled.load(Ordering::Acquire)
     }
 
     /// A message says that the lock was handed over at `since`, by the store's clock.
@@ -98,7 +98,7 @@ impl PendingRequest {
     }
 
     /// The answer to a command whose task went away grants the lock.
-    pub(crate) fn record_granted(&self, fence: u64, waiting: u64, from: Moment) {
+    pub(crate) fn record_granted(&self, fence: u64, waiting: u64, from: BootTime) {
         self.state().hand_over = Some(HandOver { fence, waiting, from });
     }
 
@@ -113,7 +113,7 @@ impl PendingRequest {
 
     /// Whether it was in the store's queue, so that the message of a hand-over may still come.
     pub(crate) fn was_queued(&self) -> bool {
-        self.state().queued || (self.claim.waits && self.claim.doubled.load(Ordering::Acquire))
+        self.state().queued || (self.command.waits && self.command.doubled.load(Ordering::Acquire))
     }
 
     /// Whether it is in the store's queue and there is nothing to do but to wait for a message.
@@ -170,15 +170,15 @@ impl PendingRequest {
     }
 
     /// What the store must be told if no task goes on with the request. `None` if it knows nothing of it.
-    pub(crate) fn release_command(&self) -> Option<Leaving> {
+    pub(crate) fn release_command(&self) -> Option<ReleaseCommand> {
         let in_doubt = self.in_doubt();
         let state = self.state();
-        let queued = state.queued || (in_doubt && self.claim.waits);
-        let seat = queued.then(|| Arc::clone(&self.claim));
-        (queued || in_doubt || state.hand_over.is_some()).then(|| Leaving {
-            ticket: self.claim.ticket.clone(),
+        let queued = state.queued || (in_doubt && self.command.waits);
+        let queue_entry = queued.then(|| Arc::clone(&self.command));
+        (queued || in_doubt || state.hand_over.is_some()).then(|| ReleaseCommand {
+            lock_id: self.command.lock_id.clone(),
             fences: None,
-            seat,
+            queue_entry,
         })
     }
 

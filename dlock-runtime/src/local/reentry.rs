@@ -67,8 +67,8 @@ pub(crate) fn find(identity: Identity, name: &str) -> Option<Arc<Turn>> {
     let mut frame = &innermost;
     loop {
         let (turn, outer) = &*frame.0;
-        let ticket = &turn.lease.ticket;
-        if ticket.token.identity == identity && *ticket.name == *name {
+        let lock_id = &turn.lease.lock_id;
+        if lock_id.token.identity == identity && *lock_id.name == *name {
             return Some(Arc::clone(turn));
         }
         frame = outer.get()?.as_ref()?;

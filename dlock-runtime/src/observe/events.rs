@@ -20,7 +20,7 @@ use super::{
 use crate::{
     observe::caught::caught,
     types::{
-        clock::Moment,
+        boot_time::BootTime,
         error::{Cause, LockError, LostReason},
         store_error::StoreError,
     },
@@ -64,13 +64,13 @@ impl Observer {
     }
 
     pub(crate) fn not_acquired(&self, lock: &'static str, name: &Arc<str>, error: &LockError) {
-        let now = Moment::now();
+        let now = BootTime::now();
         if error.is_unavailable() {
             self.not_answered();
         }
         // What an outage explains, or the caller knows better, needs no line of its own.
         let is_news = error.is_config() || (error.is_unavailable() && !self.outage.is_near(now));
-        let left_out = is_news.then(|| self.not_acquired.tells(now)).flatten();
+        let left_out = is_news.then(|| self.not_acquired.passes(now)).flatten();
         caught(|| {
             if let LockError::Busy { waited, .. } = error {
                 counter!(BUSY, "lock" => lock).increment(1);
@@ -100,7 +100,7 @@ impl Observer {
 
     /// A question that was asked in `asked` was answered, or `error` came instead. `patient` says that the answer had the
     /// time that answers usually have.
-    pub(crate) fn heard(&self, asked: Era, error: Option<&StoreError>, patient: bool) {
+    pub(crate) fn note_reply(&self, asked: Era, error: Option<&StoreError>, patient: bool) {
         let Some(error) = error.filter(|error| error.is_trouble()) else {
             if let Some(over) = self.outage.answered(asked) {
                 let store = Arc::clone(&self.store);
@@ -111,7 +111,7 @@ impl Observer {
             }
             return;
         };
-        let begins = self.outage.failed(asked, patient || !error.is_timeout(), Moment::now());
+        let begins = self.outage.failed(asked, patient || !error.is_timeout(), BootTime::now());
         let (store, cause) = (Arc::clone(&self.store), Cause::clone(&error.cause));
         tell(move || {
             counter!(STORE_ERRORS).increment(1);
@@ -152,7 +152,7 @@ impl Observer {
             self.outage.renewals.fetch_add(1, Ordering::Relaxed);
         }
         let is_news = !error.is_trouble() && is_first();
-        let left_out = is_news.then(|| self.not_renewed.tells(Moment::now())).flatten();
+        let left_out = is_news.then(|| self.not_renewed.passes(BootTime::now())).flatten();
         tell(move || {
             counter!(RENEWALS_FAILED, "lock" => lock).increment(1);
             if let Some(left_out) = left_out {
@@ -209,7 +209,7 @@ impl Observer {
     }
 
     /// The store does not tell this runtime when a lock is handed to it. The error says what is missing.
-    pub(crate) fn deaf(&self, error: &StoreError) {
+    pub(crate) fn not_subscribed(&self, error: &StoreError) {
         let cause = Cause::clone(&error.cause);
         tell(move || {
             warn!(
@@ -221,7 +221,7 @@ impl Observer {
     }
 
     /// Messages arrive again, after it was said that they do not.
-    pub(crate) fn hears_again(&self) {
+    pub(crate) fn subscribed_again(&self) {
         tell(|| info!("messages of the store arrive again"));
     }
 
@@ -236,7 +236,7 @@ impl Observer {
         if error.is_trouble() {
             self.outage.releases.fetch_add(1, Ordering::Relaxed);
         } else {
-            left_out = self.not_released.tells(Moment::now());
+            left_out = self.not_released.passes(BootTime::now());
         }
         tell(move || {
             counter!(RELEASES_FAILED, "lock" => lock).increment(1);

@@ -10,9 +10,9 @@ pub(crate) mod caught;
 mod events;
 mod meters;
 mod outage;
+mod rate_limit;
 mod reporter;
 mod scope;
-mod seldom;
 
 use std::{
     sync::{
@@ -31,7 +31,7 @@ pub(crate) use self::{
     reporter::{Reporter, all_told, tell},
     scope::Scope,
 };
-use self::{outage::Outage, seldom::Seldom};
+use self::{outage::Outage, rate_limit::RateLimit};
 
 const ATTEMPTS: &str = "dlock_attempts_total";
 const ACQUIRED: &str = "dlock_acquired_total";
@@ -76,9 +76,9 @@ pub(crate) struct Observer {
     store: Arc<str>,
     outage: Outage,
     /// What the store refuses to do for one lock, while it works for others.
-    not_acquired: Seldom,
-    not_renewed: Seldom,
-    not_released: Seldom,
+    not_acquired: RateLimit,
+    not_renewed: RateLimit,
+    not_released: RateLimit,
 }
 
 impl Observer {
@@ -89,9 +89,9 @@ impl Observer {
             warn_after,
             store: store.into(),
             outage: Outage::default(),
-            not_acquired: Seldom::default(),
-            not_renewed: Seldom::default(),
-            not_released: Seldom::default(),
+            not_acquired: RateLimit::default(),
+            not_renewed: RateLimit::default(),
+            not_released: RateLimit::default(),
         }
     }
 

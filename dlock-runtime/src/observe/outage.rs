@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use crate::types::clock::Moment;
+use crate::types::boot_time::BootTime;
 
 /// After the end of an outage, the next one has to last.
 const CALM: Duration = Duration::from_secs(10);
@@ -37,10 +37,10 @@ pub(super) struct Outage {
 
 struct State {
     /// When the trouble that is now began.
-    began: Moment,
+    began: BootTime,
     told: bool,
     /// Until then, trouble has to last before it is told.
-    calm_at: Moment,
+    calm_at: BootTime,
 }
 
 /// The state of the store when a question was asked.
@@ -58,7 +58,7 @@ pub(super) struct Over {
 
 impl Default for Outage {
     fn default() -> Self {
-        let state = State { began: Moment::START, told: false, calm_at: Moment::START };
+        let state = State { began: BootTime::START, told: false, calm_at: BootTime::START };
         Self {
             era: AtomicU64::new(0),
             state: Mutex::new(state),
@@ -76,7 +76,7 @@ impl Outage {
     }
 
     /// Whether the store is in trouble, or was a moment ago, which explains that somebody could not ask it.
-    pub(super) fn is_near(&self, now: Moment) -> bool {
+    pub(super) fn is_near(&self, now: BootTime) -> bool {
         self.era().is_trouble() || now < self.state().calm_at
     }
 
@@ -93,7 +93,7 @@ impl Outage {
         if !std::mem::take(&mut state.told) {
             return None;
         }
-        let now = Moment::now();
+        let now = BootTime::now();
         state.calm_at = now.after(CALM);
         let lasted = now.since(state.began);
         drop(state);
@@ -104,7 +104,7 @@ impl Outage {
 
     /// A question that was asked in `asked` was not answered, or by an error of the store. True if that is to be told.
     /// `surely` says that it is a sign of trouble by itself.
-    pub(super) fn failed(&self, asked: Era, surely: bool, now: Moment) -> bool {
+    pub(super) fn failed(&self, asked: Era, surely: bool, now: BootTime) -> bool {
         let mut state = self.state();
         if !self.era().is_trouble() {
             if self.era() != asked {
@@ -138,7 +138,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     /// How often a store that fails is told of, by questions that are asked when they fail.
-    fn fail(outage: &Outage, surely: bool, at: Moment) -> bool {
+    fn fail(outage: &Outage, surely: bool, at: BootTime) -> bool {
         outage.failed(outage.era(), surely, at)
     }
 
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn an_outage_is_told_when_it_begins_and_when_it_ends_and_not_in_between() {
-        let (outage, start) = (Outage::default(), Moment::now());
+        let (outage, start) = (Outage::default(), BootTime::now());
         assert_eq!(answer(&outage), None, "nothing was wrong");
         assert!(fail(&outage, true, start));
         for millis in 0..100 {
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn what_was_asked_before_a_change_changes_nothing() {
-        let (outage, start) = (Outage::default(), Moment::now());
+        let (outage, start) = (Outage::default(), BootTime::now());
         let before = outage.era();
         assert!(outage.failed(before, true, start));
         let during = outage.era();
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_store_that_comes_and_goes_is_told_of_once_unless_it_stays_away() {
-        let (outage, start) = (Outage::default(), Moment::now());
+        let (outage, start) = (Outage::default(), BootTime::now());
         assert!(fail(&outage, true, start) && answer(&outage).is_some());
         for millis in 0..50 {
             outage.requests.fetch_add(1, Ordering::Relaxed);
@@ -189,12 +189,12 @@ mod tests {
         assert!(fail(&outage, true, again.after(LASTING)), "it lasts");
         let over = answer(&outage).expect("it was told");
         assert_eq!(over.requests, 50, "what nobody told of is in the next line");
-        assert!(fail(&outage, true, Moment::now().after(CALM)), "long after, it is news");
+        assert!(fail(&outage, true, BootTime::now().after(CALM)), "long after, it is news");
     }
 
     #[test]
     fn impatience_alone_is_no_outage_unless_nothing_else_is_heard() {
-        let (outage, start) = (Outage::default(), Moment::now());
+        let (outage, start) = (Outage::default(), BootTime::now());
         assert!(!fail(&outage, false, start));
         assert_eq!(answer(&outage), None);
         assert!(!fail(&outage, false, start.after(SECOND)));

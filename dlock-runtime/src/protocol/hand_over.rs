@@ -8,25 +8,25 @@
 //! answer knew of. Otherwise the message is older than the answer and is ignored. (Fences could not tell that: unused ones
 //! go back.)
 
-use crate::types::clock::Moment;
+use crate::types::boot_time::BootTime;
 
 /// What is known about a pending request that decides whether the message of a hand-over is valid.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct HandOverValidity {
     /// A moment before the store could hand the lock over.
-    from: Option<Moment>,
+    from: Option<BootTime>,
     /// When the store gave the lock away the last time before that, by its clock; 0 if that is not known.
     floor: u64,
 }
 
 impl HandOverValidity {
     /// The request is about to be sent. The store hands the lock to nobody whose first command was not carried out.
-    pub(crate) fn request_sent(&mut self, now: Moment) {
+    pub(crate) fn request_sent(&mut self, now: BootTime) {
         self.from.get_or_insert(now);
     }
 
     /// The command of `asked` was answered "busy": the lock had been given away at `floor`, by the store's clock.
-    pub(crate) fn answered_busy(&mut self, asked: Moment, floor: u64) {
+    pub(crate) fn answered_busy(&mut self, asked: BootTime, floor: u64) {
         // Without a floor, an older message could not be told from a newer one.
         if floor > 0 {
             self.from = self.from.max(Some(asked));
@@ -36,7 +36,7 @@ impl HandOverValidity {
 
     /// From when the lease counts that a message says was handed over at `since`, by the store's clock. `None` if the message is
     /// too old.
-    pub(crate) fn lease_start(&self, since: u64) -> Option<Moment> {
+    pub(crate) fn lease_start(&self, since: u64) -> Option<BootTime> {
         self.from.filter(|_| since > self.floor)
     }
 }
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn a_lease_that_was_handed_over_counts_from_the_last_busy_answer() {
-        let [first, second, third] = [1, 2, 3].map(|second| Moment::START.after(Duration::from_secs(second)));
+        let [first, second, third] = [1, 2, 3].map(|second| BootTime::START.after(Duration::from_secs(second)));
         let mut validity = HandOverValidity::default();
         assert_eq!(validity.lease_start(7), None, "nothing was asked");
         validity.request_sent(first);
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_message_that_is_older_than_the_last_answer_is_ignored() {
-        let now = Moment::now();
+        let now = BootTime::now();
         let mut validity = HandOverValidity::default();
         validity.request_sent(now);
         validity.answered_busy(now, 7);
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_knows_of_no_hand_over_changes_nothing() {
-        let [first, second] = [1, 2].map(|second| Moment::START.after(Duration::from_secs(second)));
+        let [first, second] = [1, 2].map(|second| BootTime::START.after(Duration::from_secs(second)));
         let mut validity = HandOverValidity::default();
         validity.request_sent(first);
         validity.request_sent(second);

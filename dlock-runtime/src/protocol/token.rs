@@ -66,7 +66,7 @@ impl fmt::Debug for Token {
 
 /// The name of a lock in the store, and the owner token of who asks for it or has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Ticket {
+pub(crate) struct LockId {
     pub(crate) name: Arc<str>,
     pub(crate) token: Token,
 }

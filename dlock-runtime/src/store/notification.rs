@@ -1,17 +1,17 @@
 //! What a store says without being asked, and to whom.
 
-use crate::protocol::token::Ticket;
+use crate::protocol::token::LockId;
 
 /// A message of the store. Any of them can get lost, or be late.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Notification {
-    /// The lock was given to the request of `ticket` at `since`, in µs by the store's clock, with the fences from `fence`
+    /// The lock was given to the request of `lock_id` at `since`, in µs by the store's clock, with the fences from `fence`
     /// on. `waiting` others wait.
-    Granted { ticket: Ticket, fence: u64, waiting: u64, since: u64 },
-    /// Somebody waits for the lock that `ticket` holds. In Redis the message says `wanted`.
-    Contended { ticket: Ticket },
-    /// The lock is free, and the request of `ticket` comes next.
-    Free { ticket: Ticket },
+    Granted { lock_id: LockId, fence: u64, waiting: u64, since: u64 },
+    /// Somebody waits for the lock that `lock_id` holds. In Redis the message says `wanted`.
+    Contended { lock_id: LockId },
+    /// The lock is free, and the request of `lock_id` comes next.
+    Free { lock_id: LockId },
 }
 
 /// Receives notifications. Must not block.

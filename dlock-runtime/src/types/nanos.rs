@@ -4,9 +4,9 @@ use std::{num::NonZeroU64, time::Duration};
 
 /// A length of time in nanoseconds: at least one, and at most 584 years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Span(NonZeroU64);
+pub(crate) struct Nanos(NonZeroU64);
 
-impl Span {
+impl Nanos {
     pub(crate) const MAX: Self = Self(NonZeroU64::MAX);
 
     pub(crate) fn get(self) -> Duration {
@@ -14,7 +14,7 @@ impl Span {
     }
 }
 
-impl From<Duration> for Span {
+impl From<Duration> for Nanos {
     fn from(duration: Duration) -> Self {
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         Self(NonZeroU64::new(nanos).unwrap_or(NonZeroU64::MIN))
@@ -28,14 +28,14 @@ mod tests {
     #[test]
     fn a_span_is_the_duration_it_came_from_within_its_bounds() {
         for duration in [Duration::from_nanos(1), Duration::from_millis(1500), Duration::from_secs(9_000_000_000)] {
-            assert_eq!(Span::from(duration).get(), duration);
+            assert_eq!(Nanos::from(duration).get(), duration);
         }
-        assert_eq!(Span::from(Duration::ZERO).get(), Duration::from_nanos(1));
-        assert_eq!(Span::from(Duration::MAX), Span::MAX);
+        assert_eq!(Nanos::from(Duration::ZERO).get(), Duration::from_nanos(1));
+        assert_eq!(Nanos::from(Duration::MAX), Nanos::MAX);
     }
 
     #[test]
     fn a_span_is_half_as_large_even_if_it_is_absent() {
-        assert_eq!(size_of::<Option<Span>>() * 2, size_of::<Duration>());
+        assert_eq!(size_of::<Option<Nanos>>() * 2, size_of::<Duration>());
     }
 }

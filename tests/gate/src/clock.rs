@@ -4,9 +4,9 @@ use std::time::Duration;
 
 /// A point on the clock, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Moment(u64);
+pub(crate) struct BootTime(u64);
 
-impl Moment {
+impl BootTime {
     pub(crate) const START: Self = Self(0);
     pub(crate) const NEVER: Self = Self(u64::MAX);
 

@@ -3,14 +3,14 @@
 use std::sync::PoisonError;
 
 use crate::{
-    clock::Moment,
+    clock::BootTime,
+    lock_id::LockId,
     once::Once,
     sync::{Mutex, MutexGuard},
-    ticket::Ticket,
 };
 
 pub(crate) struct Lease {
-    pub(crate) ticket: Ticket,
+    pub(crate) lock_id: LockId,
     /// It is left to the store.
     pub(crate) fate: Once,
     /// A lock, as in the lease itself, so that looking is a step.
@@ -21,14 +21,14 @@ pub(crate) struct Lease {
 struct State {
     turns: u32,
     in_use: bool,
-    wanted: bool,
+    contended: bool,
 }
 
 /// After so many turns it is let go.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Share {
     pub(crate) turns: bool,
-    /// Once it is wanted elsewhere.
+    /// Once it is contended elsewhere.
     pub(crate) most_turns: u32,
     pub(crate) unbroken: u32,
 }
@@ -47,13 +47,13 @@ pub(crate) enum Yield {
 }
 
 impl Lease {
-    pub(crate) fn new(ticket: Ticket) -> Self {
-        let fate = Once::new(format!("lease {}", ticket.token.number));
-        Self { ticket, fate, state: Mutex::default() }
+    pub(crate) fn new(lock_id: LockId) -> Self {
+        let fate = Once::new(format!("lease {}", lock_id.token.number));
+        Self { lock_id, fate, state: Mutex::default() }
     }
 
     pub(crate) fn id(&self) -> u64 {
-        self.ticket.token.number
+        self.lock_id.token.number
     }
 
     /// A task has its turn.
@@ -69,26 +69,26 @@ impl Lease {
     }
 
     #[expect(clippy::unused_self, reason = "time stands still")]
-    pub(crate) fn deadline(&self) -> Moment {
-        Moment::NEVER
+    pub(crate) fn deadline(&self) -> BootTime {
+        BootTime::NEVER
     }
 
-    pub(crate) fn is_in_use(&self, _now: Moment) -> bool {
+    pub(crate) fn is_in_use(&self, _now: BootTime) -> bool {
         self.state().in_use
     }
 
-    pub(crate) fn mark_contended(&self, _now: Moment) {
+    pub(crate) fn mark_contended(&self, _now: BootTime) {
         self.fate.must_last();
-        self.state().wanted = true;
+        self.state().contended = true;
     }
 
     pub(crate) fn is_contended(&self) -> bool {
-        self.state().wanted
+        self.state().contended
     }
 
-    pub(crate) fn must_yield(&self, share: &Share, _now: Moment) -> Yield {
+    pub(crate) fn must_yield(&self, share: &Share, _now: BootTime) -> Yield {
         let state = self.state();
-        if !share.turns || (state.wanted && state.turns >= share.most_turns) {
+        if !share.turns || (state.contended && state.turns >= share.most_turns) {
             Yield::ToOthers
         } else if state.turns >= share.unbroken {
             Yield::ToAnybody

@@ -13,19 +13,19 @@
 mod caught;
 mod clock;
 mod lease;
+mod lock_id;
 mod once;
 mod pending;
 mod sync;
-mod ticket;
 mod verdict;
 pub mod weakness;
 
 // Where the copied text looks for what stands in here.
 mod types {
-    pub(crate) use crate::clock;
+    pub(crate) use crate::clock as boot_time;
 }
 mod protocol {
-    pub(crate) use crate::ticket as token;
+    pub(crate) use crate::lock_id as token;
 }
 mod observe {
     pub(crate) use crate::caught;

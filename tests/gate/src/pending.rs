@@ -3,33 +3,33 @@
 use std::sync::PoisonError;
 
 use crate::{
+    lock_id::LockId,
     once::Once,
     sync::{Mutex, MutexGuard},
-    ticket::Ticket,
 };
 
 pub(crate) struct PendingRequest {
-    pub(crate) claim: Claim,
+    pub(crate) command: AcquireCommand,
     /// It becomes a lease, or is left to the store.
     pub(crate) fate: Once,
     /// A lock, as in the request itself, so that looking is a step.
     state: Mutex<State>,
 }
 
-pub(crate) struct Claim {
-    pub(crate) ticket: Ticket,
+pub(crate) struct AcquireCommand {
+    pub(crate) lock_id: LockId,
 }
 
 #[derive(Default)]
 struct State {
     heard: usize,
-    wanted: bool,
+    contended: bool,
 }
 
 impl PendingRequest {
-    pub(crate) fn new(ticket: Ticket) -> Self {
-        let fate = Once::new(format!("request {}", ticket.token.number));
-        Self { claim: Claim { ticket }, fate, state: Mutex::default() }
+    pub(crate) fn new(lock_id: LockId) -> Self {
+        let fate = Once::new(format!("request {}", lock_id.token.number));
+        Self { command: AcquireCommand { lock_id }, fate, state: Mutex::default() }
     }
 
     pub(crate) fn notify_hand_over(&self, _fence: u64, _waiting: u64, _since: u64) {
@@ -42,11 +42,11 @@ impl PendingRequest {
 
     pub(crate) fn mark_contended(&self) {
         self.fate.must_last();
-        self.state().wanted = true;
+        self.state().contended = true;
     }
 
     pub(crate) fn is_contended(&self) -> bool {
-        self.state().wanted
+        self.state().contended
     }
 
     #[expect(clippy::unused_self, reason = "whatever is asked for here may be handed over")]

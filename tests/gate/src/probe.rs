@@ -6,7 +6,7 @@ pub(crate) struct Probe {
     /// How many tasks are counted in.
     pub(crate) waiters: usize,
     /// When the first waiter is out of time.
-    pub(crate) first: Option<Moment>,
+    pub(crate) first: Option<BootTime>,
 }
 
 impl LocalQueues {

@@ -129,21 +129,21 @@ pub const ALL: &[Weakness] = &[
         name: "a_lease_in_use_is_unparked",
         caught_by: "a_lease_is_parked_or_used",
         file: "parking.rs",
-        text: "        queue.parked?;\n        shard.queues.remove(&lease.ticket.name)?.lease",
-        instead: "        shard.queues.remove(&lease.ticket.name)?.lease",
+        text: "        queue.parked?;\n        shard.queues.remove(&lease.lock_id.name)?.lease",
+        instead: "        shard.queues.remove(&lease.lock_id.name)?.lease",
     },
     Weakness {
         name: "a_lease_in_use_is_given_back_when_contended",
         caught_by: "a_lease_is_parked_or_used",
         file: "notifications.rs",
-        text: "        queue.parked?;\n        shard.queues.remove(&ticket.name)?.lease",
-        instead: "        shard.queues.remove(&ticket.name)?.lease",
+        text: "        queue.parked?;\n        shard.queues.remove(&lock_id.name)?.lease",
+        instead: "        shard.queues.remove(&lock_id.name)?.lease",
     },
     Weakness {
         name: "a_parked_lease_is_contended_in_vain",
         caught_by: "a_lease_is_parked_or_used",
         file: "notifications.rs",
-        text: "        queue.parked?;\n        shard.queues.remove(&ticket.name)?.lease",
+        text: "        queue.parked?;\n        shard.queues.remove(&lock_id.name)?.lease",
         instead: "        None",
     },
     Weakness {
@@ -179,7 +179,7 @@ pub const ALL: &[Weakness] = &[
         caught_by: "a_timeout_check_comes_in_time",
         file: "timeouts.rs",
         text: "        self.next_timeout.fetch_min(next.to_bits(), Ordering::SeqCst);",
-        instead: "        self.next_timeout.store(Moment::NEVER.to_bits(), Ordering::SeqCst);
+        instead: "        self.next_timeout.store(BootTime::NEVER.to_bits(), Ordering::SeqCst);
         self.next_timeout.fetch_min(next.to_bits(), Ordering::SeqCst);",
     },
     Weakness {
@@ -194,7 +194,7 @@ pub const ALL: &[Weakness] = &[
         caught_by: "a_timeout_check_comes_in_time",
         file: "waiters.rs",
         text: "while self.next_deadline()? <= now {",
-        instead: "while self.next_deadline()? <= Moment::NEVER {",
+        instead: "while self.next_deadline()? <= BootTime::NEVER {",
     },
     Weakness {
         name: "who_leaves_still_counts",
@@ -250,7 +250,7 @@ pub const ALL: &[Weakness] = &[
         name: "each_of_those_out_of_time_asks",
         caught_by: "those_out_of_time_are_told_what_is_learned",
         file: "local_queue.rs",
-        text: "None if followers.grace_until < Moment::NEVER => followers.timed_out.push(waiter),",
+        text: "None if followers.grace_until < BootTime::NEVER => followers.timed_out.push(waiter),",
         instead: "",
     },
 ];

@@ -5,7 +5,7 @@
 
 use crate::{
     Scenario, Task, Weakened,
-    clock::{Moment, Tick},
+    clock::{BootTime, Tick},
     lease::{Lease, Renewal, Turn},
     network::{Packet, Token},
     properties::Witness,
@@ -73,7 +73,7 @@ impl Step<'_> {
         Token { client: self.id, number }
     }
 
-    pub(crate) fn moment(&self, tick: Tick) -> Moment {
+    pub(crate) fn moment(&self, tick: Tick) -> BootTime {
         self.scenario.moment(self.id, tick)
     }
 
@@ -82,7 +82,7 @@ impl Step<'_> {
     }
 
     /// The moment from which a "yes" counts that was asked for at `sent` and arrives now.
-    pub(crate) fn counts_from(&self, sent: Tick) -> Moment {
+    pub(crate) fn counts_from(&self, sent: Tick) -> BootTime {
         self.moment(if self.is(Weakened::DeadlineFromReply) { self.now } else { sent })
     }
 }

@@ -1,6 +1,6 @@
 //! Time: one counter of ticks for everybody, and what the clock of each client makes of it.
 //!
-//! The rules under test work on [`Moment`]s. Here a moment comes from a tick and from the rate of a client's clock, so
+//! The rules under test work on [`BootTime`]s. Here a moment comes from a tick and from the rate of a client's clock, so
 //! that a clock which is 1% slow is one multiplication and no state.
 
 use std::time::Duration;
@@ -13,9 +13,9 @@ pub(crate) const TICK: Duration = Duration::from_millis(100);
 
 /// A point on the clock of one client, in nanoseconds: as in the runtime, without a clock behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Moment(u64);
+pub(crate) struct BootTime(u64);
 
-impl Moment {
+impl BootTime {
     /// Earlier than every moment that a client sees.
     #[cfg(test)]
     pub(crate) const START: Self = Self(0);

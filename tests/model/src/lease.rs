@@ -3,7 +3,7 @@
 use crate::{
     Scenario, Task, Weakened,
     client::{Client, Step},
-    clock::{Moment, Tick, ticks},
+    clock::{BootTime, Tick, ticks},
     fences::Fences,
     network::Packet,
     remembered::Block,
@@ -15,8 +15,8 @@ pub(crate) struct Lease {
     pub(crate) number: u8,
     /// The TTL of the last "yes", and the moment from which that counts.
     ttl: Tick,
-    yes: Moment,
-    pub(crate) deadline: Moment,
+    yes: BootTime,
+    pub(crate) deadline: BootTime,
     block: Block,
     /// The last fence that was taken from the block.
     used: u8,
@@ -45,12 +45,12 @@ pub(crate) struct Renewal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Turn {
     /// With `renew = false`, when its own time is over.
-    pub(crate) limit: Option<Moment>,
+    pub(crate) limit: Option<BootTime>,
 }
 
 impl Client {
     /// The lock is the client's, counted from `from`, if that is not over yet.
-    pub(crate) fn granted(&mut self, step: &mut Step<'_>, from: Moment, first: u8, waiting: bool) {
+    pub(crate) fn granted(&mut self, step: &mut Step<'_>, from: BootTime, first: u8, waiting: bool) {
         let Some(ask) = &self.ask else { return };
         let deadline = step.scenario.deadline(from, ask.ttl);
         if deadline <= step.moment(step.now) {

@@ -4,27 +4,27 @@
 
 use std::hash::{Hash, Hasher};
 
-use crate::{clock::Moment, fences::Fences, hand_over::HandOverValidity};
+use crate::{clock::BootTime, fences::Fences, hand_over::HandOverValidity};
 
 /// An [`HandOverValidity`] in a state.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Remembered(HandOverValidity);
 
 impl Remembered {
-    pub(crate) fn request_sent(&mut self, now: Moment) {
+    pub(crate) fn request_sent(&mut self, now: BootTime) {
         self.0.request_sent(now);
     }
 
-    pub(crate) fn answered_busy(&mut self, asked: Moment, floor: u64) {
+    pub(crate) fn answered_busy(&mut self, asked: BootTime, floor: u64) {
         self.0.answered_busy(asked, floor);
     }
 
-    pub(crate) fn lease_start(&self, fence: u64) -> Option<Moment> {
+    pub(crate) fn lease_start(&self, fence: u64) -> Option<BootTime> {
         self.0.lease_start(fence)
     }
 
     /// From when a lease counts, and the lowest fence that is believed. No fence of the model is above `u8::MAX`.
-    fn judgement(&self) -> Option<(Moment, Option<u64>)> {
+    fn judgement(&self) -> Option<(BootTime, Option<u64>)> {
         let highest = u64::from(u8::MAX);
         let from = self.0.lease_start(highest)?;
         Some((from, (0..=highest).find(|fence| self.0.lease_start(*fence).is_some())))

@@ -1,7 +1,7 @@
 //! What is let happen in a run, and which rule is left out.
 
 use crate::{
-    clock::{Moment, Tick, ticks},
+    clock::{BootTime, Tick, ticks},
     grant::Grant,
 };
 
@@ -129,12 +129,12 @@ impl Scenario {
         Self { weakened: Some(rule), ..self }
     }
 
-    pub(crate) fn moment(&self, client: u8, tick: Tick) -> Moment {
-        Moment::shown(tick, self.clients[usize::from(client)].rate)
+    pub(crate) fn moment(&self, client: u8, tick: Tick) -> BootTime {
+        BootTime::shown(tick, self.clients[usize::from(client)].rate)
     }
 
     /// When a "yes" ends that was asked for at `asked`.
-    pub(crate) fn deadline(&self, asked: Moment, ttl: Tick) -> Moment {
+    pub(crate) fn deadline(&self, asked: BootTime, ttl: Tick) -> BootTime {
         let ttl = ticks(ttl);
         if self.weakened == Some(Weakened::NoMargin) { asked.after(ttl) } else { Grant { asked, ttl }.deadline() }
     }

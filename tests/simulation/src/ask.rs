@@ -3,7 +3,7 @@
 use std::{rc::Rc, time::Duration};
 
 use crate::{
-    clock::Moment,
+    clock::BootTime,
     env::{Env, millis},
     events::{Line, Open, Timer, What},
     hand_over::HandOverValidity,
@@ -180,7 +180,7 @@ impl Process {
     }
 
     /// The lock is ours, and the lease counts from a moment before that.
-    fn granted(&mut self, env: &mut Env, key: usize, from: Moment, first: u64, waiting: u64) {
+    fn granted(&mut self, env: &mut Env, key: usize, from: BootTime, first: u64, waiting: u64) {
         let Stage::Asking(ask) = std::mem::take(&mut self.spots[key].stage) else { return };
         env.judge.asks_no_more(key, self.index);
         let about = || {

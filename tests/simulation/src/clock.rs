@@ -11,9 +11,9 @@ pub(crate) const SECOND: Time = 1_000_000_000;
 
 /// A point on the clock of one process, in nanoseconds. Offers what the included rules of dlock use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Moment(u64);
+pub(crate) struct BootTime(u64);
 
-impl Moment {
+impl BootTime {
     pub(crate) fn after(self, span: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
     }
@@ -26,7 +26,7 @@ impl Moment {
 
 /// What the unit tests inside the included files use.
 #[cfg(test)]
-impl Moment {
+impl BootTime {
     pub(crate) const START: Self = Self(0);
 
     pub(crate) fn now() -> Self {
@@ -54,12 +54,12 @@ impl Clock {
     }
 
     /// What it shows.
-    pub(crate) fn at(self, time: Time) -> Moment {
-        Moment(self.offset + ((u128::from(time) * u128::from(self.rate)) >> 32) as u64)
+    pub(crate) fn at(self, time: Time) -> BootTime {
+        BootTime(self.offset + ((u128::from(time) * u128::from(self.rate)) >> 32) as u64)
     }
 
     /// The first moment of true time at which it shows `moment` or more.
-    pub(crate) fn time_of(self, moment: Moment) -> Time {
+    pub(crate) fn time_of(self, moment: BootTime) -> Time {
         let ticks = u128::from(moment.0.saturating_sub(self.offset)) << 32;
         ticks.div_ceil(u128::from(self.rate)) as u64
     }

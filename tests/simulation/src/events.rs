@@ -3,7 +3,7 @@
 use std::{cmp::Ordering, collections::BinaryHeap, rc::Rc};
 
 use crate::{
-    clock::{Moment, Time},
+    clock::{BootTime, Time},
     redis::Reply,
 };
 
@@ -124,7 +124,7 @@ pub(crate) enum What {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Open {
     pub(crate) id: u64,
-    pub(crate) sent: Moment,
+    pub(crate) sent: BootTime,
 }
 
 /// Events in the order of time; those of one time in the order in which they were made.

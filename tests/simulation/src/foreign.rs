@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::{
-    clock::{Clock, MICROSECOND, MILLISECOND, Moment},
+    clock::{BootTime, Clock, MICROSECOND, MILLISECOND},
     env::{Env, millis},
     events::{Event, Line, Request, What},
     grant::Grant,
@@ -17,7 +17,7 @@ pub(crate) struct Foreigner {
     clock: Clock,
     token: Rc<str>,
     ttl: u64,
-    sent: Moment,
+    sent: BootTime,
     step: u32,
     stage: Stage,
 }

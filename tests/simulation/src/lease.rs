@@ -4,7 +4,7 @@ use std::{rc::Rc, time::Duration};
 
 use crate::{
     ask::Ask,
-    clock::{MICROSECOND, Moment},
+    clock::{BootTime, MICROSECOND},
     env::{Env, millis},
     events::{Line, Timer, What},
     fences::Fences,
@@ -29,9 +29,9 @@ pub(crate) struct Lease {
     pub(crate) token: Rc<str>,
     /// What the store was last asked for.
     pub(crate) ttl: u64,
-    pub(crate) deadline: Moment,
+    pub(crate) deadline: BootTime,
     /// The last definite "yes": when it was asked for, and for how long it is good.
-    pub(crate) fresh: (Moment, u64),
+    pub(crate) fresh: (BootTime, u64),
     /// A shortening that was not answered yet, and the shortest one that never was.
     pub(crate) cap: Option<u64>,
     pub(crate) caps_for_good: Option<u64>,
@@ -46,9 +46,9 @@ pub(crate) struct Lease {
     seat: Rc<str>,
     asked_ttl: u64,
     pub(crate) turn: Option<Turn>,
-    since: Moment,
+    since: BootTime,
     /// Since when it is known that others wait.
-    wanted: Option<Moment>,
+    wanted: Option<BootTime>,
     turns: u32,
     turns_wanted: u32,
     tries: u8,
@@ -59,12 +59,20 @@ pub(crate) struct Turn {
     number: u32,
     task: u16,
     pub(crate) wish: Wish,
-    limit: Moment,
+    limit: BootTime,
 }
 
 impl Process {
     /// A request became a lease.
-    pub(crate) fn takes_lease(&mut self, env: &mut Env, key: usize, ask: Ask, from: Moment, first: u64, waiting: u64) {
+    pub(crate) fn takes_lease(
+        &mut self,
+        env: &mut Env,
+        key: usize,
+        ask: Ask,
+        from: BootTime,
+        first: u64,
+        waiting: u64,
+    ) {
         let now = self.now(env);
         let deadline = Grant { asked: from, ttl: millis(ask.ttl) }.deadline();
         let seat = ask.seat(self.index);
@@ -120,7 +128,7 @@ impl Process {
         if now >= lease.deadline {
             return self.lose(env, key);
         }
-        let yields = |since: Moment| now.since(since) >= YIELD_AFTER.1 || lease.turns_wanted >= YIELD_AFTER.0;
+        let yields = |since: BootTime| now.since(since) >= YIELD_AFTER.1 || lease.turns_wanted >= YIELD_AFTER.0;
         if lease.wanted.is_some_and(|since| yields(since) || nobody) || (nobody && linger == 0) {
             self.release_lease(env, key);
             return self.advance(env, key);
@@ -143,7 +151,7 @@ impl Process {
         self.starts_turn(env, key, now);
     }
 
-    fn starts_turn(&mut self, env: &mut Env, key: usize, now: Moment) {
+    fn starts_turn(&mut self, env: &mut Env, key: usize, now: BootTime) {
         let Some(task) = self.spots[key].line.front() else { return };
         let wish = self.tasks[usize::from(*task)].wish;
         let ttl = millis(wish.ttl);
@@ -171,7 +179,8 @@ impl Process {
             let more = if lease.fences.is_empty() { block } else { 0 };
             return self.renew(env, key, wish.ttl, false, more);
         }
-        let limit = if wish.renews { Moment::after(now, nanos(wish.max_hold)) } else { asked.after(ttl - margin(ttl)) };
+        let limit =
+            if wish.renews { BootTime::after(now, nanos(wish.max_hold)) } else { asked.after(ttl - margin(ttl)) };
         let Some(fence) = lease.fences.take() else { return };
         lease.tries = 0;
         lease.turns = lease.turns.wrapping_add(1);

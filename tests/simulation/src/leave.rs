@@ -3,7 +3,7 @@
 use std::{rc::Rc, time::Duration};
 
 use crate::{
-    clock::Moment,
+    clock::BootTime,
     env::Env,
     events::{Line, Timer, What},
     plan::NAP,
@@ -22,19 +22,19 @@ pub(crate) struct Leaving {
     /// A question was never answered: it can be carried out at any time, so once is not enough.
     strays: bool,
     /// By then the TTL has ended what is left.
-    until: Moment,
+    until: BootTime,
     /// The release that is not answered yet.
     open: Option<u64>,
     attempt: u8,
 }
 
 impl Leaving {
-    pub(crate) fn new(key: usize, token: Rc<str>, until: Moment) -> Self {
+    pub(crate) fn new(key: usize, token: Rc<str>, until: BootTime) -> Self {
         Self { key, token, used: None, seat: None, question: None, strays: false, until, open: None, attempt: 0 }
     }
 
     /// The store speaks of a token that this process does not use.
-    pub(crate) fn unknown(key: usize, token: Rc<str>, until: Moment) -> Self {
+    pub(crate) fn unknown(key: usize, token: Rc<str>, until: BootTime) -> Self {
         Self::new(key, token, until)
     }
 

@@ -51,7 +51,7 @@ mod limits;
 
 /// Where the rules look for the clock.
 mod types {
-    pub(crate) use crate::clock;
+    pub(crate) use crate::clock as boot_time;
 }
 
 pub use self::{

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     ask::Ask,
-    clock::{Clock, Moment, SECOND, Time},
+    clock::{BootTime, Clock, SECOND, Time},
     env::Env,
     events::{Input, Line, Open, Request, Timer, What},
     judge::Gone,
@@ -94,7 +94,7 @@ impl Process {
         self.life += 1;
     }
 
-    pub(crate) fn now(&self, env: &Env) -> Moment {
+    pub(crate) fn now(&self, env: &Env) -> BootTime {
         self.clock.at(env.now)
     }
 
@@ -104,7 +104,7 @@ impl Process {
     }
 
     /// A timer, at a moment of this process's own clock.
-    pub(crate) fn timer(&self, env: &mut Env, at: Moment, timer: Timer) {
+    pub(crate) fn timer(&self, env: &mut Env, at: BootTime, timer: Timer) {
         env.timer(self.index, self.life, self.clock.time_of(at), timer);
     }
 

@@ -18,12 +18,12 @@ use std::{
 use tokio::{runtime::Builder, task::JoinHandle};
 
 use crate::{
-    keeper::{inbox, renewal, state::Desk},
+    keeper::{inbox, renewal, state::KeeperState},
     local::queue::Rules,
     observe::{self, Observer, Reporter, caught::words},
     protocol::token::Identity,
     store::Store,
-    types::clock::Moment,
+    types::boot_time::BootTime,
 };
 
 /// Lest something that panics each time takes the whole thread.
@@ -31,7 +31,7 @@ const AFTER_A_PANIC: Duration = Duration::from_millis(10);
 
 /// The way to the keeper's thread.
 pub(crate) struct Keeper {
-    desk: Arc<Desk>,
+    state: Arc<KeeperState>,
 }
 
 impl Keeper {
@@ -46,26 +46,26 @@ impl Keeper {
         observer: Observer,
     ) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
-        let desk = Desk::new(store, command_timeout, confirms, rules, observer, runtime.handle().clone());
-        let (reporter, work) = (Reporter::start()?, Arc::clone(&desk));
+        let state = KeeperState::new(store, command_timeout, confirms, rules, observer, runtime.handle().clone());
+        let (reporter, work) = (Reporter::start()?, Arc::clone(&state));
         thread::Builder::new().name("dlock-keeper".to_owned()).spawn(move || {
             reporter.install_here();
             let listening = Arc::clone(&work);
             runtime.spawn(supervise("listening", move || inbox::follow(Arc::clone(&listening), identity)));
             runtime.block_on(supervise("renewal", move || keep(Arc::clone(&work))));
         })?;
-        Ok(Self { desk })
+        Ok(Self { state })
     }
 
-    pub(crate) fn desk(&self) -> &Arc<Desk> {
-        &self.desk
+    pub(crate) fn state(&self) -> &Arc<KeeperState> {
+        &self.state
     }
 
     /// Runs `job` on the keeper's thread. It is cancelled if the handle is dropped.
-    pub(crate) fn run<T: Send + 'static>(&self, job: impl Future<Output = T> + Send + 'static) -> Errand<T> {
-        let at_work = self.desk.at_work();
-        Errand(self.desk.thread().spawn(async move {
-            let _at_work = at_work;
+    pub(crate) fn run<T: Send + 'static>(&self, job: impl Future<Output = T> + Send + 'static) -> Job<T> {
+        let guard = self.state.begin_job();
+        Job(self.state.thread().spawn(async move {
+            let _guard = guard;
             job.await
         }))
     }
@@ -73,15 +73,15 @@ impl Keeper {
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        self.desk.give_back_parked();
-        self.desk.ledger.close();
+        self.state.give_back_parked();
+        self.state.schedule.close();
     }
 }
 
 /// A job on the keeper's thread that somebody waits for.
-pub(crate) struct Errand<T>(JoinHandle<T>);
+pub(crate) struct Job<T>(JoinHandle<T>);
 
-impl<T> Future for Errand<T> {
+impl<T> Future for Job<T> {
     /// `None` if the job panicked or the thread is gone.
     type Output = Option<T>;
 
@@ -90,7 +90,7 @@ impl<T> Future for Errand<T> {
     }
 }
 
-impl<T> Drop for Errand<T> {
+impl<T> Drop for Job<T> {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -109,24 +109,24 @@ where
 }
 
 /// The keeper's life: until its runtime is gone and there is nothing left to keep.
-async fn keep(desk: Arc<Desk>) {
+async fn keep(state: Arc<KeeperState>) {
     loop {
-        if desk.is_done() {
+        if state.is_done() {
             return;
         }
-        desk.ledger.next_due(|| desk.queues.next_timeout().min(desk.unconfirmed.look_at())).await;
-        let now = Moment::now();
-        if desk.queues.next_timeout() <= now {
-            desk.queues.expire_waiters(now);
+        state.schedule.next_due(|| state.queues.next_timeout().min(state.unconfirmed_releases.look_at())).await;
+        let now = BootTime::now();
+        if state.queues.next_timeout() <= now {
+            state.queues.expire_waiters(now);
         }
-        if desk.unconfirmed.look_at() <= now {
-            desk.confirm(now);
+        if state.unconfirmed_releases.look_at() <= now {
+            state.confirm(now);
         }
-        for work in renewal::due(&desk) {
-            let (desk, at_work) = (Arc::clone(&desk), desk.at_work());
+        for work in renewal::due(&state) {
+            let (state, guard) = (Arc::clone(&state), state.begin_job());
             tokio::spawn(async move {
-                renewal::renew(&desk, work).await;
-                drop(at_work);
+                renewal::renew(&state, work).await;
+                drop(guard);
             });
         }
     }

@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use super::*;
 use crate::{
     Runtime,
-    keeper::core::Engine,
+    keeper::core::Core,
     key::Namespace,
-    protocol::token::Ticket,
-    store::{Answer, Claim, Embedded, Leaving, Renewal, Renewed, Reply, StoreError, Subscriber},
+    protocol::token::LockId,
+    store::{
+        AcquireCommand, AcquireReply, Embedded, ReleaseCommand, RenewCommand, RenewReply, Reply, StoreError, Subscriber,
+    },
     types::{holder::Holder, options::Defaults},
 };
 
@@ -26,24 +28,28 @@ fn strikes(count: &AtomicUsize) -> bool {
 }
 
 impl Store for Panicking {
-    fn place(&self) -> &str {
-        Embedded.place()
+    fn address(&self) -> &str {
+        Embedded.address()
     }
 
-    fn check(&self, probe: Ticket, reply_timeout: Duration) -> Reply<()> {
+    fn check(&self, probe: LockId, reply_timeout: Duration) -> Reply<()> {
         Embedded.check(probe, reply_timeout)
     }
 
-    fn acquire(&self, claim: &Arc<Claim>, reply_timeout: Duration) -> Reply<Answer> {
-        Embedded.acquire(claim, reply_timeout)
+    fn acquire(&self, command: &Arc<AcquireCommand>, reply_timeout: Duration) -> Reply<AcquireReply> {
+        Embedded.acquire(command, reply_timeout)
     }
 
-    fn renew(&self, renewals: Vec<Renewal>, reply_timeout: Duration) -> Reply<Vec<Result<Renewed, StoreError>>> {
+    fn renew(
+        &self,
+        renewals: Vec<RenewCommand>,
+        reply_timeout: Duration,
+    ) -> Reply<Vec<Result<RenewReply, StoreError>>> {
         assert!(!strikes(&self.renewals), "a renewal that panics");
         Embedded.renew(renewals, reply_timeout)
     }
 
-    fn release(&self, leaving: Leaving, reply_timeout: Duration) -> Reply<bool> {
+    fn release(&self, command: ReleaseCommand, reply_timeout: Duration) -> Reply<bool> {
         if strikes(&self.releases) {
             // Only when the keeper looks after it.
             return Box::pin(async {
@@ -51,7 +57,7 @@ impl Store for Panicking {
                 panic!("a release that panics");
             });
         }
-        Embedded.release(leaving, reply_timeout)
+        Embedded.release(command, reply_timeout)
     }
 
     fn inspect(&self, name: &Arc<str>, reply_timeout: Duration) -> Reply<Option<Holder>> {
@@ -74,12 +80,12 @@ fn runtime(store: &Arc<Panicking>) -> Runtime {
     let observer = Observer::new("", 0, true, Duration::MAX);
     let store: Arc<dyn Store> = Arc::<Panicking>::clone(store);
     let keeper = Keeper::start(store, identity, Duration::from_secs(1), false, Rules::default(), observer);
-    Runtime(Arc::new(Engine {
+    Runtime(Arc::new(Core {
         keeper: keeper.expect("a thread"),
         namespace: Namespace::new("panics".to_owned()),
         defaults: Defaults::default(),
         identity,
-        place: String::new(),
+        process: String::new(),
         tokens: AtomicU64::new(1),
         shut_down: AtomicBool::new(false),
     }))
@@ -94,14 +100,14 @@ async fn leases_are_renewed_though_a_renewal_panics() {
     for number in 0..10 {
         guards.push(runtime.lock(format!("k{number}")).ttl(TTL).acquire().await.expect("free"));
     }
-    let began = Moment::now();
-    while Moment::now().since(began) < TTL * 5 / 2 {
+    let began = BootTime::now();
+    while BootTime::now().since(began) < TTL * 5 / 2 {
         let lost = guards.iter().filter(|guard| !guard.is_held()).count();
-        assert_eq!(lost, 0, "after {:?}", Moment::now().since(began));
+        assert_eq!(lost, 0, "after {:?}", BootTime::now().since(began));
         tokio::time::sleep(TTL / 50).await;
     }
     assert_eq!(store.renewals.load(Ordering::SeqCst), 0, "the panics came");
-    dlock_testkit::eventually("it listens", TTL * 10, || runtime.0.keeper.desk().hears());
+    dlock_testkit::eventually("it listens", TTL * 10, || runtime.0.keeper.state().is_subscribed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -18,13 +18,13 @@ use crate::{
     protocol::{
         fences::Fences,
         grant::{Grant, margin},
-        token::Ticket,
+        token::LockId,
     },
-    store::Claim,
+    store::AcquireCommand,
     types::{
-        clock::{self, Moment},
+        boot_time::{self, BootTime},
         error::LostReason,
-        nanos::Span,
+        nanos::Nanos,
         options::Terms,
     },
 };
@@ -32,19 +32,19 @@ use crate::{
 /// A lock that this process holds, or held.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    pub(crate) ticket: Ticket,
+    pub(crate) lock_id: LockId,
     /// The template of the request that took it.
     pub(crate) label: &'static str,
-    pub(crate) taken: Moment,
-    /// The claim by which it was acquired, if some question about it got no answer: the store may carry that out at any
+    pub(crate) taken: BootTime,
+    /// The command by which it was acquired, if some question about it got no answer: the store may carry that out at any
     /// time, even after the release.
-    pub(crate) doubt: Option<Arc<Claim>>,
-    /// `Moment::START` once the lease is over, by loss or by release.
+    pub(crate) doubt: Option<Arc<AcquireCommand>>,
+    /// `BootTime::START` once the lease is over, by loss or by release.
     deadline: AtomicU64,
     /// When the last yes was asked for.
     renewed: AtomicU64,
     tenure: Mutex<Tenure>,
-    /// Where it stands in the keeper's ledger, whose lock guards it.
+    /// Where it stands in the keeper's schedule, whose lock guards it.
     due: AtomicU64,
     /// How long the request took that got it, in milliseconds; zero if it was handed over.
     round_trip_ms: u32,
@@ -65,20 +65,20 @@ struct Tenure {
     /// Turns that began, in all and since somebody waits elsewhere.
     turns: u32,
     turns_contended: u32,
-    /// Since when somebody waits elsewhere; `Moment::NEVER` if nobody is known to.
-    contended_since: Moment,
+    /// Since when somebody waits elsewhere; `BootTime::NEVER` if nobody is known to.
+    contended_since: BootTime,
     /// The longest TTL that was asked for: how long the store may keep the lock.
-    ttl: Span,
-    lid: Lid,
+    ttl: Nanos,
+    cap: TtlCap,
 }
 
 /// What keeps a lease short that was shortened: the store carries out a question at any time between its sending and its
 /// answer, and one of other kind that was under way meanwhile may have come before it or after it.
 #[derive(Clone, Copy, Debug)]
-struct Lid {
-    ttl: Span,
-    /// Grants that were asked for before count for no more; `Moment::NEVER` as long as there is no answer.
-    until: Moment,
+struct TtlCap {
+    ttl: Nanos,
+    /// Grants that were asked for before count for no more; `BootTime::NEVER` as long as there is no answer.
+    until: BootTime,
 }
 
 /// When a process lets go of a lease though its own tasks would go on.
@@ -116,21 +116,21 @@ pub(crate) enum Yield {
 /// What begins with a turn.
 pub(crate) struct Beginning {
     pub(crate) fence: u64,
-    pub(crate) began: Moment,
+    pub(crate) began: BootTime,
     /// When it ends, unless something is renewed by then.
-    pub(crate) limit: Moment,
+    pub(crate) limit: BootTime,
     /// When it ends in any case.
-    pub(crate) end: Moment,
+    pub(crate) end: BootTime,
 }
 
 impl Lease {
     pub(crate) fn new(
-        ticket: Ticket,
+        lock_id: LockId,
         label: &'static str,
         fences: Fences,
         grant: Grant,
         waiting: bool,
-        doubt: Option<Arc<Claim>>,
+        doubt: Option<Arc<AcquireCommand>>,
     ) -> Self {
         let tenure = Tenure {
             fences,
@@ -138,19 +138,19 @@ impl Lease {
             turns: 0,
             turns_contended: 0,
             // The share counts from now: a hand-over may have been asked for long ago.
-            contended_since: if waiting { Moment::now() } else { Moment::NEVER },
+            contended_since: if waiting { BootTime::now() } else { BootTime::NEVER },
             ttl: grant.ttl.into(),
-            lid: Lid { ttl: Span::MAX, until: Moment::START },
+            cap: TtlCap { ttl: Nanos::MAX, until: BootTime::START },
         };
         Self {
-            ticket,
+            lock_id,
             label,
             taken: grant.asked,
             doubt,
             deadline: AtomicU64::new(grant.deadline().to_bits()),
             renewed: AtomicU64::new(grant.asked.to_bits()),
             tenure: Mutex::new(tenure),
-            due: AtomicU64::new(Moment::NEVER.to_bits()),
+            due: AtomicU64::new(BootTime::NEVER.to_bits()),
             round_trip_ms: 0,
             lost: AtomicU8::new(0),
             closed: AtomicBool::new(false),
@@ -159,16 +159,16 @@ impl Lease {
 
     /// What tells it from the other leases of its runtime.
     pub(crate) fn id(&self) -> u64 {
-        self.ticket.token.number
+        self.lock_id.token.number
     }
 
-    pub(crate) fn deadline(&self) -> Moment {
-        Moment::from_bits(self.deadline.load(Ordering::Acquire))
+    pub(crate) fn deadline(&self) -> BootTime {
+        BootTime::from_bits(self.deadline.load(Ordering::Acquire))
     }
 
     /// When the last yes was asked for.
-    pub(crate) fn renewed(&self) -> Moment {
-        Moment::from_bits(self.renewed.load(Ordering::Acquire))
+    pub(crate) fn renewed(&self) -> BootTime {
+        BootTime::from_bits(self.renewed.load(Ordering::Acquire))
     }
 
     /// The request that got it was answered after `round_trip`.
@@ -197,7 +197,7 @@ impl Lease {
         let place = LOSSES.iter().position(|loss| *loss == reason).unwrap_or(0);
         // The first reason stays.
         _ = self.lost.compare_exchange(0, place as u8 + 1, Ordering::AcqRel, Ordering::Acquire);
-        self.deadline.store(Moment::START.to_bits(), Ordering::Release);
+        self.deadline.store(BootTime::START.to_bits(), Ordering::Release);
         if let Some(turn) = self.turn() {
             turn.lose(reason);
         }
@@ -206,7 +206,7 @@ impl Lease {
     /// It is given back: from here on nobody may act under it, and nothing that happens to it is a loss.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        self.deadline.store(Moment::START.to_bits(), Ordering::Release);
+        self.deadline.store(BootTime::START.to_bits(), Ordering::Release);
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -217,10 +217,10 @@ impl Lease {
     pub(crate) fn extend(&self, grant: Grant) {
         // Held to the end: a shortening that begins meanwhile must not be undone.
         let mut tenure = self.tenure();
-        let capped = grant.asked <= tenure.lid.until;
-        let ttl = if capped { grant.ttl.min(tenure.lid.ttl.get()) } else { grant.ttl };
+        let capped = grant.asked <= tenure.cap.until;
+        let ttl = if capped { grant.ttl.min(tenure.cap.ttl.get()) } else { grant.ttl };
         tenure.ttl = tenure.ttl.max(grant.ttl.into());
-        if clock::move_on(&self.deadline, Grant { asked: grant.asked, ttl }.deadline()) {
+        if boot_time::advance(&self.deadline, Grant { asked: grant.asked, ttl }.deadline()) {
             self.renewed.fetch_max(grant.asked.to_bits(), Ordering::AcqRel);
         }
     }
@@ -232,10 +232,10 @@ impl Lease {
         if !tenure.turn.as_ref().is_some_and(|under_way| Arc::ptr_eq(under_way, turn)) {
             return false;
         }
-        if grant.asked < tenure.lid.until.after(answered_within) && tenure.lid.until != Moment::START {
+        if grant.asked < tenure.cap.until.after(answered_within) && tenure.cap.until != BootTime::START {
             return false;
         }
-        tenure.lid = Lid { ttl: grant.ttl.into(), until: Moment::NEVER };
+        tenure.cap = TtlCap { ttl: grant.ttl.into(), until: BootTime::NEVER };
         self.deadline.fetch_min(grant.deadline().to_bits(), Ordering::AcqRel);
         true
     }
@@ -243,13 +243,13 @@ impl Lease {
     /// The shortening was answered, or can never happen any more.
     pub(crate) fn is_shortened(&self) {
         let mut tenure = self.tenure();
-        tenure.lid.until = Moment::now();
-        tenure.ttl = tenure.lid.ttl;
+        tenure.cap.until = BootTime::now();
+        tenure.ttl = tenure.cap.ttl;
     }
 
     /// Begins a turn, if enough is left for it. A turn that is renewed begins with at least half of its TTL, one
     /// that is not with all of it. `fresh` is when a yes was asked for that was meant for this very turn.
-    pub(crate) fn begin(&self, terms: &Terms, fresh: Option<Moment>, now: Moment) -> Option<Beginning> {
+    pub(crate) fn begin(&self, terms: &Terms, fresh: Option<BootTime>, now: BootTime) -> Option<Beginning> {
         let (deadline, whole) = (self.deadline(), terms.ttl.saturating_sub(margin(terms.ttl)));
         let left = deadline.since(now);
         let enough = match (fresh, terms.renew) {
@@ -264,9 +264,9 @@ impl Lease {
         let mut tenure = self.tenure();
         let fence = tenure.fences.take()?;
         tenure.turns += 1;
-        tenure.turns_contended += u32::from(tenure.contended_since != Moment::NEVER);
+        tenure.turns_contended += u32::from(tenure.contended_since != BootTime::NEVER);
         let began = fresh.unwrap_or(now);
-        let end = terms.max_hold.map_or(Moment::NEVER, |bound| began.after(bound));
+        let end = terms.max_hold.map_or(BootTime::NEVER, |bound| began.after(bound));
         let limit = if terms.renew.is_some() { end } else { end.min(began.after(whole)) };
         Some(Beginning { fence, began, limit, end })
     }
@@ -282,7 +282,7 @@ impl Lease {
     }
 
     /// Whether a turn is under way that it still covers.
-    pub(crate) fn is_in_use(&self, now: Moment) -> bool {
+    pub(crate) fn is_in_use(&self, now: BootTime) -> bool {
         now < self.deadline() && self.tenure().turn.is_some()
     }
 
@@ -307,8 +307,8 @@ impl Lease {
 
     /// Whether a shortening that got no answer keeps it from lasting long enough for a turn of `ttl`.
     pub(crate) fn is_too_short_for(&self, ttl: Duration) -> bool {
-        let lid = self.tenure().lid;
-        lid.until == Moment::NEVER && lid.ttl.get() < ttl
+        let cap = self.tenure().cap;
+        cap.until == BootTime::NEVER && cap.ttl.get() < ttl
     }
 
     /// How long the store may keep the lock.
@@ -317,9 +317,9 @@ impl Lease {
     }
 
     /// Somebody waits for it elsewhere.
-    pub(crate) fn mark_contended(&self, now: Moment) {
+    pub(crate) fn mark_contended(&self, now: BootTime) {
         let mut tenure = self.tenure();
-        if tenure.contended_since == Moment::NEVER {
+        if tenure.contended_since == BootTime::NEVER {
             tenure.contended_since = now;
             // The turn that is under way is the first of the last.
             tenure.turns_contended = u32::from(tenure.turn.is_some());
@@ -328,13 +328,13 @@ impl Lease {
 
     /// Whether somebody is known to wait for it elsewhere.
     pub(crate) fn is_contended(&self) -> bool {
-        self.tenure().contended_since != Moment::NEVER
+        self.tenure().contended_since != BootTime::NEVER
     }
 
     /// Whether the process lets go of it though its tasks would go on.
-    pub(crate) fn must_yield(&self, share: &Share, now: Moment) -> Yield {
+    pub(crate) fn must_yield(&self, share: &Share, now: BootTime) -> Yield {
         let tenure = self.tenure();
-        let contended = tenure.contended_since != Moment::NEVER;
+        let contended = tenure.contended_since != BootTime::NEVER;
         let enough = tenure.turns_contended >= share.most_turns || now >= tenure.contended_since.after(share.longest);
         if !share.turns || (contended && enough) {
             Yield::ToOthers
@@ -345,11 +345,11 @@ impl Lease {
         }
     }
 
-    pub(crate) fn due(&self) -> Moment {
-        Moment::from_bits(self.due.load(Ordering::Relaxed))
+    pub(crate) fn due(&self) -> BootTime {
+        BootTime::from_bits(self.due.load(Ordering::Relaxed))
     }
 
-    pub(crate) fn set_due(&self, due: Moment) {
+    pub(crate) fn set_due(&self, due: BootTime) {
         self.due.store(due.to_bits(), Ordering::Relaxed);
     }
 

@@ -7,13 +7,13 @@ use crate::{
 const SECOND: Duration = Duration::from_secs(1);
 const WHOLE: Duration = Duration::from_millis(988);
 
-fn lease_of(asked: Moment, ttl: Duration, fences: u32, waiting: bool) -> Lease {
+fn lease_of(asked: BootTime, ttl: Duration, fences: u32, waiting: bool) -> Lease {
     let token = Token { identity: Identity::random().expect("random numbers"), number: 1 };
-    let ticket = Ticket { name: "k".into(), token };
-    Lease::new(ticket, "k", Fences::new(1, fences), Grant { asked, ttl }, waiting, None)
+    let lock_id = LockId { name: "k".into(), token };
+    Lease::new(lock_id, "k", Fences::new(1, fences), Grant { asked, ttl }, waiting, None)
 }
 
-fn lease(asked: Moment) -> Lease {
+fn lease(asked: BootTime) -> Lease {
     lease_of(asked, SECOND, 100, false)
 }
 
@@ -23,7 +23,7 @@ fn terms(renew: bool, max_hold: Option<Duration>) -> Terms {
     overrides.resolve(&Defaults::default()).expect("valid")
 }
 
-fn begins(lease: &Lease, terms: &Terms, fresh: Option<Moment>, now: Moment) -> bool {
+fn begins(lease: &Lease, terms: &Terms, fresh: Option<BootTime>, now: BootTime) -> bool {
     lease.begin(terms, fresh, now).is_some()
 }
 
@@ -32,20 +32,20 @@ mod deadline {
 
     #[test]
     fn it_counts_from_before_the_request_and_keeps_a_margin() {
-        let asked = Moment::now();
+        let asked = BootTime::now();
         assert_eq!(lease(asked).deadline(), asked.after(WHOLE));
     }
 
     #[test]
     fn a_lease_past_its_deadline_stays_so_whatever_the_store_says_later() {
-        let lease = lease(Moment::START);
-        lease.extend(Grant { asked: Moment::now(), ttl: SECOND });
-        assert_eq!((lease.deadline(), lease.renewed()), (Moment::START.after(WHOLE), Moment::START));
+        let lease = lease(BootTime::START);
+        lease.extend(Grant { asked: BootTime::now(), ttl: SECOND });
+        assert_eq!((lease.deadline(), lease.renewed()), (BootTime::START.after(WHOLE), BootTime::START));
     }
 
     #[test]
     fn renewal_moves_it_forward_only() {
-        let asked = Moment::now();
+        let asked = BootTime::now();
         let lease = lease(asked);
         let later = asked.after(SECOND / 2);
         lease.extend(Grant { asked: later, ttl: SECOND });
@@ -56,12 +56,12 @@ mod deadline {
 
     #[test]
     fn what_is_over_is_not_extended() {
-        let [lost, closed] = [lease(Moment::now()), lease(Moment::now())];
+        let [lost, closed] = [lease(BootTime::now()), lease(BootTime::now())];
         lost.lose(LostReason::Gone);
         closed.close();
         for over in [lost, closed] {
-            over.extend(Grant { asked: Moment::now(), ttl: 10 * SECOND });
-            assert_eq!(over.deadline(), Moment::START);
+            over.extend(Grant { asked: BootTime::now(), ttl: 10 * SECOND });
+            assert_eq!(over.deadline(), BootTime::START);
         }
     }
 }
@@ -71,18 +71,18 @@ mod loss {
 
     #[test]
     fn the_first_reason_stays() {
-        let lease = lease(Moment::now());
+        let lease = lease(BootTime::now());
         lease.lose(LostReason::Gone);
         lease.lose(LostReason::Expired);
-        assert_eq!((lease.lost_because(), lease.deadline()), (Some(LostReason::Gone), Moment::START));
+        assert_eq!((lease.lost_because(), lease.deadline()), (Some(LostReason::Gone), BootTime::START));
     }
 
     #[test]
     fn what_was_given_back_is_not_lost() {
-        let lease = lease(Moment::now());
+        let lease = lease(BootTime::now());
         lease.close();
         lease.lose(LostReason::Gone);
-        assert_eq!((lease.lost_because(), lease.deadline()), (None, Moment::START));
+        assert_eq!((lease.lost_because(), lease.deadline()), (None, BootTime::START));
     }
 }
 
@@ -91,7 +91,7 @@ mod beginning {
 
     #[test]
     fn a_turn_that_is_renewed_begins_with_half_of_its_ttl() {
-        let (asked, terms) = (Moment::now(), terms(true, None));
+        let (asked, terms) = (BootTime::now(), terms(true, None));
         let (lease, last) = (lease(asked), asked.after(WHOLE - SECOND / 2));
         assert!(begins(&lease, &terms, None, last));
         assert!(!begins(&lease, &terms, None, last.after(Duration::from_nanos(1))));
@@ -99,7 +99,7 @@ mod beginning {
 
     #[test]
     fn a_turn_that_is_not_renewed_begins_with_all_of_it() {
-        let (asked, terms) = (Moment::now(), terms(false, None));
+        let (asked, terms) = (BootTime::now(), terms(false, None));
         let lease = lease(asked);
         assert!(begins(&lease, &terms, None, asked));
         assert!(!begins(&lease, &terms, None, asked.after(Duration::from_nanos(1))));
@@ -107,7 +107,7 @@ mod beginning {
 
     #[test]
     fn after_an_answer_to_this_very_turn_whatever_is_left_is_enough() {
-        let (asked, terms) = (Moment::now(), terms(true, None));
+        let (asked, terms) = (BootTime::now(), terms(true, None));
         let lease = lease(asked);
         assert!(begins(&lease, &terms, Some(asked), asked.after(WHOLE - Duration::from_nanos(1))));
         assert!(!begins(&lease, &terms, Some(asked), asked.after(WHOLE)), "nothing is left");
@@ -115,7 +115,7 @@ mod beginning {
 
     #[test]
     fn a_lease_that_is_over_begins_no_turn() {
-        let asked = Moment::now();
+        let asked = BootTime::now();
         let lease = lease(asked);
         lease.close();
         assert!(!begins(&lease, &terms(true, None), Some(asked), asked));
@@ -123,14 +123,14 @@ mod beginning {
 
     #[test]
     fn the_limits_count_from_the_question_that_was_meant_for_it_or_from_now() {
-        let asked = Moment::now();
+        let asked = BootTime::now();
         let (lease, now) = (lease_of(asked, 10 * SECOND, 100, false), asked.after(SECOND));
         let limits = |terms: &Terms, fresh| {
             let Beginning { began, limit, end, .. } = lease.begin(terms, fresh, now).expect("enough is left");
             (began, limit, end)
         };
         let (off, bounded) = (terms(false, None), terms(true, Some(3 * SECOND)));
-        assert_eq!(limits(&terms(true, None), None), (now, Moment::NEVER, Moment::NEVER));
+        assert_eq!(limits(&terms(true, None), None), (now, BootTime::NEVER, BootTime::NEVER));
         assert_eq!(limits(&bounded, None), (now, now.after(3 * SECOND), now.after(3 * SECOND)));
         assert_eq!(limits(&bounded, Some(asked)), (asked, asked.after(3 * SECOND), asked.after(3 * SECOND)));
         assert_eq!(limits(&off, None).1, now.after(WHOLE));
@@ -139,7 +139,7 @@ mod beginning {
 
     #[test]
     fn every_turn_has_a_fence_of_its_own_until_there_are_none() {
-        let (asked, terms) = (Moment::now(), terms(true, None));
+        let (asked, terms) = (BootTime::now(), terms(true, None));
         let lease = lease_of(asked, SECOND, 2, false);
         let fence = || lease.begin(&terms, None, asked).map(|beginning| beginning.fence);
         assert!(!begins(&lease, &terms, None, asked.after(WHOLE)), "no turn, no fence");
@@ -156,7 +156,7 @@ mod yielding {
 
     const SHARE: Share = Share { turns: true, most_turns: 3, longest: Duration::from_millis(5) };
 
-    fn take_turns(lease: &Lease, count: u32, now: Moment) {
+    fn take_turns(lease: &Lease, count: u32, now: BootTime) {
         for _ in 0..count {
             assert!(begins(lease, &terms(true, None), None, now));
         }
@@ -164,7 +164,7 @@ mod yielding {
 
     #[test]
     fn nobody_who_waits_elsewhere_no_yielding() {
-        let asked = Moment::now();
+        let asked = BootTime::now();
         let lease = lease(asked);
         take_turns(&lease, 10, asked);
         assert_eq!(lease.must_yield(&SHARE, asked.after(UNBROKEN / 2)), Yield::No);
@@ -172,7 +172,7 @@ mod yielding {
 
     #[test]
     fn after_so_many_turns_since_somebody_waits() {
-        let asked = Moment::now();
+        let asked = BootTime::now();
         let lease = lease(asked);
         take_turns(&lease, 10, asked);
         assert!(!lease.is_contended());
@@ -186,7 +186,7 @@ mod yielding {
 
     #[test]
     fn after_so_much_time_since_somebody_waits() {
-        let asked = Moment::now();
+        let asked = BootTime::now();
         let (lease, wanted) = (lease(asked), asked.after(SECOND / 10));
         lease.mark_contended(wanted);
         lease.mark_contended(wanted.after(SECOND / 10));
@@ -197,8 +197,8 @@ mod yielding {
 
     #[test]
     fn who_waits_at_the_grant_counts_from_when_that_is_known() {
-        let known = Moment::now();
-        let asked = Moment::from_bits(known.to_bits() - 100_000_000);
+        let known = BootTime::now();
+        let asked = BootTime::from_bits(known.to_bits() - 100_000_000);
         let lease = lease_of(asked, SECOND, 100, true);
         assert!(lease.is_contended());
         assert_eq!(lease.must_yield(&SHARE, known), Yield::No, "a hand-over may have been asked for long ago");
@@ -208,7 +208,7 @@ mod yielding {
 
     #[test]
     fn after_a_time_without_a_break_to_anybody() {
-        let asked = Moment::now();
+        let asked = BootTime::now();
         let lease = lease(asked);
         take_turns(&lease, 1, asked);
         assert_eq!(lease.must_yield(&SHARE, asked.after(UNBROKEN)), Yield::No, "a long turn is passed on once");
@@ -220,7 +220,7 @@ mod yielding {
 
     #[test]
     fn without_turns_always() {
-        let asked = Moment::now();
+        let asked = BootTime::now();
         assert_eq!(lease(asked).must_yield(&Share { turns: false, ..SHARE }, asked), Yield::ToOthers);
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     },
     observe::caught::caught,
     sync::Arc,
-    types::clock::Moment,
+    types::boot_time::BootTime,
 };
 
 /// The right of the head of a queue, or of a request that waits in none, with what the process has of the lock.
@@ -69,7 +69,7 @@ impl Baton {
         if !self.in_queue {
             return None;
         }
-        self.queues.shard(&self.name).queues.get(&self.name)?.last_answer(Moment::now()).cloned()
+        self.queues.shard(&self.name).queues.get(&self.name)?.last_answer(BootTime::now()).cloned()
     }
 
     /// Records an answer of the store, so that others need not ask.
@@ -95,7 +95,7 @@ impl Baton {
             queue.clear_last_answer();
         });
         if pending.is_some_and(|pending| pending.is_contended()) {
-            lease.mark_contended(Moment::now());
+            lease.mark_contended(BootTime::now());
         }
         self.lease = Some(lease);
     }
@@ -108,7 +108,7 @@ impl Baton {
 
     /// Passes the baton on to the next task, with all that it has. If there is none, the lease is parked or the queue ends.
     #[must_use]
-    pub(crate) fn pass_on(mut self, now: Moment) -> Option<ToRelease> {
+    pub(crate) fn pass_on(mut self, now: BootTime) -> Option<ToRelease> {
         let unusable = self.remove_unusable_lease(now);
         while let Some(next) = self.next(now) {
             // A task whose waker panics gets the baton nevertheless.
@@ -124,7 +124,7 @@ impl Baton {
     }
 
     /// Takes out the lease if it is of no use for another turn of this process.
-    fn remove_unusable_lease(&mut self, now: Moment) -> Option<Arc<Lease>> {
+    fn remove_unusable_lease(&mut self, now: BootTime) -> Option<Arc<Lease>> {
         let lease = self.lease.as_ref()?;
         let how = if self.in_queue { lease.must_yield(&self.queues.rules.share, now) } else { Yield::ToOthers };
         if how == Yield::No && now < lease.deadline() {
@@ -135,7 +135,7 @@ impl Baton {
     }
 
     /// Takes out the next waiter. If there is none, the lease is parked or the queue ends.
-    fn next(&mut self, now: Moment) -> Option<oneshot::Sender<WaitEnd>> {
+    fn next(&mut self, now: BootTime) -> Option<oneshot::Sender<WaitEnd>> {
         if !self.in_queue {
             return None;
         }
@@ -145,7 +145,7 @@ impl Baton {
         next
     }
 
-    fn next_or_end(&mut self, now: Moment, wakeups: &mut Wakeups) -> Option<oneshot::Sender<WaitEnd>> {
+    fn next_or_end(&mut self, now: BootTime, wakeups: &mut Wakeups) -> Option<oneshot::Sender<WaitEnd>> {
         let mut shard = self.queues.shard(&self.name);
         let closing = shard.closing;
         let queue = shard.queues.get_mut(&self.name)?;
@@ -185,7 +185,7 @@ impl Drop for Baton {
             lease: self.lease.take(),
             frees_lock_first: self.frees_lock_first,
         };
-        if let Some(unneeded) = whole.pass_on(Moment::now()) {
+        if let Some(unneeded) = whole.pass_on(BootTime::now()) {
             (self.queues.release)(unneeded);
         }
     }

@@ -10,7 +10,7 @@ use crate::{
     local::{lease::Lease, pending::PendingRequest, verdict::Verdict},
     observe::caught::caught,
     sync::Arc,
-    types::clock::Moment,
+    types::boot_time::BootTime,
 };
 
 /// The queue for one lock. Most have nobody behind the head, so what is needed for followers is kept apart.
@@ -21,7 +21,7 @@ pub(super) struct LocalQueue {
     /// The lease of the process. It may be closed already.
     pub(super) lease: Option<Arc<Lease>>,
     /// Until when an idle lease is kept. There is no head then.
-    pub(super) parked: Option<Moment>,
+    pub(super) parked: Option<BootTime>,
     last_answer: Option<Box<LastAnswer>>,
     pub(super) followers: Option<Box<Followers>>,
 }
@@ -31,9 +31,9 @@ pub(super) struct LocalQueue {
 pub(crate) struct LastAnswer {
     pub(crate) verdict: Verdict,
     /// When it came.
-    pub(crate) at: Moment,
+    pub(crate) at: BootTime,
     /// Until when it may be told to others. The head, if it still waits, asks again before that.
-    pub(crate) until: Moment,
+    pub(crate) until: BootTime,
 }
 
 /// The tasks behind the head.
@@ -42,14 +42,19 @@ pub(super) struct Followers {
     /// Tasks that were out of time while nothing was known. One of them asks the store, and these wait for the answer.
     timed_out: Vec<Waiter>,
     /// Until when they wait for it.
-    grace_until: Moment,
+    grace_until: BootTime,
     /// When to look for timeouts in this queue.
-    pub(super) check_at: Moment,
+    pub(super) check_at: BootTime,
 }
 
 impl Default for Followers {
     fn default() -> Self {
-        Self { waiters: Waiters::default(), timed_out: Vec::new(), grace_until: Moment::NEVER, check_at: Moment::NEVER }
+        Self {
+            waiters: Waiters::default(),
+            timed_out: Vec::new(),
+            grace_until: BootTime::NEVER,
+            check_at: BootTime::NEVER,
+        }
     }
 }
 
@@ -82,14 +87,14 @@ impl Wakeups {
 
 impl LocalQueue {
     /// One more task waits.
-    pub(super) fn push(&mut self, until: Moment, wakeups: &mut Wakeups) -> oneshot::Receiver<WaitEnd> {
+    pub(super) fn push(&mut self, until: BootTime, wakeups: &mut Wakeups) -> oneshot::Receiver<WaitEnd> {
         let (end, wait) = oneshot::channel();
         self.followers.get_or_insert_default().waiters.push(Waiter { end, until }, &mut wakeups.gone);
         wait
     }
 
     /// This queue is to be looked at by `until`. False if that happens earlier anyway.
-    pub(super) fn schedule_check(&mut self, until: Moment) -> bool {
+    pub(super) fn schedule_check(&mut self, until: BootTime) -> bool {
         self.followers.as_mut().is_some_and(|followers| {
             let is_earlier = until < followers.check_at;
             followers.check_at = followers.check_at.min(until);
@@ -113,7 +118,7 @@ impl LocalQueue {
     }
 
     /// The store's last answer, if that is not long ago.
-    pub(super) fn last_answer(&self, now: Moment) -> Option<&LastAnswer> {
+    pub(super) fn last_answer(&self, now: BootTime) -> Option<&LastAnswer> {
         self.last_answer.as_deref().filter(|answer| now < answer.until)
     }
 
@@ -122,7 +127,7 @@ impl LocalQueue {
         if let Some(followers) = &mut self.followers {
             let waiters = followers.timed_out.drain(..);
             wakeups.timed_out.extend(waiters.map(|waiter| (waiter, TimedOut::LastAnswer(answer.verdict.clone()))));
-            followers.grace_until = Moment::NEVER;
+            followers.grace_until = BootTime::NEVER;
         }
         if self.lease.is_none() {
             self.last_answer = Some(Box::new(answer));
@@ -135,7 +140,7 @@ impl LocalQueue {
     }
 
     /// What a task that is out of time is told. `None` if nothing is known.
-    fn timed_out(&self, now: Moment) -> Option<TimedOut> {
+    fn timed_out(&self, now: BootTime) -> Option<TimedOut> {
         match self.lease.as_ref().filter(|lease| lease.is_in_use(now)) {
             Some(lease) => Some(TimedOut::HeldHere(Arc::clone(lease))),
             None => self.last_answer(now).map(|answer| TimedOut::LastAnswer(answer.verdict.clone())),
@@ -147,7 +152,7 @@ impl LocalQueue {
     pub(super) fn next(
         &mut self,
         has_lease: bool,
-        now: Moment,
+        now: BootTime,
         wakeups: &mut Wakeups,
     ) -> Option<oneshot::Sender<WaitEnd>> {
         let timed_out = if has_lease { None } else { self.timed_out(now) };
@@ -163,14 +168,14 @@ impl LocalQueue {
 
     /// Ends the wait of those who are out of time. Returns when the next one may be. If nothing is known, they wait for an
     /// answer until `grace`.
-    pub(super) fn expire_waiters(&mut self, now: Moment, grace: Moment, wakeups: &mut Wakeups) -> Moment {
+    pub(super) fn expire_waiters(&mut self, now: BootTime, grace: BootTime, wakeups: &mut Wakeups) -> BootTime {
         let known = self.timed_out(now);
-        let Some(followers) = &mut self.followers else { return Moment::NEVER };
+        let Some(followers) = &mut self.followers else { return BootTime::NEVER };
         while let Some(waiter) = followers.waiters.pop_timed_out(now) {
             match &known {
                 _ if waiter.end.is_closed() => wakeups.gone.push(waiter),
                 Some(end) => wakeups.timed_out.push((waiter, end.clone())),
-                None if followers.grace_until < Moment::NEVER => followers.timed_out.push(waiter),
+                None if followers.grace_until < BootTime::NEVER => followers.timed_out.push(waiter),
                 // The first of them asks for all.
                 None => {
                     followers.grace_until = grace;
@@ -179,12 +184,12 @@ impl LocalQueue {
             }
         }
         if followers.grace_until <= now {
-            followers.grace_until = Moment::NEVER;
+            followers.grace_until = BootTime::NEVER;
             let waiters = followers.timed_out.drain(..);
             let end = known.unwrap_or(TimedOut::NoAnswer);
             wakeups.timed_out.extend(waiters.map(|waiter| (waiter, end.clone())));
         }
-        followers.waiters.next_deadline().unwrap_or(Moment::NEVER).min(followers.grace_until)
+        followers.waiters.next_deadline().unwrap_or(BootTime::NEVER).min(followers.grace_until)
     }
 
     /// Ends all waits.

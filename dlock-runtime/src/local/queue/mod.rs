@@ -34,7 +34,7 @@ pub(crate) use self::{
 use crate::{
     local::lease::{Lease, Share},
     sync::{Arc, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError, RandomState},
-    types::clock::Moment,
+    types::boot_time::BootTime,
 };
 
 /// With several shards, tasks that want different locks seldom wait for each other here.
@@ -60,7 +60,7 @@ pub(crate) struct LocalQueues {
 struct Shard {
     queues: HashMap<Arc<str>, LocalQueue, RandomState>,
     /// When to look for timeouts in which queue. An entry is out of date if its queue has ended or has another time by now.
-    checks: BinaryHeap<Reverse<(Moment, Arc<str>)>>,
+    checks: BinaryHeap<Reverse<(BootTime, Arc<str>)>>,
     /// Set at shutdown: nobody waits and no lease is parked any more.
     closing: bool,
 }
@@ -92,7 +92,7 @@ impl LocalQueues {
             rules,
             recent_leases: Mutex::default(),
             waiters: AtomicUsize::new(0),
-            next_timeout: AtomicU64::new(Moment::NEVER.to_bits()),
+            next_timeout: AtomicU64::new(BootTime::NEVER.to_bits()),
             release: Box::new(release),
             wake_keeper: Box::new(wake_keeper),
         }
@@ -104,7 +104,7 @@ impl LocalQueues {
     }
 
     /// Enters the queue for the lock `name`, to wait there at most until `until`.
-    pub(crate) fn enter<'a>(self: &'a Arc<Self>, name: &Arc<str>, until: Moment) -> Entered<'a> {
+    pub(crate) fn enter<'a>(self: &'a Arc<Self>, name: &Arc<str>, until: BootTime) -> Entered<'a> {
         // Declared before the lock is taken, so that it is dropped after it: dropping a waiter runs code of users.
         let mut wakeups = Wakeups::default();
         let mut shard = self.shard(name);
@@ -151,7 +151,7 @@ impl LocalQueues {
         if is_busy {
             return None;
         }
-        match self.enter(name, Moment::START) {
+        match self.enter(name, BootTime::START) {
             Entered::Head(baton) => Some(baton),
             // Another task entered between the two looks.
             Entered::Queued(_) | Entered::Full => None,
@@ -171,7 +171,7 @@ impl LocalQueues {
     }
 
     /// The lease on which a turn of this process is under way.
-    pub(crate) fn held_here(&self, name: &str, now: Moment) -> Option<Arc<Lease>> {
+    pub(crate) fn held_here(&self, name: &str, now: BootTime) -> Option<Arc<Lease>> {
         let shard = self.shard(name);
         let lease = shard.queues.get(name)?.lease.as_ref().filter(|lease| lease.is_in_use(now));
         lease.cloned()

@@ -1,20 +1,21 @@
 //! What the store says without being asked, about the locks of this process.
 
 use super::{LocalQueues, lock};
-use crate::{local::lease::Lease, protocol::token::Ticket, sync::Arc, types::clock::Moment};
+use crate::{local::lease::Lease, protocol::token::LockId, sync::Arc, types::boot_time::BootTime};
 
 /// How many recent leases are remembered.
 pub(super) const REMEMBERED_LEASES: usize = 256;
 
 impl LocalQueues {
-    /// A message says that the lock was handed to `ticket` at `since`, by the store's clock. False if nothing of this process
-    /// goes by that ticket any more, so that the lock is to be released.
-    pub(crate) fn notify_hand_over(&self, ticket: &Ticket, fence: u64, waiting: u64, since: u64) -> bool {
-        let shard = self.shard(&ticket.name);
-        let queue = shard.queues.get(&ticket.name);
-        let pending =
-            queue.and_then(|queue| queue.pending.clone()).filter(|pending| pending.claim.ticket.token == ticket.token);
-        let held = queue.and_then(|queue| queue.lease.as_ref()).is_some_and(|lease| lease.id() == ticket.token.number);
+    /// A message says that the lock was handed to `lock_id` at `since`, by the store's clock. False if nothing of this process
+    /// goes by that lock_id any more, so that the lock is to be released.
+    pub(crate) fn notify_hand_over(&self, lock_id: &LockId, fence: u64, waiting: u64, since: u64) -> bool {
+        let shard = self.shard(&lock_id.name);
+        let queue = shard.queues.get(&lock_id.name);
+        let pending = queue
+            .and_then(|queue| queue.pending.clone())
+            .filter(|pending| pending.command.lock_id.token == lock_id.token);
+        let held = queue.and_then(|queue| queue.lease.as_ref()).is_some_and(|lease| lease.id() == lock_id.token.number);
         drop(shard);
         match pending {
             Some(pending) => {
@@ -22,7 +23,7 @@ impl LocalQueues {
                 true
             }
             // A reply told of it first.
-            None => held || lock(&self.recent_leases).contains(&ticket.token.number),
+            None => held || lock(&self.recent_leases).contains(&lock_id.token.number),
         }
     }
 
@@ -36,27 +37,27 @@ impl LocalQueues {
         recent.push_back(id);
     }
 
-    /// A message says that the lock is free for `ticket`.
-    pub(crate) fn notify_free(&self, ticket: &Ticket) {
-        let pending = self.shard(&ticket.name).queues.get(&ticket.name).and_then(|queue| queue.pending.clone());
-        if let Some(pending) = pending.filter(|pending| pending.claim.ticket.token == ticket.token) {
+    /// A message says that the lock is free for `lock_id`.
+    pub(crate) fn notify_free(&self, lock_id: &LockId) {
+        let pending = self.shard(&lock_id.name).queues.get(&lock_id.name).and_then(|queue| queue.pending.clone());
+        if let Some(pending) = pending.filter(|pending| pending.command.lock_id.token == lock_id.token) {
             pending.notify_free();
         }
     }
 
-    /// A message says that another client waits for what `ticket` holds. Returns the lease if it is idle: it is to be released.
+    /// A message says that another client waits for what `lock_id` holds. Returns the lease if it is idle: it is to be released.
     #[must_use]
-    pub(crate) fn notify_contended(&self, ticket: &Ticket, now: Moment) -> Option<Arc<Lease>> {
-        let mut shard = self.shard(&ticket.name);
-        let queue = shard.queues.get_mut(&ticket.name)?;
+    pub(crate) fn notify_contended(&self, lock_id: &LockId, now: BootTime) -> Option<Arc<Lease>> {
+        let mut shard = self.shard(&lock_id.name);
+        let queue = shard.queues.get_mut(&lock_id.name)?;
         // The message can be faster than the reply that grants the lock.
-        if let Some(pending) = queue.pending.as_ref().filter(|pending| pending.claim.ticket.token == ticket.token) {
+        if let Some(pending) = queue.pending.as_ref().filter(|pending| pending.command.lock_id.token == lock_id.token) {
             pending.mark_contended();
         }
-        let lease = queue.lease.as_ref().filter(|lease| lease.ticket.token == ticket.token)?;
+        let lease = queue.lease.as_ref().filter(|lease| lease.lock_id.token == lock_id.token)?;
         lease.mark_contended(now);
         queue.parked?;
-        shard.queues.remove(&ticket.name)?.lease
+        shard.queues.remove(&lock_id.name)?.lease
     }
 
     /// Messages may have been missed: every pending request asks the store again.

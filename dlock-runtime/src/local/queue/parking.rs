@@ -1,21 +1,21 @@
 //! Idle leases, which are kept for a while so that the next task needs no round trip; and the end of all queues.
 
 use super::{LocalQueues, local_queue::Wakeups, lock};
-use crate::{local::lease::Lease, sync::Arc, types::clock::Moment};
+use crate::{local::lease::Lease, sync::Arc, types::boot_time::BootTime};
 
 impl LocalQueues {
     /// Until when the lease is parked, if it is.
-    pub(crate) fn parked_until(&self, lease: &Arc<Lease>) -> Option<Moment> {
-        self.shard(&lease.ticket.name).queues.get(&lease.ticket.name).filter(|queue| queue.has(lease))?.parked
+    pub(crate) fn parked_until(&self, lease: &Arc<Lease>) -> Option<BootTime> {
+        self.shard(&lease.lock_id.name).queues.get(&lease.lock_id.name).filter(|queue| queue.has(lease))?.parked
     }
 
     /// Takes out a lease that is parked.
     #[must_use]
     pub(crate) fn unpark(&self, lease: &Arc<Lease>) -> Option<Arc<Lease>> {
-        let mut shard = self.shard(&lease.ticket.name);
-        let queue = shard.queues.get(&lease.ticket.name).filter(|queue| queue.has(lease))?;
+        let mut shard = self.shard(&lease.lock_id.name);
+        let queue = shard.queues.get(&lease.lock_id.name).filter(|queue| queue.has(lease))?;
         queue.parked?;
-        shard.queues.remove(&lease.ticket.name)?.lease
+        shard.queues.remove(&lease.lock_id.name)?.lease
     }
 
     /// Shuts the queues down: takes out all leases that are parked, and ends all waits. From now on nobody waits and no lease

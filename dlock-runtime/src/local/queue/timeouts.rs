@@ -9,7 +9,7 @@ use std::{cmp::Reverse, time::Duration};
 use super::{LocalQueues, Shard, local_queue::Wakeups, lock};
 use crate::{
     sync::{Arc, Ordering},
-    types::clock::Moment,
+    types::boot_time::BootTime,
 };
 
 /// If nothing is known about the lock, one waiter that is out of time asks the store. The others wait so much longer for the
@@ -18,15 +18,15 @@ pub(super) const GRACE: Duration = Duration::from_millis(100);
 
 impl LocalQueues {
     /// When the next waiter may time out.
-    pub(crate) fn next_timeout(&self) -> Moment {
-        Moment::from_bits(self.next_timeout.load(Ordering::SeqCst))
+    pub(crate) fn next_timeout(&self) -> BootTime {
+        BootTime::from_bits(self.next_timeout.load(Ordering::SeqCst))
     }
 
     /// Ends the wait of those who are out of time.
-    pub(crate) fn expire_waiters(&self, now: Moment) {
+    pub(crate) fn expire_waiters(&self, now: BootTime) {
         // A task that enters after this store announces its timeout again, or is seen below.
-        self.next_timeout.store(Moment::NEVER.to_bits(), Ordering::SeqCst);
-        let mut next = Moment::NEVER;
+        self.next_timeout.store(BootTime::NEVER.to_bits(), Ordering::SeqCst);
+        let mut next = BootTime::NEVER;
         for shard in &self.shards {
             let mut wakeups = Wakeups::default();
             next = lock(shard).expire_waiters(now, &mut wakeups).min(next);
@@ -36,7 +36,7 @@ impl LocalQueues {
     }
 
     /// Somebody may time out at `until`. The keeper is told if that is earlier than it knows.
-    pub(super) fn announce_timeout(&self, until: Moment) {
+    pub(super) fn announce_timeout(&self, until: BootTime) {
         let bits = until.to_bits();
         if bits < self.next_timeout.load(Ordering::SeqCst) && bits < self.next_timeout.fetch_min(bits, Ordering::SeqCst)
         {
@@ -47,7 +47,7 @@ impl LocalQueues {
 
 impl Shard {
     /// The queue `name` is to be looked at by `until`, earlier than it was to be.
-    pub(super) fn schedule_check(&mut self, name: &Arc<str>, until: Moment) {
+    pub(super) fn schedule_check(&mut self, name: &Arc<str>, until: BootTime) {
         if self.checks.len() <= 2 * self.queues.len() + 64 {
             self.checks.push(Reverse((until, Arc::clone(name))));
             return;
@@ -55,13 +55,13 @@ impl Shard {
         // Most entries are out of date.
         let checks = self.queues.iter().filter_map(|(name, queue)| {
             let check_at = queue.followers.as_ref()?.check_at;
-            (check_at < Moment::NEVER).then(|| Reverse((check_at, Arc::clone(name))))
+            (check_at < BootTime::NEVER).then(|| Reverse((check_at, Arc::clone(name))))
         });
         self.checks = checks.collect();
     }
 
     /// Ends the wait of those who are out of time. Returns when the next one may be.
-    fn expire_waiters(&mut self, now: Moment, wakeups: &mut Wakeups) -> Moment {
+    fn expire_waiters(&mut self, now: BootTime, wakeups: &mut Wakeups) -> BootTime {
         while let Some(Reverse((at, _))) = self.checks.peek() {
             if *at > now {
                 return *at;
@@ -75,10 +75,10 @@ impl Shard {
             if let Some(followers) = &mut queue.followers {
                 followers.check_at = next;
             }
-            if next < Moment::NEVER {
+            if next < BootTime::NEVER {
                 self.checks.push(Reverse((next, name)));
             }
         }
-        Moment::NEVER
+        BootTime::NEVER
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::WaitEnd;
-use crate::types::clock::Moment;
+use crate::types::boot_time::BootTime;
 
 /// With fewer entries a sweep is not worth it.
 const FEW: usize = 32;
@@ -25,7 +25,7 @@ pub(super) struct Waiter {
     /// How its wait ends.
     pub(super) end: oneshot::Sender<WaitEnd>,
     /// When it is out of time.
-    pub(super) until: Moment,
+    pub(super) until: BootTime,
 }
 
 /// The tasks that wait, by arrival and by deadline.
@@ -37,7 +37,7 @@ pub(super) struct Waiters {
     /// How many slots are `None`.
     empty: usize,
     /// When each waiter is out of time, by the number of its slot. A waiter without a limit has no entry.
-    deadlines: BinaryHeap<Reverse<(Moment, u64)>>,
+    deadlines: BinaryHeap<Reverse<(BootTime, u64)>>,
     /// With so many slots a sweep is due.
     sweep_at: usize,
     /// How many slots and deadlines were looked at.
@@ -79,7 +79,7 @@ impl Waiters {
         if self.slots.len() >= self.sweep_at || self.deadlines.len() >= 4 * self.slots.len() + FEW_DEADLINES {
             self.sweep(gone);
         }
-        if waiter.until < Moment::NEVER {
+        if waiter.until < BootTime::NEVER {
             self.deadlines.push(Reverse((waiter.until, self.first + self.slots.len() as u64)));
         }
         self.slots.push_back(Some(waiter));
@@ -99,7 +99,7 @@ impl Waiters {
     }
 
     /// Takes out one that is out of time.
-    pub(super) fn pop_timed_out(&mut self, now: Moment) -> Option<Waiter> {
+    pub(super) fn pop_timed_out(&mut self, now: BootTime) -> Option<Waiter> {
         while self.next_deadline()? <= now {
             if let Some(Reverse((_, number))) = self.deadlines.pop()
                 && let Some(waiter) = self.slot(number).and_then(Option::take)
@@ -112,7 +112,7 @@ impl Waiters {
     }
 
     /// When the next one is out of time.
-    pub(super) fn next_deadline(&mut self) -> Option<Moment> {
+    pub(super) fn next_deadline(&mut self) -> Option<BootTime> {
         loop {
             let &Reverse((until, number)) = self.deadlines.peek()?;
             self.count_work(1);
@@ -142,7 +142,7 @@ impl Waiters {
         }
         self.slots = slots;
         (self.first, self.empty) = (0, 0);
-        let deadlines = self.slots.iter().flatten().zip(0..).filter(|(waiter, _)| waiter.until < Moment::NEVER);
+        let deadlines = self.slots.iter().flatten().zip(0..).filter(|(waiter, _)| waiter.until < BootTime::NEVER);
         self.deadlines = deadlines.map(|(waiter, number)| Reverse((waiter.until, number))).collect();
         self.sweep_at = FEW.max(2 * self.slots.len());
     }

@@ -2,14 +2,14 @@
 
 use std::{any::Any, ops::Deref, sync::Arc};
 
-use crate::{local::lease::Lease, observe::Observer, types::clock::Moment};
+use crate::{local::lease::Lease, observe::Observer, types::boot_time::BootTime};
 
 /// The runtime of a turn. The floor that it stands on knows it again as what it is.
 pub(crate) trait Host: Any + Send + Sync {
     fn observer(&self) -> &Observer;
 
     /// The keeper must look at `lease` by `due`.
-    fn schedule(&self, lease: &Arc<Lease>, due: Moment);
+    fn schedule(&self, lease: &Arc<Lease>, due: BootTime);
 
     /// One more [`Obligation`], or one less.
     fn count_obligation(&self);

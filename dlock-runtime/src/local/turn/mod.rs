@@ -28,9 +28,9 @@ use crate::{
     observe::{Hold, Observer},
     protocol::grant::{Grant, margin},
     types::{
-        clock::{self, Moment},
+        boot_time::{self, BootTime},
         error::{LockError, LostReason},
-        nanos::Span,
+        nanos::Nanos,
         options::{Terms, whole_millis},
     },
 };
@@ -53,15 +53,15 @@ pub(crate) struct Turn {
     pub(crate) fence: u64,
     /// The function that it is for; nothing if it was taken by hand.
     pub(crate) purpose: &'static str,
-    ttl: Span,
+    ttl: Nanos,
     /// The interval of renewal, `None` if there is none.
-    renew: Option<Span>,
-    pub(crate) began: Moment,
+    renew: Option<Nanos>,
+    pub(crate) began: BootTime,
     /// When `max_hold` ends it.
-    end: Moment,
-    /// When it ends even if the lease does not: the same, or its TTL if it is not renewed. `Moment::START` once it is over.
+    end: BootTime,
+    /// When it ends even if the lease does not: the same, or its TTL if it is not renewed. `BootTime::START` once it is over.
     limit: AtomicU64,
-    lost: OnceLock<(LostReason, Moment)>,
+    lost: OnceLock<(LostReason, BootTime)>,
     /// The tasks whose bodies must stop when it is lost.
     bodies: Watchers,
     users: AtomicU32,
@@ -91,7 +91,7 @@ pub(crate) struct Opening {
 impl Opening {
     /// On the lease of `baton`, if there is one with enough left; else it must be asked for or renewed first. `fresh` is as in
     /// [`Lease::begin`].
-    pub(crate) fn of(baton: &Baton, terms: &Terms, fresh: Option<Moment>, now: Moment) -> Option<Self> {
+    pub(crate) fn of(baton: &Baton, terms: &Terms, fresh: Option<BootTime>, now: BootTime) -> Option<Self> {
         let lease = baton.lease()?;
         Some(Self { beginning: lease.begin(terms, fresh, now)?, lease: Arc::clone(lease) })
     }
@@ -99,7 +99,7 @@ impl Opening {
 
 impl Turn {
     /// Begins a turn.
-    pub(crate) fn begin(baton: Baton, opening: Opening, taker: Taker, now: Moment) -> Arc<Self> {
+    pub(crate) fn begin(baton: Baton, opening: Opening, taker: Taker, now: BootTime) -> Arc<Self> {
         let Opening { lease, beginning: Beginning { fence, began, limit, end } } = opening;
         let Taker { host, key, purpose, terms } = taker;
         let turn = Arc::new(Self {
@@ -109,7 +109,7 @@ impl Turn {
             fence,
             purpose,
             ttl: terms.ttl.into(),
-            renew: terms.renew.map(Span::from),
+            renew: terms.renew.map(Nanos::from),
             began,
             end,
             limit: AtomicU64::new(limit.to_bits()),
@@ -127,7 +127,7 @@ impl Turn {
 
     /// The lock in the store.
     pub(crate) fn name(&self) -> &Arc<str> {
-        &self.lease.ticket.name
+        &self.lease.lock_id.name
     }
 
     pub(crate) fn observer(&self) -> &Observer {
@@ -144,20 +144,20 @@ impl Turn {
         Hold { lock: self.key.label(), name: self.name(), fence: self.fence, function: self.purpose }
     }
 
-    pub(crate) fn deadline(&self) -> Moment {
-        Moment::from_bits(self.limit.load(Ordering::Acquire)).min(self.lease.deadline())
+    pub(crate) fn deadline(&self) -> BootTime {
+        BootTime::from_bits(self.limit.load(Ordering::Acquire)).min(self.lease.deadline())
     }
 
     /// Whether it is held now. Past the deadline it becomes lost here.
     pub(crate) fn is_held(&self) -> bool {
-        self.is_held_at(Moment::now())
+        self.is_held_at(BootTime::now())
     }
 
-    pub(crate) fn is_held_at(&self, now: Moment) -> bool {
+    pub(crate) fn is_held_at(&self, now: BootTime) -> bool {
         if now < self.deadline() {
             return true;
         }
-        if self.limit.load(Ordering::Acquire) != Moment::START.to_bits() {
+        if self.limit.load(Ordering::Acquire) != BootTime::START.to_bits() {
             let expired = || match self.renew {
                 Some(_) => self.lease.why_expired(self.ttl.get()),
                 None => LostReason::Expired,
@@ -171,16 +171,16 @@ impl Turn {
     /// # Errors
     /// [`LockError::Lost`] if it is not held.
     pub(crate) fn ensure_held(&self) -> Result<(), LockError> {
-        self.ensure_held_at(Moment::now())
+        self.ensure_held_at(BootTime::now())
     }
 
-    pub(crate) fn ensure_held_at(&self, now: Moment) -> Result<(), LockError> {
+    pub(crate) fn ensure_held_at(&self, now: BootTime) -> Result<(), LockError> {
         if self.is_held_at(now) { Ok(()) } else { Err(self.loss()) }
     }
 
     /// The error that tells of the loss.
     pub(crate) fn loss(&self) -> LockError {
-        let &(reason, at) = self.lost.get_or_init(|| (LostReason::Expired, Moment::now()));
+        let &(reason, at) = self.lost.get_or_init(|| (LostReason::Expired, BootTime::now()));
         LockError::Lost { key: self.key.clone(), held_for: at.since(self.began), fence: self.fence, reason }
     }
 
@@ -188,17 +188,17 @@ impl Turn {
     pub(crate) fn extend(&self, grant: Grant) {
         self.lease.extend(grant);
         if self.renew.is_none() {
-            clock::move_on(&self.limit, grant.deadline().min(self.end));
+            boot_time::advance(&self.limit, grant.deadline().min(self.end));
         }
     }
 
     /// Marks it lost, once, and wakes the bodies that run under it.
     pub(crate) fn lose(&self, reason: LostReason) {
-        let now = Moment::now();
+        let now = BootTime::now();
         _ = self.lost.set((reason, now));
         // Before anybody sees that it is over, or its guard could be dropped meanwhile and it be told to be released.
         let tells = self.told.fetch_or(LOST, Ordering::AcqRel) & (LOST | RELEASED) == 0;
-        self.limit.store(Moment::START.to_bits(), Ordering::Release);
+        self.limit.store(BootTime::START.to_bits(), Ordering::Release);
         self.bodies.wake();
         if tells {
             self.observer().lost(&self.hold(), reason, now.since(self.began));
@@ -217,23 +217,23 @@ impl Turn {
     }
 
     /// Ends it: nobody may act under it any more. The baton is given out once.
-    pub(crate) fn end(&self, now: Moment) -> Option<Baton> {
+    pub(crate) fn end(&self, now: BootTime) -> Option<Baton> {
         let baton = self.baton.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        self.limit.store(Moment::START.to_bits(), Ordering::Release);
+        self.limit.store(BootTime::START.to_bits(), Ordering::Release);
         self.lease.set_turn(None);
         self.observer().held(self.key.label(), now.since(self.began));
         Some(baton)
     }
 
     /// It ended at `now` as it should, and this is certain. Of one that was lost nothing else is told.
-    pub(crate) fn released(&self, now: Moment) {
+    pub(crate) fn released(&self, now: BootTime) {
         if self.told.fetch_or(RELEASED, Ordering::AcqRel) & (LOST | RELEASED) == 0 {
             self.observer().released(&self.hold(), now.since(self.began));
         }
     }
 
     /// Tells once if it is held for long.
-    pub(crate) fn look_how_long(&self, now: Moment) {
+    pub(crate) fn look_how_long(&self, now: BootTime) {
         if self.began.after(self.observer().warn_after) <= now && self.told.fetch_or(LONG, Ordering::AcqRel) & LONG == 0
         {
             self.observer().long_hold(&self.hold(), now.since(self.began));
@@ -246,7 +246,7 @@ impl Turn {
     }
 
     /// When the keeper must look at it next: to do something for it, or to tell that it lasts long.
-    pub(crate) fn due(&self, now: Moment) -> Moment {
+    pub(crate) fn due(&self, now: BootTime) -> BootTime {
         let work = self.work_due(now);
         // Most are renewed or over long before.
         let long = self.began.after(self.observer().warn_after);
@@ -254,7 +254,7 @@ impl Turn {
     }
 
     /// When there is something to do for it: a renewal, to make the lease shorter, or because it ends.
-    pub(crate) fn work_due(&self, now: Moment) -> Moment {
+    pub(crate) fn work_due(&self, now: BootTime) -> BootTime {
         let renewal = match self.renew {
             Some(interval) if self.can_gain() => {
                 let interval = interval.get();
@@ -263,9 +263,9 @@ impl Turn {
                 let span = deadline.since(renewed);
                 renewed.after(if interval < span { interval } else { span / 3 })
             }
-            _ => Moment::NEVER,
+            _ => BootTime::NEVER,
         };
-        let shortening = if self.is_short_of_its_lease(now) { self.began.after(SLACK) } else { Moment::NEVER };
+        let shortening = if self.is_short_of_its_lease(now) { self.began.after(SLACK) } else { BootTime::NEVER };
         self.deadline().min(renewal).min(shortening)
     }
 
@@ -275,19 +275,19 @@ impl Turn {
     }
 
     /// Whether the lease lasts longer than it asked for, so that after a crash others would wait too long.
-    pub(crate) fn is_short_of_its_lease(&self, now: Moment) -> bool {
+    pub(crate) fn is_short_of_its_lease(&self, now: BootTime) -> bool {
         self.lease.deadline() > now.after(self.ttl.get())
     }
 
     /// The TTL that a renewal asks for: near its end the store shall not keep the lock much longer.
-    pub(crate) fn renewal_ttl(&self, now: Moment) -> Duration {
+    pub(crate) fn renewal_ttl(&self, now: BootTime) -> Duration {
         let ttl = self.ttl.get();
         let rest = self.end.since(now).saturating_add(margin(ttl));
         whole_millis(ttl.min(rest))
     }
 
     /// Whether so much is left that who joins it need not ask for more.
-    pub(crate) fn has_enough_left(&self, now: Moment) -> bool {
+    pub(crate) fn has_enough_left(&self, now: BootTime) -> bool {
         self.deadline().since(now) >= self.ttl.get() / 2
     }
 

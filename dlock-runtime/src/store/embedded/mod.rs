@@ -14,10 +14,13 @@ use std::{
 };
 
 use self::table::Table;
-use super::{Answer, Claim, Leaving, Notification, Renewal, Renewed, Reply, Store, StoreError, Subscriber};
+use super::{
+    AcquireCommand, AcquireReply, Notification, ReleaseCommand, RenewCommand, RenewReply, Reply, Store, StoreError,
+    Subscriber,
+};
 use crate::{
-    protocol::token::{Identity, Ticket},
-    types::{clock::Moment, holder::Holder},
+    protocol::token::{Identity, LockId},
+    types::{boot_time::BootTime, holder::Holder},
 };
 
 static TABLE: LazyLock<Mutex<Table>> = LazyLock::new(Mutex::default);
@@ -26,31 +29,31 @@ static TABLE: LazyLock<Mutex<Table>> = LazyLock::new(Mutex::default);
 pub(crate) struct Embedded;
 
 impl Store for Embedded {
-    fn place(&self) -> &str {
+    fn address(&self) -> &str {
         "this process"
     }
 
-    fn check(&self, _: Ticket, _: Duration) -> Reply<()> {
+    fn check(&self, _: LockId, _: Duration) -> Reply<()> {
         Box::pin(ready(Ok(())))
     }
 
-    fn acquire(&self, claim: &Arc<Claim>, _: Duration) -> Reply<Answer> {
-        reply(|table| table.acquire(claim, Moment::now()))
+    fn acquire(&self, command: &Arc<AcquireCommand>, _: Duration) -> Reply<AcquireReply> {
+        reply(|table| table.acquire(command, BootTime::now()))
     }
 
-    fn renew(&self, renewals: Vec<Renewal>, _: Duration) -> Reply<Vec<Result<Renewed, StoreError>>> {
+    fn renew(&self, renewals: Vec<RenewCommand>, _: Duration) -> Reply<Vec<Result<RenewReply, StoreError>>> {
         reply(|table| {
-            let now = Moment::now();
+            let now = BootTime::now();
             renewals.iter().map(|renewal| Ok(table.renew(renewal, now))).collect()
         })
     }
 
-    fn release(&self, leaving: Leaving, _: Duration) -> Reply<bool> {
-        reply(|table| table.release(&leaving, Moment::now()))
+    fn release(&self, command: ReleaseCommand, _: Duration) -> Reply<bool> {
+        reply(|table| table.release(&command, BootTime::now()))
     }
 
     fn inspect(&self, name: &Arc<str>, _: Duration) -> Reply<Option<Holder>> {
-        reply(|table| table.inspect(name, Moment::now()))
+        reply(|table| table.inspect(name, BootTime::now()))
     }
 
     fn subscribe(

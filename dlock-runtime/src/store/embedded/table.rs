@@ -8,10 +8,13 @@ use std::{
 
 use super::Notifications;
 use crate::{
-    protocol::token::{Identity, Ticket, Token},
-    store::{Answer, Claim, Leaving, More, Notification, Renewal, Renewed, SEAT_COUNTS, Subscriber},
+    protocol::token::{Identity, LockId, Token},
+    store::{
+        AcquireCommand, AcquireReply, MoreFences, Notification, QUEUE_ENTRY_TTL, ReleaseCommand, RenewCommand,
+        RenewReply, Subscriber,
+    },
     types::{
-        clock::Moment,
+        boot_time::BootTime,
         holder::{Holder, Record},
     },
 };
@@ -32,85 +35,85 @@ pub(super) struct Table {
 
 struct Hold {
     token: Token,
-    expires: Moment,
+    expires: BootTime,
     /// The first of its fences; the record tells the last.
     first: u64,
     record: Record,
 }
 
 struct QueueEntry {
-    claim: Arc<Claim>,
+    command: Arc<AcquireCommand>,
     /// Its waiter has gone if this time has passed.
-    expires: Moment,
+    expires: BootTime,
 }
 
 impl Table {
-    pub(super) fn acquire(&mut self, claim: &Arc<Claim>, now: Moment) -> Answer {
-        let Ticket { name, token } = &claim.ticket;
+    pub(super) fn acquire(&mut self, command: &Arc<AcquireCommand>, now: BootTime) -> AcquireReply {
+        let LockId { name, token } = &command.lock_id;
         match self.live(name, now) {
             Some(hold) if hold.token == *token => {
-                hold.expires = hold.expires.max(now.after(claim.ttl));
+                hold.expires = hold.expires.max(now.after(command.ttl));
                 let fence = hold.first;
-                return Answer::Granted { fence, waiting: self.waiting(name) };
+                return AcquireReply::Granted { fence, waiting: self.waiting(name) };
             }
             Some(_) => {}
             // It is free: whoever came first gets it.
             None => {
                 if !self.hand_over(name, Some(*token), now) {
-                    self.leave_queue(&claim.ticket);
-                    let fence = self.grant(claim, now);
-                    return Answer::Granted { fence, waiting: self.waiting(name) };
+                    self.leave_queue(&command.lock_id);
+                    let fence = self.grant(command, now);
+                    return AcquireReply::Granted { fence, waiting: self.waiting(name) };
                 }
             }
         }
-        if claim.waits {
-            self.queue(claim, now);
+        if command.waits {
+            self.queue(command, now);
         }
         let floor = self.last_grant;
         let waiters = self.waiters(name, now);
         let holder = self.live(name, now).map(|hold| (hold.record.clone(), hold.expires.since(now)));
         let (record, remaining) = holder.unzip();
-        Answer::Busy { holder: Holder::new(record, remaining, waiters), floor }
+        AcquireReply::Busy { holder: Holder::new(record, remaining, waiters), floor }
     }
 
-    fn queue(&mut self, claim: &Arc<Claim>, now: Moment) {
-        let expires = now.after(SEAT_COUNTS);
-        let queue = self.queues.entry(Arc::clone(&claim.ticket.name)).or_default();
-        let again = match queue.iter_mut().find(|entry| entry.claim.ticket.token == claim.ticket.token) {
+    fn queue(&mut self, command: &Arc<AcquireCommand>, now: BootTime) {
+        let expires = now.after(QUEUE_ENTRY_TTL);
+        let queue = self.queues.entry(Arc::clone(&command.lock_id.name)).or_default();
+        let again = match queue.iter_mut().find(|entry| entry.command.lock_id.token == command.lock_id.token) {
             Some(entry) => {
                 entry.expires = expires;
                 true
             }
             None => {
-                queue.push_back(QueueEntry { claim: Arc::clone(claim), expires });
+                queue.push_back(QueueEntry { command: Arc::clone(command), expires });
                 false
             }
         };
         // The holder is told that somebody waits, unless it was told so when the lock was granted.
         if again || queue.len() == 1 {
-            let holder = self.live(&claim.ticket.name, now).map(|hold| hold.token);
+            let holder = self.live(&command.lock_id.name, now).map(|hold| hold.token);
             if let Some(token) = holder {
                 self.notify(
                     token.identity,
-                    Notification::Contended { ticket: Ticket { token, ..claim.ticket.clone() } },
+                    Notification::Contended { lock_id: LockId { token, ..command.lock_id.clone() } },
                 );
             }
         }
     }
 
     /// Gives the lock to the first in the queue that is subscribed; false if nobody is, or `me` comes first.
-    fn hand_over(&mut self, name: &Arc<str>, me: Option<Token>, now: Moment) -> bool {
+    fn hand_over(&mut self, name: &Arc<str>, me: Option<Token>, now: BootTime) -> bool {
         while let Some(first) = self.queues.get_mut(name).and_then(VecDeque::pop_front) {
-            if me == Some(first.claim.ticket.token) {
+            if me == Some(first.command.lock_id.token) {
                 self.queues.entry(Arc::clone(name)).or_default().push_front(first);
                 return false;
             }
-            let identity = first.claim.ticket.token.identity;
+            let identity = first.command.lock_id.token.identity;
             if now < first.expires && self.subscribers.contains_key(&identity) {
-                let fence = self.grant(&first.claim, now);
+                let fence = self.grant(&first.command, now);
                 let waiting = self.waiting(name);
-                let ticket = first.claim.ticket.clone();
-                self.notify(identity, Notification::Granted { ticket, fence, waiting, since: self.last_grant });
+                let lock_id = first.command.lock_id.clone();
+                self.notify(identity, Notification::Granted { lock_id, fence, waiting, since: self.last_grant });
                 return true;
             }
         }
@@ -118,14 +121,14 @@ impl Table {
         false
     }
 
-    fn grant(&mut self, claim: &Claim, now: Moment) -> u64 {
+    fn grant(&mut self, command: &AcquireCommand, now: BootTime) -> u64 {
         self.sweep(now);
         let since = SystemTime::now();
         self.last_grant = micros(since).max(self.last_grant + 1);
-        let first = self.mint(claim.fences, since);
-        let record = Record { fence: self.last_fence, since, who: claim.who.clone() };
-        let hold = Hold { token: claim.ticket.token, expires: now.after(claim.ttl), first, record };
-        self.locks.insert(Arc::clone(&claim.ticket.name), hold);
+        let first = self.mint(command.fences, since);
+        let record = Record { fence: self.last_fence, since, who: command.who.clone() };
+        let hold = Hold { token: command.lock_id.token, expires: now.after(command.ttl), first, record };
+        self.locks.insert(Arc::clone(&command.lock_id.name), hold);
         first
     }
 
@@ -135,24 +138,24 @@ impl Table {
         first
     }
 
-    pub(super) fn renew(&mut self, renewal: &Renewal, now: Moment) -> Renewed {
+    pub(super) fn renew(&mut self, renewal: &RenewCommand, now: BootTime) -> RenewReply {
         let ends = now.after(renewal.ttl);
-        let Some(hold) = self.held_by(&renewal.ticket, now) else { return Renewed::No };
+        let Some(hold) = self.held_by(&renewal.lock_id, now) else { return RenewReply::NotHeld };
         hold.expires = if renewal.shorten { ends } else { hold.expires.max(ends) };
-        let Some(More { fences, .. }) = renewal.more else { return Renewed::Yes };
+        let Some(MoreFences { fences, .. }) = renewal.more else { return RenewReply::Renewed };
         let first = self.mint(fences, SystemTime::now());
         let last = self.last_fence;
-        if let Some(hold) = self.held_by(&renewal.ticket, now) {
+        if let Some(hold) = self.held_by(&renewal.lock_id, now) {
             hold.record.fence = last;
         }
-        Renewed::With(first)
+        RenewReply::RenewedWithFences(first)
     }
 
     /// The rest of a block does not go back: the counter is shared by all keys, and time has moved on meanwhile.
-    pub(super) fn release(&mut self, leaving: &Leaving, now: Moment) -> bool {
-        let name = &leaving.ticket.name;
-        if self.held_by(&leaving.ticket, now).is_none() {
-            self.leave_queue(&leaving.ticket);
+    pub(super) fn release(&mut self, command: &ReleaseCommand, now: BootTime) -> bool {
+        let name = &command.lock_id.name;
+        if self.held_by(&command.lock_id, now).is_none() {
+            self.leave_queue(&command.lock_id);
             return false;
         }
         if !self.hand_over(name, None, now) {
@@ -161,7 +164,7 @@ impl Table {
         true
     }
 
-    pub(super) fn inspect(&mut self, name: &Arc<str>, now: Moment) -> Option<Holder> {
+    pub(super) fn inspect(&mut self, name: &Arc<str>, now: BootTime) -> Option<Holder> {
         let waiters = self.waiters(name, now);
         let hold = self.live(name, now)?;
         Some(Holder::new(Some(hold.record.clone()), Some(hold.expires.since(now)), waiters))
@@ -185,11 +188,11 @@ impl Table {
         }
     }
 
-    fn leave_queue(&mut self, ticket: &Ticket) {
-        if let Some(queue) = self.queues.get_mut(&ticket.name) {
-            queue.retain(|entry| entry.claim.ticket.token != ticket.token);
+    fn leave_queue(&mut self, lock_id: &LockId) {
+        if let Some(queue) = self.queues.get_mut(&lock_id.name) {
+            queue.retain(|entry| entry.command.lock_id.token != lock_id.token);
             if queue.is_empty() {
-                self.queues.remove(&ticket.name);
+                self.queues.remove(&lock_id.name);
             }
         }
     }
@@ -200,21 +203,21 @@ impl Table {
     }
 
     /// How many of them have not expired.
-    fn waiters(&self, name: &Arc<str>, now: Moment) -> u64 {
+    fn waiters(&self, name: &Arc<str>, now: BootTime) -> u64 {
         let Some(queue) = self.queues.get(name) else { return 0 };
         queue.iter().filter(|entry| now < entry.expires).count() as u64
     }
 
-    fn live(&mut self, name: &Arc<str>, now: Moment) -> Option<&mut Hold> {
+    fn live(&mut self, name: &Arc<str>, now: BootTime) -> Option<&mut Hold> {
         self.locks.get_mut(name).filter(|hold| now < hold.expires)
     }
 
-    fn held_by(&mut self, ticket: &Ticket, now: Moment) -> Option<&mut Hold> {
-        self.live(&ticket.name, now).filter(|hold| hold.token == ticket.token)
+    fn held_by(&mut self, lock_id: &LockId, now: BootTime) -> Option<&mut Hold> {
+        self.live(&lock_id.name, now).filter(|hold| hold.token == lock_id.token)
     }
 
     /// Keeps the table at no more than twice the entries that are alive.
-    fn sweep(&mut self, now: Moment) {
+    fn sweep(&mut self, now: BootTime) {
         if self.locks.len() < self.sweep_at.max(1024) {
             return;
         }

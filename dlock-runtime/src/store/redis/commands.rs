@@ -8,7 +8,7 @@ use std::{
 use redis::Cmd;
 
 use super::{
-    super::{Claim, Leaving, Renewal, SEAT_COUNTS},
+    super::{AcquireCommand, QUEUE_ENTRY_TTL, ReleaseCommand, RenewCommand},
     script::{
         self,
         Arg::{Millis, Number, Text},
@@ -21,37 +21,37 @@ use crate::key::{fence_name, queue_name, seen_name};
 /// an operator something to find.
 pub(super) const RECORD_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-pub(super) fn acquire(claim: &Claim, by: By, kept: Duration) -> Cmd {
-    let again = if claim.sent.load(Ordering::Acquire) { "1" } else { "0" };
-    let token = claim.ticket.token.text();
-    let waits = if claim.waits { SEAT_COUNTS } else { Duration::ZERO };
+pub(super) fn acquire(command: &AcquireCommand, by: By, kept: Duration) -> Cmd {
+    let again = if command.sent.load(Ordering::Acquire) { "1" } else { "0" };
+    let token = command.lock_id.token.text();
+    let waits = if command.waits { QUEUE_ENTRY_TTL } else { Duration::ZERO };
     let args = [
         Text(&token),
-        Millis(claim.ttl),
-        Number(claim.fences.into()),
-        Text(&claim.who),
+        Millis(command.ttl),
+        Number(command.fences.into()),
+        Text(&command.who),
         Millis(kept),
         Millis(waits),
         Text(again),
     ];
-    script::ACQUIRE.command(by, &Keys::of(&claim.ticket.name).all(), &args)
+    script::ACQUIRE.command(by, &Keys::of(&command.lock_id.name).all(), &args)
 }
 
-pub(super) fn renew(Renewal { ticket, ttl, shorten, more }: &Renewal, by: By, kept: Duration) -> Cmd {
-    let token = ticket.token.text();
+pub(super) fn renew(RenewCommand { lock_id, ttl, shorten, more }: &RenewCommand, by: By, kept: Duration) -> Cmd {
+    let token = lock_id.token.text();
     let (fences, who) = more.as_ref().map_or((0, ""), |more| (more.fences.into(), more.who.as_str()));
     let shorten = Text(if *shorten { "1" } else { "0" });
     let args = [Text(&token), Millis(*ttl), shorten, Number(fences), Text(who), Millis(kept)];
-    script::RENEW.command(by, &[&ticket.name, &fence_name(&ticket.name)], &args)
+    script::RENEW.command(by, &[&lock_id.name, &fence_name(&lock_id.name)], &args)
 }
 
-pub(super) fn release(leaving: &Leaving, by: By, kept: Duration) -> Cmd {
-    let token = leaving.ticket.token.text();
-    let rest = leaving.fences.and_then(|fences| Some((fences.to_return()?, fences.last())));
+pub(super) fn release(command: &ReleaseCommand, by: By, kept: Duration) -> Cmd {
+    let token = command.lock_id.token.text();
+    let rest = command.fences.and_then(|fences| Some((fences.to_return()?, fences.last())));
     let (used, last) = rest.map(|(used, last)| (used.to_string(), last.to_string())).unwrap_or_default();
-    let seat = leaving.seat.as_deref().map(seat).unwrap_or_default();
-    let args = [Text(&token), Text(&used), Text(&seat), Millis(kept), Text(&last)];
-    script::RELEASE.command(by, &Keys::of(&leaving.ticket.name).all(), &args)
+    let queue_entry = command.queue_entry.as_deref().map(queue_entry).unwrap_or_default();
+    let args = [Text(&token), Text(&used), Text(&queue_entry), Millis(kept), Text(&last)];
+    script::RELEASE.command(by, &Keys::of(&command.lock_id.name).all(), &args)
 }
 
 pub(super) fn inspect(name: &Arc<str>, by: By) -> Cmd {
@@ -76,7 +76,7 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// How a claim stands in the queue: with all that it takes to hand the lock over to it.
-fn seat(Claim { ticket, ttl, fences, who, .. }: &Claim) -> String {
-    format!("{} {} {fences} {who}", ticket.token, script::millis(*ttl))
+/// The queue entry of a command, with all that it takes to hand the lock over to it.
+fn queue_entry(AcquireCommand { lock_id, ttl, fences, who, .. }: &AcquireCommand) -> String {
+    format!("{} {} {fences} {who}", lock_id.token, script::millis(*ttl))
 }

@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use super::{
-    super::{Fate, StoreError},
+    super::{ErrorClass, StoreError},
     classify,
 };
 
@@ -67,19 +67,19 @@ impl Connections {
 
     /// What an error reply to a request says about it.
     pub(super) fn reply_error(&self, error: RedisError) -> StoreError {
-        let fate = classify::classify(&error).fate(self.has_replied.load(Ordering::Relaxed));
-        self.error(fate, error)
+        let class = classify::classify(&error).error_class(self.has_replied.load(Ordering::Relaxed));
+        self.error(class, error)
     }
 
     /// The error of a connection that could not be made.
     pub(super) fn connect_error(&self, error: RedisError) -> StoreError {
-        let fate = classify::connect_error_class(classify::classify(&error), self.has_replied.load(Ordering::Relaxed));
-        self.error(fate, error)
+        let class = classify::connect_error_class(classify::classify(&error), self.has_replied.load(Ordering::Relaxed));
+        self.error(class, error)
     }
 
-    fn error(&self, fate: Fate, error: RedisError) -> StoreError {
+    fn error(&self, class: ErrorClass, error: RedisError) -> StoreError {
         let error = classify::without_arguments(error);
-        StoreError::new(fate, At { address: Arc::clone(&self.address), error })
+        StoreError::new(class, At { address: Arc::clone(&self.address), error })
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -91,7 +91,7 @@ impl Connections {
     /// # Errors
     /// Outside of a tokio runtime.
     pub(super) fn here(&self) -> Result<Arc<Connection>, StoreError> {
-        let here = Handle::try_current().map_err(|error| StoreError::new(Fate::Refused, error))?;
+        let here = Handle::try_current().map_err(|error| StoreError::new(ErrorClass::Permanent, error))?;
         let mut connections = lock(&self.by_runtime);
         if let Some(connection) = connections.get(&here.id()) {
             return Ok(Arc::clone(connection));

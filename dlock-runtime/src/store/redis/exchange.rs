@@ -12,12 +12,12 @@ use std::{
 use redis::{Cmd, RedisResult, Value, aio::MultiplexedConnection};
 
 use super::{
-    super::{Fate, Reply},
+    super::{ErrorClass, Reply},
     classify::{self, Fault},
     connections::{Connection, Connections},
     script::{self, By},
 };
-use crate::types::clock::Moment;
+use crate::types::boot_time::BootTime;
 
 /// A request to the server, and how its reply is read.
 pub(super) trait Exchange: Send + 'static {
@@ -48,7 +48,7 @@ pub(super) fn run<E: Exchange>(
     mut exchange: E,
 ) -> Reply<E::Output> {
     let connections = Arc::clone(connections);
-    let due = Moment::now().after(reply_timeout);
+    let due = BootTime::now().after(reply_timeout);
     Box::pin(async move {
         let mut watch = Watch { connection: connections.here()?, generation: 0, due: None };
         let (mut retried, mut repeated) = (false, false);
@@ -56,7 +56,7 @@ pub(super) fn run<E: Exchange>(
             let used = match connections.connect(&watch.connection).await {
                 Ok(used) => used,
                 // The copy on the connection that broke may have been carried out.
-                Err(error) if repeated => return Err(error.with(Fate::Unknown)),
+                Err(error) if repeated => return Err(error.with_class(ErrorClass::Indeterminate)),
                 Err(error) => return Err(error),
             };
             (watch.generation, watch.due) = (used.generation, Some(due));
@@ -80,8 +80,8 @@ pub(super) fn run<E: Exchange>(
                 }
             }
             let error = connections.reply_error(error);
-            let open = repeated && matches!(error.fate, Fate::NotYet | Fate::Unfit);
-            return Err(if open { error.with(Fate::Unknown) } else { error });
+            let open = repeated && matches!(error.class, ErrorClass::Transient | ErrorClass::Rejected);
+            return Err(if open { error.with_class(ErrorClass::Indeterminate) } else { error });
         }
     })
 }
@@ -93,12 +93,12 @@ struct Watch {
     connection: Arc<Connection>,
     generation: u64,
     /// When the reply is due; `None` while there is nothing to wait for.
-    due: Option<Moment>,
+    due: Option<BootTime>,
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        if self.due.is_some_and(|due| due <= Moment::now()) {
+        if self.due.is_some_and(|due| due <= BootTime::now()) {
             self.connection.retire(self.generation);
         }
     }

@@ -24,9 +24,11 @@ use redis::{
 use self::{
     commands::RECORD_KEPT, connections::Connections, exchange::ScriptCall, renew_batch::RenewBatch, script::By,
 };
-use super::{Answer, Claim, Leaving, Renewal, Renewed, Reply, Store, StoreError, Subscriber};
+use super::{
+    AcquireCommand, AcquireReply, ReleaseCommand, RenewCommand, RenewReply, Reply, Store, StoreError, Subscriber,
+};
 use crate::{
-    protocol::token::{Identity, Ticket},
+    protocol::token::{Identity, LockId},
     types::{error::LockError, holder::Holder},
 };
 
@@ -96,33 +98,37 @@ impl Redis {
 }
 
 impl Store for Redis {
-    fn place(&self) -> &str {
+    fn address(&self) -> &str {
         self.connections.address()
     }
 
-    fn check(&self, probe: Ticket, reply_timeout: Duration) -> Reply<()> {
+    fn check(&self, probe: LockId, reply_timeout: Duration) -> Reply<()> {
         let connections = Arc::clone(&self.connections);
         Box::pin(async move { probe::check(&connections, probe, reply_timeout).await })
     }
 
-    fn acquire(&self, claim: &Arc<Claim>, reply_timeout: Duration) -> Reply<Answer> {
-        let (claim, leaving) = (Arc::clone(claim), Arc::clone(claim));
-        let command = move |by| commands::acquire(&claim, by, RECORD_KEPT);
+    fn acquire(&self, command: &Arc<AcquireCommand>, reply_timeout: Duration) -> Reply<AcquireReply> {
+        let (request, sent) = (Arc::clone(command), Arc::clone(command));
+        let command = move |by| commands::acquire(&request, by, RECORD_KEPT);
         let on_send = move |repeated| {
-            leaving.sent.store(true, Ordering::Release);
+            sent.sent.store(true, Ordering::Release);
             if repeated {
-                leaving.doubled.store(true, Ordering::Release);
+                sent.doubled.store(true, Ordering::Release);
             }
         };
         self.run(reply_timeout, command, on_send, |reply, _| reply::acquire_reply(reply))
     }
 
-    fn renew(&self, renewals: Vec<Renewal>, reply_timeout: Duration) -> Reply<Vec<Result<Renewed, StoreError>>> {
+    fn renew(
+        &self,
+        renewals: Vec<RenewCommand>,
+        reply_timeout: Duration,
+    ) -> Reply<Vec<Result<RenewReply, StoreError>>> {
         exchange::run(&self.connections, reply_timeout, RenewBatch(renewals))
     }
 
-    fn release(&self, leaving: Leaving, reply_timeout: Duration) -> Reply<bool> {
-        let command = move |by| commands::release(&leaving, by, RECORD_KEPT);
+    fn release(&self, release: ReleaseCommand, reply_timeout: Duration) -> Reply<bool> {
+        let command = move |by| commands::release(&release, by, RECORD_KEPT);
         // An earlier copy may have released it.
         self.run(
             reply_timeout,

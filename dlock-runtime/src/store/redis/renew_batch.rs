@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use redis::{RedisError, RedisResult, Value, aio::MultiplexedConnection};
 
 use super::{
-    super::{Renewal, Renewed, StoreError},
+    super::{RenewCommand, RenewReply, StoreError},
     classify,
     commands::{self, RECORD_KEPT},
     connections::Connections,
@@ -15,10 +15,10 @@ use super::{
 };
 
 /// Renewals that are due together.
-pub(super) struct RenewBatch(pub(super) Vec<Renewal>);
+pub(super) struct RenewBatch(pub(super) Vec<RenewCommand>);
 
 impl Exchange for RenewBatch {
-    type Output = Vec<Result<Renewed, StoreError>>;
+    type Output = Vec<Result<RenewReply, StoreError>>;
 
     async fn send(
         &mut self,
@@ -79,7 +79,7 @@ fn is_wrong_connection(error: &RedisError) -> bool {
 /// by text.
 async fn renew(
     connection: &mut MultiplexedConnection,
-    renewals: &[&Renewal],
+    renewals: &[&RenewCommand],
     connections: &Connections,
     by: impl Fn(usize) -> By,
 ) -> RedisResult<Vec<RedisResult<Value>>> {

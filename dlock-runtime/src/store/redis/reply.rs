@@ -5,26 +5,26 @@ use std::time::Duration;
 use redis::{FromRedisValue, RedisResult, Value, from_redis_value};
 
 use crate::{
-    store::{Answer, Renewed},
+    store::{AcquireReply, RenewReply},
     types::holder::{Holder, Record},
 };
 
 /// Reads the reply of `acquire.lua`.
-pub(super) fn acquire_reply(value: Value) -> RedisResult<Answer> {
+pub(super) fn acquire_reply(value: Value) -> RedisResult<AcquireReply> {
     let mut parts = Parts::of(value)?;
     if parts.next::<i64>()? == 1 {
-        return Ok(Answer::Granted { fence: parts.next()?, waiting: parts.next()? });
+        return Ok(AcquireReply::Granted { fence: parts.next()?, waiting: parts.next()? });
     }
     let (holder, floor) = parts.holder()?;
-    Ok(Answer::Busy { holder, floor })
+    Ok(AcquireReply::Busy { holder, floor })
 }
 
 /// Reads the reply of `renew.lua`.
-pub(super) fn renew_reply(value: Value) -> RedisResult<Renewed> {
+pub(super) fn renew_reply(value: Value) -> RedisResult<RenewReply> {
     Ok(match from_redis_value(value)? {
-        0_u64 => Renewed::No,
-        1 => Renewed::Yes,
-        fence => Renewed::With(fence),
+        0_u64 => RenewReply::NotHeld,
+        1 => RenewReply::Renewed,
+        fence => RenewReply::RenewedWithFences(fence),
     })
 }
 

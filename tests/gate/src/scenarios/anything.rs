@@ -11,7 +11,7 @@ use super::{
     super::queue::{ToRelease, Rules},
     world::{End, Manner, World},
 };
-use crate::{clock::Moment, lease::Share, sync::Arc, ticket::Ticket};
+use crate::{clock::BootTime, lease::Share, sync::Arc, lock_id::LockId};
 
 /// Tasks that come to two queues and behave in any way, messages, a keeper, and sometimes the end.
 pub(super) fn anything(tasks: usize) {
@@ -44,10 +44,10 @@ pub(super) fn anything(tasks: usize) {
         scope.spawn(|| {
             for token in 1..5 {
                 for name in &names {
-                    let ticket = Ticket::new(name, token);
-                    world.queues.notify_free(&ticket);
-                    world.queues.notify_hand_over(&ticket, 1, 0, 1);
-                    let parked = world.queues.notify_contended(&ticket, Moment::now());
+                    let lock_id = LockId::new(name, token);
+                    world.queues.notify_free(&lock_id);
+                    world.queues.notify_hand_over(&lock_id, 1, 0, 1);
+                    let parked = world.queues.notify_contended(&lock_id, BootTime::now());
                     world.book.leave(parked.map(ToRelease::Lease));
                 }
             }
@@ -58,7 +58,7 @@ pub(super) fn anything(tasks: usize) {
                 let parked = world.queues.parked_until(&lease).and_then(|_| world.queues.unpark(&lease));
                 world.book.leave(parked.map(ToRelease::Lease));
             }
-            world.queues.expire_waiters(Moment::now());
+            world.queues.expire_waiters(BootTime::now());
         }
         if closes {
             for lease in world.queues.close() {

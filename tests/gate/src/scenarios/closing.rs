@@ -8,7 +8,7 @@ use super::{
     super::queue::{Entered, ToRelease, Rules},
     world::{End, STAYS, World},
 };
-use crate::{clock::Moment, sync::Arc};
+use crate::{clock::BootTime, sync::Arc};
 
 /// The queues close while tasks come, wait, use leases and park them: nobody waits any more, and nothing is parked.
 pub(super) fn at_any_time(tasks: usize) {
@@ -25,7 +25,7 @@ pub(super) fn at_any_time(tasks: usize) {
                 world.book.leave(Some(ToRelease::Lease(lease)));
             }
             assert_eq!(world.queues.probe().parked, 0, "a lease is parked after the end");
-            let late = world.queues.enter(&name, Moment::NEVER);
+            let late = world.queues.enter(&name, BootTime::NEVER);
             assert!(matches!(late, Entered::Head(_)), "somebody would wait after the end");
         });
     });
@@ -36,7 +36,7 @@ pub(super) fn at_any_time(tasks: usize) {
 /// Whoever is in a queue need not wait for the head, which may take long.
 pub(super) fn with_a_head(tasks: usize) {
     let (world, name) = (World::new(Rules::default()), Arc::from("k"));
-    let Entered::Head(head) = world.queues.enter(&name, Moment::NEVER) else { panic!("nobody was there") };
+    let Entered::Head(head) = world.queues.enter(&name, BootTime::NEVER) else { panic!("nobody was there") };
     thread::scope(|scope| {
         for _ in 0..tasks {
             scope.spawn(|| world.visit(&name, STAYS));

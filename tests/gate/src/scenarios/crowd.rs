@@ -8,7 +8,7 @@ use super::{
     super::queue::{Entered, Rules},
     world::{End, World, wait},
 };
-use crate::{clock::Moment, sync::Arc};
+use crate::{clock::BootTime, sync::Arc};
 
 /// How many wait in a queue behind a head that waits too, and in all.
 const PER_LINE: usize = 1;
@@ -19,7 +19,7 @@ pub(super) fn in_bounds(tasks: usize) {
     let rules = Rules { waiters_per_key: 1 + PER_LINE, waiters: IN_ALL, ..Rules::default() };
     let world = World::new(rules);
     let names = ["a", "b", "c"].map(Arc::from);
-    let heads = names.each_ref().map(|name| match world.queues.enter(name, Moment::NEVER) {
+    let heads = names.each_ref().map(|name| match world.queues.enter(name, BootTime::NEVER) {
         Entered::Head(head) => head,
         Entered::Queued(_) | Entered::Full => panic!("nobody was there"),
     });
@@ -28,7 +28,7 @@ pub(super) fn in_bounds(tasks: usize) {
         for number in 0..tasks {
             let (world, name) = (&world, &names[number % 3]);
             let counts = [(&each[number % 3], PER_LINE), (&all, IN_ALL)];
-            scope.spawn(move || match world.queues.enter(name, Moment::NEVER) {
+            scope.spawn(move || match world.queues.enter(name, BootTime::NEVER) {
                 Entered::Head(baton) => world.turn(name, baton, End::Pass),
                 Entered::Queued(mut waiter) => {
                     for (count, most) in counts {
@@ -47,7 +47,7 @@ pub(super) fn in_bounds(tasks: usize) {
             });
         }
     });
-    let last = world.queues.enter(&names[0], Moment::NEVER);
+    let last = world.queues.enter(&names[0], BootTime::NEVER);
     assert!(!matches!(last, Entered::Full), "nobody waits any more");
     drop((last, heads));
     world.close();

@@ -9,7 +9,7 @@ use super::{
     super::queue::{Entered, Rules},
     world::{End, Manner, STAYS, World, wait},
 };
-use crate::{clock::Moment, sync::Arc};
+use crate::{clock::BootTime, sync::Arc};
 
 /// All stay, and all have a turn, with queues that begin and end all the time.
 pub(super) fn turns(tasks: usize) {
@@ -26,11 +26,11 @@ pub(super) fn turns(tasks: usize) {
 pub(super) fn in_order(tasks: usize) {
     let (world, name) = (World::new(Rules::default()), "k".into());
     let served = std::sync::Mutex::new(Vec::new());
-    let Entered::Head(head) = world.queues.enter(&name, Moment::NEVER) else { panic!("nobody was there") };
+    let Entered::Head(head) = world.queues.enter(&name, BootTime::NEVER) else { panic!("nobody was there") };
     thread::scope(|scope| {
         scope.spawn(|| world.turn(&name, head, End::Pass));
         for number in 0..tasks {
-            let entrance = world.queues.enter(&name, Moment::NEVER);
+            let entrance = world.queues.enter(&name, BootTime::NEVER);
             let (world, name, served) = (&world, &name, &served);
             scope.spawn(move || {
                 let baton = match entrance {

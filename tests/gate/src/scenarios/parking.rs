@@ -8,7 +8,7 @@ use super::{
     super::queue::{ToRelease, Rules},
     world::{STAYS, World},
 };
-use crate::{clock::Moment, sync::Arc, ticket::Ticket};
+use crate::{clock::BootTime, sync::Arc, lock_id::LockId};
 
 /// Tasks come and go, while somebody else wants the lease and the keeper would give it back.
 pub(super) fn parked(tasks: usize) {
@@ -21,8 +21,8 @@ pub(super) fn parked(tasks: usize) {
             scope.spawn(|| assert!(world.visit(&name, STAYS), "it was sent away"));
         }
         scope.spawn(|| {
-            let ticket = Ticket::new(&name, 1);
-            let parked = world.queues.notify_contended(&ticket, Moment::now());
+            let lock_id = LockId::new(&name, 1);
+            let parked = world.queues.notify_contended(&lock_id, BootTime::now());
             world.book.leave(parked.map(ToRelease::Lease));
         });
         if world.queues.parked_until(&first).is_some() {

@@ -9,13 +9,13 @@ use super::{
     world::{End, World, answer},
 };
 use crate::{
-    clock::Moment,
+    clock::BootTime,
     sync::{Arc, AtomicUsize, Mutex, Ordering},
 };
 
-const NOW: Moment = Moment::START;
+const NOW: BootTime = BootTime::START;
 
-fn at(second: u64) -> Moment {
+fn at(second: u64) -> BootTime {
     NOW.after(Duration::from_secs(second))
 }
 
@@ -29,7 +29,7 @@ fn is_sent_away(waiter: &mut QueuedWaiter<'_>) -> bool {
 /// and no others.
 pub(super) fn in_time() {
     let (world, name) = (World::new(Rules::default()), Arc::from("k"));
-    let Entered::Head(head) = world.queues.enter(&name, Moment::NEVER) else { panic!("nobody was there") };
+    let Entered::Head(head) = world.queues.enter(&name, BootTime::NEVER) else { panic!("nobody was there") };
     head.record_answer(answer());
     let mut joined = thread::scope(|scope| {
         let (world, name) = (&world, &name);
@@ -62,13 +62,13 @@ pub(super) fn keeper(tasks: u64) {
     };
     let world = World::calling(Rules::default(), move || ring(&bell));
     let (name, waiting) = (Arc::from("k"), AtomicUsize::new(0));
-    let Entered::Head(head) = world.queues.enter(&name, Moment::NEVER) else { panic!("nobody was there") };
+    let Entered::Head(head) = world.queues.enter(&name, BootTime::NEVER) else { panic!("nobody was there") };
     thread::scope(|scope| {
         waiting.store(1, Ordering::SeqCst);
         scope.spawn(|| {
             while waiting.load(Ordering::SeqCst) > 0 {
                 let due = world.queues.next_timeout();
-                if due < Moment::NEVER {
+                if due < BootTime::NEVER {
                     // Nothing else happens until then.
                     world.queues.expire_waiters(due);
                     continue;
@@ -101,7 +101,7 @@ pub(super) fn keeper(tasks: u64) {
 /// others are told what it or the head learns, or go on.
 pub(super) fn told(tasks: usize) {
     let (world, name) = (World::new(Rules::default()), Arc::from("k"));
-    let Entered::Head(head) = world.queues.enter(&name, Moment::NEVER) else { panic!("nobody was there") };
+    let Entered::Head(head) = world.queues.enter(&name, BootTime::NEVER) else { panic!("nobody was there") };
     let waiters = (0..tasks).map(|_| match world.queues.enter(&name, at(1)) {
         Entered::Queued(waiter) => waiter,
         Entered::Head(_) | Entered::Full => panic!("one is there, and few"),

@@ -9,10 +9,10 @@ use shuttle::future::block_on;
 
 use crate::{
     pending::PendingRequest,
-    clock::Moment,
+    clock::BootTime,
     lease::Lease,
     sync::Arc,
-    ticket::Ticket,
+    lock_id::LockId,
     verdict::Verdict,
 };
 
@@ -60,7 +60,7 @@ impl World {
     /// A task comes, has its turn if it gets one, and goes. Whether it had one.
     pub(super) fn visit(&self, name: &Arc<str>, manner: Manner) -> bool {
         let called = self.book.tick();
-        let entrance = self.queues.enter(name, Moment::NEVER);
+        let entrance = self.queues.enter(name, BootTime::NEVER);
         let entered = self.book.tick();
         let baton = match entrance {
             Entered::Head(baton) => Some(baton),
@@ -91,7 +91,7 @@ impl World {
         baton.lease().expect("there is one").take_turn();
         drop(alone);
         match end {
-            End::Pass => self.book.leave(baton.pass_on(Moment::now())),
+            End::Pass => self.book.leave(baton.pass_on(BootTime::now())),
             End::Drop | End::DropAsking => drop(baton),
         }
     }
@@ -99,7 +99,7 @@ impl World {
     /// The store answers yes.
     pub(super) fn take(&self, baton: &mut Baton) {
         let pending = Arc::clone(baton.pending().expect("it asks"));
-        baton.set_lease(self.book.new_lease(&pending.claim.ticket));
+        baton.set_lease(self.book.new_lease(&pending.command.lock_id));
         pending.fate.end();
     }
 
@@ -137,7 +137,7 @@ fn baton(pass: WaitEnd) -> Option<Baton> {
 
 /// An answer of the store that is not forgotten.
 pub(super) fn answer() -> LastAnswer {
-    LastAnswer { verdict: Verdict, at: Moment::START, until: Moment::NEVER }
+    LastAnswer { verdict: Verdict, at: BootTime::START, until: BootTime::NEVER }
 }
 
 /// What there was, and who was where. Writing in it is no step.
@@ -189,13 +189,13 @@ impl Book {
     pub(super) fn new_pending(&self, name: &Arc<str>) -> Arc<PendingRequest> {
         let mut page = self.page();
         page.numbers += 1;
-        let pending = Arc::new(PendingRequest::new(Ticket::new(name, page.numbers)));
+        let pending = Arc::new(PendingRequest::new(LockId::new(name, page.numbers)));
         page.requests.push(Arc::clone(&pending));
         pending
     }
 
-    fn new_lease(&self, ticket: &Ticket) -> Arc<Lease> {
-        let lease = Arc::new(Lease::new(ticket.clone()));
+    fn new_lease(&self, lock_id: &LockId) -> Arc<Lease> {
+        let lease = Arc::new(Lease::new(lock_id.clone()));
         self.page().leases.push(Arc::clone(&lease));
         lease
     }

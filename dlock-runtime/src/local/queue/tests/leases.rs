@@ -6,12 +6,12 @@ use super::*;
 async fn a_lease_goes_from_task_to_task_until_another_client_waits() {
     let scene = scene(Rules { share: Share { longest: Duration::ZERO, ..Share::default() }, ..Rules::default() });
     let (baton, lease) = scene.head_with_lease(1);
-    let mut waiters = [(); 2].map(|()| scene.queue(Moment::NEVER));
-    assert!(baton.pass_on(Moment::now()).is_none(), "it goes on");
+    let mut waiters = [(); 2].map(|()| scene.queue(BootTime::NEVER));
+    assert!(baton.pass_on(BootTime::now()).is_none(), "it goes on");
     let baton = now(&mut waiters[0]).await.flatten().expect("its turn comes");
     assert!(baton.lease().is_some_and(|known| Arc::ptr_eq(known, &lease)));
-    assert!(scene.queues.notify_contended(&lease.ticket, Moment::now()).is_none(), "it is in use");
-    assert_eq!(baton.pass_on(Moment::now()).as_ref().map(number), Some(1), "somebody else is served first");
+    assert!(scene.queues.notify_contended(&lease.lock_id, BootTime::now()).is_none(), "it is in use");
+    assert_eq!(baton.pass_on(BootTime::now()).as_ref().map(number), Some(1), "somebody else is served first");
     let baton = now(&mut waiters[1]).await.flatten().expect("its turn comes");
     assert!(baton.lease().is_none() && !baton.frees_lock_first);
 }
@@ -20,7 +20,7 @@ async fn a_lease_goes_from_task_to_task_until_another_client_waits() {
 async fn after_a_second_without_a_break_the_lock_goes_free_for_a_moment() {
     let scene = scene(Rules::default());
     let (baton, lease) = scene.head_with_lease(1);
-    let (mut next, mut last) = (scene.queue(Moment::NEVER), scene.queue(Moment::NEVER));
+    let (mut next, mut last) = (scene.queue(BootTime::NEVER), scene.queue(BootTime::NEVER));
     let terms = Overrides::default().resolve(&Defaults::default()).expect("valid");
     let turn = |lease: &Lease| lease.begin(&terms, None, lease.taken);
     assert!(turn(&lease).is_some());
@@ -35,16 +35,16 @@ async fn after_a_second_without_a_break_the_lock_goes_free_for_a_moment() {
 async fn a_lease_that_is_over_is_not_passed_on() {
     let scene = scene(lingering());
     let (baton, lease) = scene.head_with_lease(1);
-    let mut next = scene.queue(Moment::NEVER);
+    let mut next = scene.queue(BootTime::NEVER);
     lease.lose(crate::types::error::LostReason::Gone);
-    assert_eq!(baton.pass_on(Moment::now()).as_ref().map(number), Some(1));
+    assert_eq!(baton.pass_on(BootTime::now()).as_ref().map(number), Some(1));
     assert!(now(&mut next).await.flatten().expect("its turn comes").lease().is_none());
 }
 
 #[test]
 fn an_idle_lease_is_kept_and_used_again() {
     let scene = scene(lingering());
-    let ((baton, lease), start) = (scene.head_with_lease(1), Moment::now());
+    let ((baton, lease), start) = (scene.head_with_lease(1), BootTime::now());
     assert!(baton.pass_on(start).is_none());
     assert_eq!(scene.queues.parked_until(&lease), Some(start.after(SECOND)));
     let baton = scene.queues.enter_if_idle(&scene.name).expect("nobody is there");
@@ -61,15 +61,15 @@ fn an_idle_lease_is_kept_and_used_again() {
 fn an_idle_lease_is_released_when_another_client_waits() {
     let scene = scene(lingering());
     let (baton, lease) = scene.head_with_lease(1);
-    assert!(baton.pass_on(Moment::now()).is_none());
+    assert!(baton.pass_on(BootTime::now()).is_none());
     assert!(
-        scene.queues.notify_contended(&scene.pending(1).claim.ticket, Moment::now()).is_none(),
+        scene.queues.notify_contended(&scene.pending(1).command.lock_id, BootTime::now()).is_none(),
         "that is another's"
     );
-    assert!(scene.queues.notify_contended(&lease.ticket, Moment::now()).is_some());
+    assert!(scene.queues.notify_contended(&lease.lock_id, BootTime::now()).is_some());
     let (baton, lease) = scene.head_with_lease(2);
-    assert!(scene.queues.notify_contended(&lease.ticket, Moment::now()).is_none(), "it is in use");
-    assert_eq!(baton.pass_on(Moment::now()).as_ref().map(number), Some(2), "it is not kept");
+    assert!(scene.queues.notify_contended(&lease.lock_id, BootTime::now()).is_none(), "it is in use");
+    assert_eq!(baton.pass_on(BootTime::now()).as_ref().map(number), Some(2), "it is not kept");
     assert!(scene.is_empty());
 }
 
@@ -77,7 +77,7 @@ fn an_idle_lease_is_released_when_another_client_waits() {
 fn without_linger_nothing_is_kept() {
     let scene = scene(Rules::default());
     let (baton, _) = scene.head_with_lease(1);
-    assert_eq!(baton.pass_on(Moment::now()).as_ref().map(number), Some(1));
+    assert_eq!(baton.pass_on(BootTime::now()).as_ref().map(number), Some(1));
     assert!(scene.is_empty());
 }
 
@@ -85,12 +85,12 @@ fn without_linger_nothing_is_kept() {
 async fn after_a_shutdown_nobody_waits_and_nothing_is_parked() {
     let scene = scene(lingering());
     let (baton, _) = scene.head_with_lease(1);
-    let mut waiter = scene.queue(Moment::NEVER);
+    let mut waiter = scene.queue(BootTime::NEVER);
     assert!(scene.queues.close().is_empty(), "it is in use");
     assert!(now(&mut waiter).await.is_some_and(|baton| baton.is_none()), "it is sent away");
     drop(waiter);
     assert!(scene.head().lease().is_none(), "who comes is let through, to be refused");
-    assert_eq!(baton.pass_on(Moment::now()).as_ref().map(number), Some(1));
+    assert_eq!(baton.pass_on(BootTime::now()).as_ref().map(number), Some(1));
     assert!(scene.is_empty());
 }
 
@@ -98,7 +98,7 @@ async fn after_a_shutdown_nobody_waits_and_nothing_is_parked() {
 fn a_shutdown_takes_out_what_is_parked() {
     let scene = scene(lingering());
     let (baton, _) = scene.head_with_lease(1);
-    assert!(baton.pass_on(Moment::now()).is_none());
+    assert!(baton.pass_on(BootTime::now()).is_none());
     assert_eq!(scene.queues.close().iter().map(|lease| lease.id()).collect::<Vec<_>>(), [1]);
     assert!(scene.is_empty());
 }

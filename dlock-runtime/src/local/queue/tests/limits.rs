@@ -22,15 +22,15 @@ fn the_number_of_waiters_for_one_lock_is_bounded() {
     let scene = scene(Rules { waiters_per_key: 3, ..Rules::default() });
     // The head waits too, for the store.
     let mut head = scene.head();
-    let waiters = [(); 2].map(|()| scene.queue(Moment::NEVER));
+    let waiters = [(); 2].map(|()| scene.queue(BootTime::NEVER));
     assert!(scene.is_full());
     drop(waiters);
-    let waiters = [(); 2].map(|()| scene.queue(Moment::NEVER));
+    let waiters = [(); 2].map(|()| scene.queue(BootTime::NEVER));
     let pending = scene.pending(1);
     head.set_pending(Arc::clone(&pending));
     assert!(scene.is_full());
     head.set_lease(lease_of(&pending));
-    let third = scene.queue(Moment::NEVER);
+    let third = scene.queue(BootTime::NEVER);
     assert!(scene.is_full());
     drop((waiters, third, head));
     assert!(scene.is_empty());
@@ -41,11 +41,11 @@ fn the_number_of_waiters_in_all_is_bounded() {
     let scene = scene(Rules { waiters: 2, ..Rules::default() });
     let other = Scene { name: "other".into(), queues: Arc::clone(&scene.queues), ..self::scene(Rules::default()) };
     let heads = [scene.head(), other.head()];
-    let first = scene.queue(Moment::NEVER);
-    let second = other.queue(Moment::NEVER);
+    let first = scene.queue(BootTime::NEVER);
+    let second = other.queue(BootTime::NEVER);
     assert!(scene.is_full() && other.is_full());
     drop(first);
-    let third = other.queue(Moment::NEVER);
+    let third = other.queue(BootTime::NEVER);
     assert!(scene.is_full() && other.is_full());
     drop((heads, second, third));
     assert!(scene.is_empty());

@@ -19,9 +19,9 @@ use crate::{
     protocol::{
         fences::Fences,
         grant::Grant,
-        token::{Identity, Ticket, Token},
+        token::{Identity, LockId, Token},
     },
-    store::Claim,
+    store::AcquireCommand,
     types::{
         holder::Holder,
         options::{Defaults, Overrides},
@@ -56,13 +56,13 @@ fn lingering() -> Rules {
 
 impl Scene {
     fn head(&self) -> Baton {
-        match self.queues.enter(&self.name, Moment::NEVER) {
+        match self.queues.enter(&self.name, BootTime::NEVER) {
             Entered::Head(baton) => baton,
             Entered::Queued(_) | Entered::Full => panic!("somebody is there"),
         }
     }
 
-    fn queue(&self, until: Moment) -> QueuedWaiter<'_> {
+    fn queue(&self, until: BootTime) -> QueuedWaiter<'_> {
         match self.queues.enter(&self.name, until) {
             Entered::Queued(waiter) => waiter,
             Entered::Head(_) => panic!("nobody is there"),
@@ -71,13 +71,13 @@ impl Scene {
     }
 
     fn is_full(&self) -> bool {
-        matches!(self.queues.enter(&self.name, Moment::NEVER), Entered::Full)
+        matches!(self.queues.enter(&self.name, BootTime::NEVER), Entered::Full)
     }
 
     fn pending(&self, number: u64) -> Arc<PendingRequest> {
         let token = Token { identity: Identity::random().expect("random numbers"), number };
-        let claim = Claim {
-            ticket: Ticket { name: Arc::clone(&self.name), token },
+        let command = AcquireCommand {
+            lock_id: LockId { name: Arc::clone(&self.name), token },
             ttl: 10 * SECOND,
             fences: 1,
             who: String::new(),
@@ -85,7 +85,7 @@ impl Scene {
             sent: AtomicBool::new(false),
             doubled: AtomicBool::new(false),
         };
-        Arc::new(PendingRequest::new(claim, "k"))
+        Arc::new(PendingRequest::new(command, "k"))
     }
 
     /// The head asks, and gets a lease.
@@ -111,7 +111,7 @@ impl Scene {
     /// The store says that somebody else holds the lock.
     fn record_busy_answer(&self, head: &Baton) {
         let verdict = Verdict::Busy(Holder::new(None, None, 7));
-        let at = Moment::now();
+        let at = BootTime::now();
         head.record_answer(LastAnswer { verdict, at, until: at.after(60 * SECOND) });
     }
 
@@ -122,14 +122,14 @@ impl Scene {
 }
 
 fn lease_of(pending: &PendingRequest) -> Arc<Lease> {
-    let grant = Grant { asked: Moment::now(), ttl: pending.claim.ttl };
-    Arc::new(Lease::new(pending.claim.ticket.clone(), "k", Fences::new(1, 100), grant, false, None))
+    let grant = Grant { asked: BootTime::now(), ttl: pending.command.ttl };
+    Arc::new(Lease::new(pending.command.lock_id.clone(), "k", Fences::new(1, 100), grant, false, None))
 }
 
 fn number(unneeded: &ToRelease) -> u64 {
     match unneeded {
         ToRelease::Lease(lease) => lease.id(),
-        ToRelease::Request(pending) => pending.claim.ticket.token.number,
+        ToRelease::Request(pending) => pending.command.lock_id.token.number,
     }
 }
 

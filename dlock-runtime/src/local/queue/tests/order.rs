@@ -10,7 +10,7 @@ async fn first_come_first_served() {
     let tasks = (0..50).map(|number| {
         let (queues, name, order) = (Arc::clone(&scene.queues), Arc::clone(&scene.name), Arc::clone(&order));
         tokio::spawn(async move {
-            let Entered::Queued(mut waiter) = queues.enter(&name, Moment::NEVER) else { panic!("the head stays") };
+            let Entered::Queued(mut waiter) = queues.enter(&name, BootTime::NEVER) else { panic!("the head stays") };
             let WaitEnd::Baton(_baton) = waiter.wait().await else { panic!("its turn comes") };
             lock(&order).push(number);
         })
@@ -30,8 +30,8 @@ async fn first_come_first_served() {
 async fn a_waiter_that_went_away_is_skipped() {
     let scene = scene(Rules::default());
     let head = scene.head();
-    let gone = (0..1000).map(|_| scene.queue(Moment::NEVER)).collect::<Vec<_>>();
-    let mut last = scene.queue(Moment::NEVER);
+    let gone = (0..1000).map(|_| scene.queue(BootTime::NEVER)).collect::<Vec<_>>();
+    let mut last = scene.queue(BootTime::NEVER);
     drop(gone);
     assert_eq!(scene.queues.waiting(&scene.name), 1);
     drop(head);
@@ -43,7 +43,7 @@ async fn waiters_that_went_away_are_swept_out_before_the_queue_has_doubled() {
     let scene = scene(Rules::default());
     let _head = scene.head();
     for _ in 0..10_000 {
-        drop(scene.queue(Moment::NEVER));
+        drop(scene.queue(BootTime::NEVER));
     }
     assert!(scene.with_followers(|followers| followers.waiters.len()) <= 64);
 }
@@ -52,8 +52,8 @@ async fn waiters_that_went_away_are_swept_out_before_the_queue_has_doubled() {
 async fn a_baton_sent_to_a_waiter_that_went_away_goes_on() {
     let scene = scene(Rules::default());
     let head = scene.head();
-    let leaves = scene.queue(Moment::NEVER);
-    let mut stays = scene.queue(Moment::NEVER);
+    let leaves = scene.queue(BootTime::NEVER);
+    let mut stays = scene.queue(BootTime::NEVER);
     drop(head);
     // The baton is in its channel now, and it never looks.
     drop(leaves);
@@ -66,12 +66,12 @@ async fn a_baton_sent_to_a_waiter_that_went_away_goes_on() {
 async fn a_request_goes_on_with_the_next_task_and_without_one_is_released() {
     let scene = scene(Rules::default());
     let mut head = scene.head();
-    let mut next = scene.queue(Moment::NEVER);
+    let mut next = scene.queue(BootTime::NEVER);
     head.set_pending(scene.pending(7));
     drop(head);
     assert_eq!(scene.released(), [0; 0]);
     let baton = now(&mut next).await.flatten().expect("its turn comes");
-    assert_eq!(baton.pending().map(|pending| pending.claim.ticket.token.number), Some(7));
+    assert_eq!(baton.pending().map(|pending| pending.command.lock_id.token.number), Some(7));
     drop(baton);
     assert_eq!(scene.released(), [7]);
     drop(next);
@@ -87,7 +87,7 @@ fn a_request_that_does_not_wait_enters_only_an_idle_queue() {
     aside.set_pending(Arc::clone(&pending));
     aside.set_lease(lease_of(&pending));
     assert!(!aside.expects_more_turns());
-    assert_eq!(aside.pass_on(Moment::now()).as_ref().map(number), Some(1), "it is for one turn");
+    assert_eq!(aside.pass_on(BootTime::now()).as_ref().map(number), Some(1), "it is for one turn");
     drop(baton);
     assert!(scene.is_empty());
 }

@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test(start_paused = true)]
 async fn a_waiter_that_is_out_of_time_leaves() {
     let scene = scene(Rules::default());
-    let (head, start) = (scene.head(), Moment::now());
+    let (head, start) = (scene.head(), BootTime::now());
     scene.record_busy_answer(&head);
     let mut waiters = [1, 3, 2].map(|seconds| scene.queue(start.after(seconds * SECOND)));
     assert_eq!(scene.queues.next_timeout(), start.after(SECOND));
@@ -20,7 +20,7 @@ async fn a_waiter_that_is_out_of_time_leaves() {
 #[tokio::test(start_paused = true)]
 async fn waiters_out_of_time_are_told_the_last_answer_and_nobody_asks() {
     let scene = scene(Rules::default());
-    let (head, start) = (scene.head(), Moment::now());
+    let (head, start) = (scene.head(), BootTime::now());
     let mut waiters = (0..100).map(|_| scene.queue(start.after(SECOND))).collect::<Vec<_>>();
     scene.record_busy_answer(&head);
     scene.queues.expire_waiters(start.after(SECOND));
@@ -30,13 +30,13 @@ async fn waiters_out_of_time_are_told_the_last_answer_and_nobody_asks() {
             matches!(told, Some(WaitEnd::TimedOut(TimedOut::LastAnswer(Verdict::Busy(holder)))) if holder.waiters() == 7)
         );
     }
-    assert_eq!(scene.queues.next_timeout(), Moment::NEVER);
+    assert_eq!(scene.queues.next_timeout(), BootTime::NEVER);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_waiter_out_of_time_is_told_that_this_process_has_the_lock() {
     let scene = scene(Rules::default());
-    let ((baton, lease), start) = (scene.head_with_lease(1), Moment::now());
+    let ((baton, lease), start) = (scene.head_with_lease(1), BootTime::now());
     let mut waiters = [1, 2].map(|seconds| scene.queue(start.after(seconds * SECOND)));
     let terms = Overrides::default().resolve(&Defaults::default()).expect("valid");
     let runtime = Runtime::builder().embedded().build().await.expect("it takes no store");
@@ -56,7 +56,7 @@ async fn a_waiter_out_of_time_is_told_that_this_process_has_the_lock() {
 #[tokio::test(start_paused = true)]
 async fn where_nothing_is_known_one_of_the_waiters_out_of_time_asks_for_all() {
     let scene = scene(Rules::default());
-    let (head, start) = (scene.head(), Moment::now());
+    let (head, start) = (scene.head(), BootTime::now());
     let mut waiters = (0..100).map(|_| scene.queue(start.after(SECOND))).collect::<Vec<_>>();
     scene.queues.expire_waiters(start.after(SECOND));
     let mut scouts = 0;
@@ -84,20 +84,20 @@ async fn where_nothing_is_known_one_of_the_waiters_out_of_time_asks_for_all() {
 #[tokio::test(start_paused = true)]
 async fn waiters_out_of_time_wait_for_an_answer_no_longer_than_the_grace() {
     let scene = scene(Rules::default());
-    let (_head, start) = (scene.head(), Moment::now());
+    let (_head, start) = (scene.head(), BootTime::now());
     let mut waiters = [(); 3].map(|()| scene.queue(start.after(SECOND)));
     scene.queues.expire_waiters(start.after(SECOND));
     scene.queues.expire_waiters(start.after(SECOND + GRACE));
     assert!(matches!(ended(&mut waiters[0]).await, Some(WaitEnd::TimedOut(TimedOut::AskStore))));
     assert!(matches!(ended(&mut waiters[1]).await, Some(WaitEnd::TimedOut(TimedOut::NoAnswer))));
     assert!(matches!(ended(&mut waiters[2]).await, Some(WaitEnd::TimedOut(TimedOut::NoAnswer))));
-    assert_eq!(scene.queues.next_timeout(), Moment::NEVER);
+    assert_eq!(scene.queues.next_timeout(), BootTime::NEVER);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_baton_without_a_lease_skips_waiters_out_of_time() {
     let scene = scene(Rules::default());
-    let (head, start) = (scene.head(), Moment::now());
+    let (head, start) = (scene.head(), BootTime::now());
     let mut late = [(); 50].map(|()| scene.queue(start.after(SECOND)));
     let mut in_time = scene.queue(start.after(9 * SECOND));
     scene.record_busy_answer(&head);
@@ -117,7 +117,7 @@ async fn a_waker_that_panics_stops_neither_the_baton_nor_the_timeouts() {
         }
     }
     let scene = scene(Rules::default());
-    let (head, start) = (scene.head(), Moment::now());
+    let (head, start) = (scene.head(), BootTime::now());
     let waker = std::task::Waker::from(std::sync::Arc::new(Panics));
     let panicking = |waiter: &mut QueuedWaiter<'_>| {
         let mut pass = Box::pin(waiter.wait());
@@ -139,7 +139,7 @@ async fn a_waker_that_panics_stops_neither_the_baton_nor_the_timeouts() {
 /// Times out as many waiters, one after another, while others are served. How much was looked at.
 fn work_of(waiters: u32) -> usize {
     let scene = scene(Rules { waiters_per_key: 1_000_000, waiters: 1_000_000, ..Rules::default() });
-    let (head, start) = (scene.head(), Moment::now());
+    let (head, start) = (scene.head(), BootTime::now());
     let at = |number: u32| start.after(SECOND + number * Duration::from_micros(10));
     // In an order in which neither the first nor the last in the queue is the next one to go.
     let queue = (0..waiters).map(|number| scene.queue(at(number.wrapping_mul(7919) % waiters))).collect::<Vec<_>>();
@@ -163,7 +163,7 @@ fn a_timeout_costs_the_same_however_many_wait() {
 #[test]
 fn deadlines_of_waiters_that_were_served_do_not_pile_up() {
     let scene = scene(Rules::default());
-    let (mut baton, start) = (scene.head(), Moment::now());
+    let (mut baton, start) = (scene.head(), BootTime::now());
     let mut queue = VecDeque::new();
     for number in 0..10_000_u64 {
         queue.push_back(scene.queue(start.after(SECOND + Duration::from_millis(number))));
@@ -185,7 +185,7 @@ fn deadlines_of_waiters_that_were_served_do_not_pile_up() {
 async fn the_keeper_is_woken_only_for_an_earlier_timeout() {
     let scene = scene(Rules::default());
     let _head = scene.head();
-    let start = Moment::now();
+    let start = BootTime::now();
     let calls = [(3, 1), (4, 1), (3, 1), (2, 2)];
     let _waiters = calls.map(|(seconds, calls)| {
         let waiter = scene.queue(start.after(seconds * SECOND));

@@ -19,28 +19,28 @@ struct Process(Runtime);
 /// A baton with a lease that was asked for at some moment.
 struct Scene {
     process: Process,
-    asked: Moment,
+    asked: BootTime,
     baton: Baton,
 }
 
 async fn scene(key: &str, ttl: Duration) -> Scene {
     let process = Process(Runtime::builder().embedded().namespace("turn").build().await.expect("it takes no store"));
     let name = Arc::from(key);
-    let Entered::Head(mut baton) = process.queues().enter(&name, Moment::NEVER) else { panic!("nobody is there") };
-    let asked = Moment::now();
-    let (ticket, fences) = (process.0.0.next_ticket(&name), Fences::new(1, 100));
-    let lease = Arc::new(Lease::new(ticket, "k", fences, Grant { asked, ttl }, false, None));
+    let Entered::Head(mut baton) = process.queues().enter(&name, BootTime::NEVER) else { panic!("nobody is there") };
+    let asked = BootTime::now();
+    let (lock_id, fences) = (process.0.0.next_lock_id(&name), Fences::new(1, 100));
+    let lease = Arc::new(Lease::new(lock_id, "k", fences, Grant { asked, ttl }, false, None));
     baton.set_lease(lease);
     Scene { process, asked, baton }
 }
 
 impl Process {
     fn queues(&self) -> &Arc<crate::local::queue::LocalQueues> {
-        &self.0.0.keeper.desk().queues
+        &self.0.0.keeper.state().queues
     }
 
     /// Begins a turn on the lease of `baton`, if that has enough left.
-    fn begin(&self, baton: Baton, terms: Terms, now: Moment) -> Result<Arc<Turn>, Baton> {
+    fn begin(&self, baton: Baton, terms: Terms, now: BootTime) -> Result<Arc<Turn>, Baton> {
         let host: Arc<dyn Host> = Arc::clone(&self.0.0) as _;
         let Some(opening) = Opening::of(&baton, &terms, None, now) else { return Err(baton) };
         let taker = Taker { host: Obligation::of(host), key: "k".into(), purpose: "", terms };
@@ -49,18 +49,18 @@ impl Process {
 }
 
 impl Scene {
-    fn begin(self, terms: Terms) -> (Process, Moment, Arc<Turn>) {
+    fn begin(self, terms: Terms) -> (Process, BootTime, Arc<Turn>) {
         let now = self.asked;
         self.begin_at(now, terms)
     }
 
     /// Begins a turn that is shorter than the lease. It is not yet time to shorten that.
-    fn begin_later(self, terms: Terms) -> (Process, Moment, Arc<Turn>) {
+    fn begin_later(self, terms: Terms) -> (Process, BootTime, Arc<Turn>) {
         let now = self.asked.after(5 * SECOND);
         self.begin_at(now, terms)
     }
 
-    fn begin_at(self, now: Moment, terms: Terms) -> (Process, Moment, Arc<Turn>) {
+    fn begin_at(self, now: BootTime, terms: Terms) -> (Process, BootTime, Arc<Turn>) {
         let Self { process, baton, .. } = self;
         let turn = process.begin(baton, terms, now);
         (process, now, turn.unwrap_or_else(|_| panic!("enough is left")))
@@ -134,7 +134,7 @@ async fn past_its_deadline_a_turn_is_lost_whatever_the_store_says_later() {
     let (_process, asked, turn) = scene("past it", 30 * SECOND).await.begin(renewed(30 * SECOND));
     assert!(turn.is_held());
     assert!(!turn.is_held_at(asked.after(30 * SECOND)));
-    turn.extend(Grant { asked: Moment::now(), ttl: 30 * SECOND });
+    turn.extend(Grant { asked: BootTime::now(), ttl: 30 * SECOND });
     assert!(!turn.is_held());
     assert!(matches!(turn.ensure_held(), Err(LockError::Lost { reason: LostReason::Expired, fence: 1, .. })));
     turn.end(asked);

@@ -61,7 +61,7 @@ async fn until_it_is_answered_no_grant_counts_for_more() {
 async fn after_the_answer_only_what_was_asked_for_before_it_is_capped() {
     let (_process, turn, short) = shortened("after the answer").await;
     turn.lease.is_shortened();
-    let later = Moment::now().after(Duration::from_nanos(1));
+    let later = BootTime::now().after(Duration::from_nanos(1));
     assert!(!turn.lease.is_too_short_for(LONG));
     turn.extend(Grant { asked: short.asked, ttl: LONG });
     assert_eq!(turn.deadline(), short.deadline(), "it may have been carried out before");
@@ -76,9 +76,9 @@ async fn a_second_one_waits_until_the_first_cannot_happen_any_more() {
     let (_process, turn, short) = shortened("second").await;
     let begins = |asked| turn.lease.begin_to_shorten(&turn, Grant { asked, ..short }, TIMEOUT);
     assert!(!begins(short.asked.after(3600 * SECOND)), "there is no answer");
-    let before = Moment::now();
+    let before = BootTime::now();
     turn.lease.is_shortened();
-    let after = Moment::now();
+    let after = BootTime::now();
     assert!(!begins(before.after(TIMEOUT / 2)), "what was asked for before the answer may be under way");
     assert!(begins(after.after(TIMEOUT)));
     turn.end(after);

@@ -7,7 +7,7 @@
 
 use redis::{ErrorKind, RedisError};
 
-use super::super::Fate;
+use super::super::ErrorClass;
 
 /// What is wrong, as far as an error of the redis crate tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,14 +92,14 @@ const TEXTS: &[(&str, Fault)] = &[
 
 impl Fault {
     /// What it means for the request. `has_replied` says whether the server has replied to this client properly before.
-    pub(super) fn fate(self, has_replied: bool) -> Fate {
+    pub(super) fn error_class(self, has_replied: bool) -> ErrorClass {
         match self {
-            Self::Transient | Self::NotMaster => Fate::NotYet,
-            Self::AccessDenied if has_replied => Fate::NotYet,
-            Self::Rejected => Fate::Unfit,
-            Self::AccessDenied | Self::Misconfigured => Fate::Refused,
-            Self::WrongType => Fate::WrongType,
-            Self::ConnectionBroken | Self::Indeterminate => Fate::Unknown,
+            Self::Transient | Self::NotMaster => ErrorClass::Transient,
+            Self::AccessDenied if has_replied => ErrorClass::Transient,
+            Self::Rejected => ErrorClass::Rejected,
+            Self::AccessDenied | Self::Misconfigured => ErrorClass::Permanent,
+            Self::WrongType => ErrorClass::WrongType,
+            Self::ConnectionBroken | Self::Indeterminate => ErrorClass::Indeterminate,
         }
     }
 
@@ -123,12 +123,12 @@ pub(super) fn classify(error: &RedisError) -> Fault {
 }
 
 /// The class of the error if the connection could not be made: the request was not sent.
-pub(super) fn connect_error_class(fault: Fault, has_replied: bool) -> Fate {
-    match fault.fate(has_replied) {
-        Fate::Unknown => Fate::NotYet,
+pub(super) fn connect_error_class(fault: Fault, has_replied: bool) -> ErrorClass {
+    match fault.error_class(has_replied) {
+        ErrorClass::Indeterminate => ErrorClass::Transient,
         // The server that used to let us in is being set up anew, or this is another server.
-        Fate::Refused if has_replied => Fate::NotYet,
-        fate => fate,
+        ErrorClass::Permanent if has_replied => ErrorClass::Transient,
+        class => class,
     }
 }
 

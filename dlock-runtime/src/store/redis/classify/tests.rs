@@ -129,32 +129,32 @@ fn every_row_of_the_table_is_met() {
 fn a_connection_that_broke_says_nothing_of_its_request_unless_it_was_never_made() {
     let broken = classify(&RedisError::from(std::io::Error::from(std::io::ErrorKind::BrokenPipe)));
     assert!(broken.spoils_connection());
-    assert_eq!(broken.fate(true), Fate::Unknown);
-    assert_eq!(connect_error_class(broken, true), Fate::NotYet, "what was never sent did not happen");
+    assert_eq!(broken.error_class(true), ErrorClass::Indeterminate);
+    assert_eq!(connect_error_class(broken, true), ErrorClass::Transient, "what was never sent did not happen");
 }
 
 #[test]
 fn an_error_that_is_not_in_the_table_leaves_it_open_and_the_connection_in_service() {
-    assert_eq!(class_of("ERR upstream failure").fate(true), Fate::Unknown);
+    assert_eq!(class_of("ERR upstream failure").error_class(true), ErrorClass::Indeterminate);
     assert!(!class_of("ERR upstream failure").spoils_connection());
 }
 
 #[test]
 fn who_was_let_in_once_is_not_set_up_wrongly() {
     for line in ["NOAUTH Authentication required.", "WRONGPASS invalid username-password pair"] {
-        assert_eq!(class_of(line).fate(false), Fate::Refused, "{line}");
-        assert_eq!(class_of(line).fate(true), Fate::NotYet, "{line}");
+        assert_eq!(class_of(line).error_class(false), ErrorClass::Permanent, "{line}");
+        assert_eq!(class_of(line).error_class(true), ErrorClass::Transient, "{line}");
         assert!(class_of(line).spoils_connection(), "another connection may be let in: {line}");
     }
     let refused = class_of("ERR DB index is out of range");
-    assert_eq!(connect_error_class(refused, false), Fate::Refused);
-    assert_eq!(connect_error_class(refused, true), Fate::NotYet);
+    assert_eq!(connect_error_class(refused, false), ErrorClass::Permanent);
+    assert_eq!(connect_error_class(refused, true), ErrorClass::Transient);
 }
 
 #[test]
 fn a_server_that_is_not_the_master_takes_its_connection_out_of_service_in_any_disguise() {
     for (line, _) in SAID.iter().filter(|(line, _)| line.contains("READONLY")) {
         assert!(class_of(line).spoils_connection(), "{line}");
-        assert_eq!(class_of(line).fate(true), Fate::NotYet, "{line}");
+        assert_eq!(class_of(line).error_class(true), ErrorClass::Transient, "{line}");
     }
 }

@@ -16,7 +16,7 @@ use redis::{RedisError, RedisResult, Value, aio::MultiplexedConnection};
 
 use self::server::Server;
 use super::{
-    super::{Claim, Fate, Hindrance, Leaving, More, Renewal, StoreError},
+    super::{AcquireCommand, ErrorClass, MoreFences, ReleaseCommand, RenewCommand, StoreError, StoreUnusable},
     classify::{self, Fault},
     commands::{self, Keys},
     connections::Connections,
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     observe,
-    protocol::token::{Ticket, Token},
+    protocol::token::{LockId, Token},
 };
 
 /// The rehearsal leaves nothing behind for longer, if it is cut short.
@@ -38,19 +38,22 @@ const SPREAD: usize = 32;
 /// What makes locking impossible, or impossible for the moment.
 pub(super) async fn check(
     connections: &Arc<Connections>,
-    probe: Ticket,
+    probe: LockId,
     reply_timeout: Duration,
 ) -> Result<(), StoreError> {
     // Sent alone, because some proxies close the connection when they get it.
     let info = exchange::run(connections, reply_timeout, Info).await;
     let server = Server::of(info.as_deref().unwrap_or_default());
-    exchange::run(connections, reply_timeout, Rehearsal { ticket: probe.clone(), server: server.clone() })
+    exchange::run(connections, reply_timeout, Rehearsal { lock_id: probe.clone(), server: server.clone() })
         .await?
         .map_err(|(reason, error)| {
             // A virtual address may lead to the new master soon.
             let passes = classify::classify(&error) == Fault::NotMaster;
-            let fate = if passes { Fate::NotYet } else { Fate::Refused };
-            StoreError::new(fate, Hindrance { reason: reason.into(), source: connections.reply_error(error).cause })
+            let class = if passes { ErrorClass::Transient } else { ErrorClass::Permanent };
+            StoreError::new(
+                class,
+                StoreUnusable { reason: reason.into(), source: connections.reply_error(error).cause },
+            )
         })?;
     let channel = format!("dlock:{}", probe.token.identity);
     let silence = match exchange::run(connections, reply_timeout, PubSub { channel }).await {
@@ -129,7 +132,7 @@ fn without(command: &str, error: &RedisError) -> String {
 }
 
 struct Rehearsal {
-    ticket: Ticket,
+    lock_id: LockId,
     server: Server,
 }
 
@@ -153,7 +156,7 @@ impl Exchange for Rehearsal {
                 format!("this is Redis {}, and locking needs 6.2 or newer", self.server.version)
             }
             Fault::Misconfigured if error.code() != Some("CROSSSLOT") => {
-                missing::name(&self.ticket.name, &error, &mut connection).await?
+                missing::name(&self.lock_id.name, &error, &mut connection).await?
             }
             Fault::Misconfigured => "this is a node of a cluster, which has some of the keys only".to_owned(),
             Fault::Transient if matches!(error.code(), Some("MOVED" | "ASK")) => {
@@ -173,10 +176,10 @@ impl Rehearsal {
         connections: &Connections,
         connection: &mut MultiplexedConnection,
     ) -> RedisResult<Vec<RedisError>> {
-        let name = &self.ticket.name;
-        let waiter = Ticket { token: Token { number: u64::MAX, ..self.ticket.token }, ..self.ticket.clone() };
-        let claim = |ticket: &Ticket, waits| Claim {
-            ticket: ticket.clone(),
+        let name = &self.lock_id.name;
+        let waiter = LockId { token: Token { number: u64::MAX, ..self.lock_id.token }, ..self.lock_id.clone() };
+        let command = |lock_id: &LockId, waits| AcquireCommand {
+            lock_id: lock_id.clone(),
             ttl: LASTS,
             fences: 1,
             who: "probe".to_owned(),
@@ -184,10 +187,11 @@ impl Rehearsal {
             sent: AtomicBool::new(waits),
             doubled: AtomicBool::new(false),
         };
-        let (first, second) = (claim(&self.ticket, false), Arc::new(claim(&waiter, true)));
-        let more = Some(More { fences: 1, who: "probe".to_owned() });
-        let renewal = Renewal { ticket: self.ticket.clone(), ttl: LASTS, shorten: true, more };
-        let leaving = |ticket: &Ticket, seat| Leaving { ticket: ticket.clone(), fences: None, seat };
+        let (first, second) = (command(&self.lock_id, false), Arc::new(command(&waiter, true)));
+        let more = Some(MoreFences { fences: 1, who: "probe".to_owned() });
+        let renewal = RenewCommand { lock_id: self.lock_id.clone(), ttl: LASTS, shorten: true, more };
+        let command =
+            |lock_id: &LockId, queue_entry| ReleaseCommand { lock_id: lock_id.clone(), fences: None, queue_entry };
 
         let keys = Keys::of(name);
         let mut pipeline = redis::pipe();
@@ -201,8 +205,8 @@ impl Rehearsal {
         // A hand-over hides its errors. A first waiter that finds the lock free goes the same way and hides nothing.
         pipeline.cmd("DEL").arg(&**name);
         pipeline.add_command(commands::acquire(&second, By::Text, LASTS));
-        pipeline.add_command(commands::release(&leaving(&self.ticket, None), By::Text, LASTS));
-        pipeline.add_command(commands::release(&leaving(&waiter, Some(Arc::clone(&second))), By::Text, LASTS));
+        pipeline.add_command(commands::release(&command(&self.lock_id, None), By::Text, LASTS));
+        pipeline.add_command(commands::release(&command(&waiter, Some(Arc::clone(&second))), By::Text, LASTS));
         pipeline.cmd("DEL").arg(keys.all().as_slice());
         pipeline.add_command(commands::inspect(name, By::Hash));
         if self.server.may_be_a_node() {

@@ -30,7 +30,7 @@ use tokio::time::{sleep, timeout};
 use self::{heartbeat::Heartbeat, subscription_error::SubscriptionError};
 use super::{connections::Connections, exchange};
 use crate::{
-    protocol::token::{Identity, Ticket, Token},
+    protocol::token::{Identity, LockId, Token},
     store::{Notification, StoreError, Subscriber},
 };
 
@@ -200,16 +200,16 @@ fn read(identity: Identity, payload: &[u8]) -> Option<Notification> {
     let (word, rest) = text.split_once(' ')?;
     let (token, rest) = rest.split_once(' ')?;
     let number = Token::number_of(identity, token)?;
-    let ticket = |name: &str| Ticket { name: name.into(), token: Token { identity, number } };
+    let lock_id = |name: &str| LockId { name: name.into(), token: Token { identity, number } };
     match word {
         "granted" => {
             let mut parts = rest.splitn(4, ' ');
             let mut number = || parts.next()?.parse().ok();
             let (fence, waiting, since) = (number()?, number()?, number()?);
-            Some(Notification::Granted { ticket: ticket(parts.next()?), fence, waiting, since })
+            Some(Notification::Granted { lock_id: lock_id(parts.next()?), fence, waiting, since })
         }
-        "wanted" => Some(Notification::Contended { ticket: ticket(rest) }),
-        "free" => Some(Notification::Free { ticket: ticket(rest) }),
+        "wanted" => Some(Notification::Contended { lock_id: lock_id(rest) }),
+        "free" => Some(Notification::Free { lock_id: lock_id(rest) }),
         _ => None,
     }
 }

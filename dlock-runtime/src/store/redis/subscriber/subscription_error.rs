@@ -3,7 +3,7 @@
 use std::{error::Error, fmt, sync::Arc};
 
 use crate::{
-    store::{Fate, StoreError},
+    store::{ErrorClass, StoreError},
     types::error::Cause,
 };
 
@@ -19,8 +19,10 @@ pub(super) enum SubscriptionError {
 impl SubscriptionError {
     /// Puts the reason before an error that does not pass by itself.
     pub(super) fn because(self, error: StoreError) -> StoreError {
-        match error.fate {
-            Fate::Refused => StoreError::new(error.fate, Because { reason: self, source: Arc::clone(&error.cause) }),
+        match error.class {
+            ErrorClass::Permanent => {
+                StoreError::new(error.class, Because { reason: self, source: Arc::clone(&error.cause) })
+            }
             _ => error,
         }
     }
@@ -44,7 +46,7 @@ impl Error for SubscriptionError {}
 
 impl From<SubscriptionError> for StoreError {
     fn from(error: SubscriptionError) -> Self {
-        Self::new(Fate::Unfit, error)
+        Self::new(ErrorClass::Rejected, error)
     }
 }
 

@@ -9,9 +9,9 @@ use std::{
 
 use crate::{
     acquire::backoff::Backoff,
-    keeper::{executor, state::Desk, thread::Keeper},
-    protocol::token::Ticket,
-    store::{Fate, StoreError},
+    keeper::{executor, state::KeeperState, thread::Keeper},
+    protocol::token::LockId,
+    store::{ErrorClass, StoreError},
     types::{
         error::{Cause, LockError},
         options::{DEFAULT_WAIT, Wait},
@@ -29,23 +29,23 @@ const LONGEST: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// [`LockError::Unavailable`] if it does not, [`LockError::Config`] if it will not let us keep locks.
-pub(crate) async fn now(keeper: &Keeper, probe: Ticket, wait: Wait) -> Result<(), LockError> {
+pub(crate) async fn now(keeper: &Keeper, probe: LockId, wait: Wait) -> Result<(), LockError> {
     let at_most = match wait {
         Wait::For(bound) => bound.min(DEFAULT_WAIT),
         Wait::Forever => DEFAULT_WAIT,
     };
-    let desk = Arc::clone(keeper.desk());
+    let state = Arc::clone(keeper.state());
     executor::run(keeper, move || async move {
         let mut backoff = Backoff::new(Wait::For(at_most), Duration::ZERO);
         loop {
-            match ask(&desk, &probe).await {
+            match ask(&state, &probe).await {
                 Ok(()) => {
                     // Who waits before that is not told when its turn comes.
-                    desk.tried_to_hear().await;
+                    state.subscription_tried().await;
                     return Ok(());
                 }
                 Err(error) => {
-                    let passes = matches!(error.fate, Fate::NotYet | Fate::Unknown);
+                    let passes = matches!(error.class, ErrorClass::Transient | ErrorClass::Indeterminate);
                     if !passes || !backoff.pause(None).await {
                         return Err(not_built(error));
                     }
@@ -58,33 +58,33 @@ pub(crate) async fn now(keeper: &Keeper, probe: Ticket, wait: Wait) -> Result<()
 
 /// Does the same in the background, as often as it takes, for as long as the keeper lives. Nobody waits for that, so what it
 /// finds wrong goes to the log.
-pub(crate) fn in_the_background(keeper: &Keeper, probe: Ticket) {
-    let desk = Arc::downgrade(keeper.desk());
-    keeper.desk().thread().spawn(ask_on(desk, probe));
+pub(crate) fn in_the_background(keeper: &Keeper, probe: LockId) {
+    let state = Arc::downgrade(keeper.state());
+    keeper.state().thread().spawn(ask_on(state, probe));
 }
 
-async fn ask_on(desk: Weak<Desk>, probe: Ticket) {
+async fn ask_on(state: Weak<KeeperState>, probe: LockId) {
     let mut pause = SHORTEST;
     let mut told = false;
-    while let Some(desk) = desk.upgrade() {
-        match ask(&desk, &probe).await {
+    while let Some(state) = state.upgrade() {
+        match ask(&state, &probe).await {
             Ok(()) => return,
             // That it cannot be reached is told as any other outage.
             Err(error) if error.is_trouble() || told => {}
             Err(error) => {
                 told = true;
-                desk.observer.refuses(&error);
+                state.observer.refuses(&error);
             }
         }
-        drop(desk);
+        drop(state);
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST);
     }
 }
 
-async fn ask(desk: &Desk, probe: &Ticket) -> Result<(), StoreError> {
-    let check = desk.store.check(probe.clone(), desk.command_timeout);
-    desk.listen_to(desk.command_timeout.saturating_mul(EXCHANGES), true, check).await
+async fn ask(state: &KeeperState, probe: &LockId) -> Result<(), StoreError> {
+    let check = state.store.check(probe.clone(), state.command_timeout);
+    state.observed(state.command_timeout.saturating_mul(EXCHANGES), true, check).await
 }
 
 fn not_built(error: StoreError) -> LockError {

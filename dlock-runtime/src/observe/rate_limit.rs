@@ -5,28 +5,28 @@ use std::{
     time::Duration,
 };
 
-use crate::types::clock::Moment;
+use crate::types::boot_time::BootTime;
 
 /// The pause after a line.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Lets one line pass in a second, and counts the others.
-pub(super) struct Seldom {
+pub(super) struct RateLimit {
     /// When the next one may pass.
     next: AtomicU64,
     left_out: AtomicU64,
 }
 
-impl Default for Seldom {
+impl Default for RateLimit {
     fn default() -> Self {
-        Self { next: AtomicU64::new(Moment::START.to_bits()), left_out: AtomicU64::new(0) }
+        Self { next: AtomicU64::new(BootTime::START.to_bits()), left_out: AtomicU64::new(0) }
     }
 }
 
-impl Seldom {
+impl RateLimit {
     /// Whether a line is to be told at `now`; then, how many were left out before it.
-    pub(super) fn tells(&self, now: Moment) -> Option<u64> {
-        let due = |next| (now >= Moment::from_bits(next)).then(|| now.after(PAUSE).to_bits());
+    pub(super) fn passes(&self, now: BootTime) -> Option<u64> {
+        let due = |next| (now >= BootTime::from_bits(next)).then(|| now.after(PAUSE).to_bits());
         if self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, due).is_err() {
             self.left_out.fetch_add(1, Ordering::Relaxed);
             return None;
@@ -41,12 +41,12 @@ mod tests {
 
     #[test]
     fn one_line_passes_in_a_second_and_says_how_many_did_not() {
-        let (seldom, start) = (Seldom::default(), Moment::now());
-        assert_eq!(seldom.tells(start), Some(0));
+        let (rate_limit, start) = (RateLimit::default(), BootTime::now());
+        assert_eq!(rate_limit.passes(start), Some(0));
         for _ in 0..1000 {
-            assert_eq!(seldom.tells(start), None);
+            assert_eq!(rate_limit.passes(start), None);
         }
-        assert_eq!(seldom.tells(start.after(PAUSE)), Some(1000));
-        assert_eq!(seldom.tells(start.after(2 * PAUSE)), Some(0));
+        assert_eq!(rate_limit.passes(start.after(PAUSE)), Some(1000));
+        assert_eq!(rate_limit.passes(start.after(2 * PAUSE)), Some(0));
     }
 }

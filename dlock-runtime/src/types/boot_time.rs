@@ -10,9 +10,9 @@ use std::{
 
 /// A point on the clock, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Moment(u64);
+pub(crate) struct BootTime(u64);
 
-impl Moment {
+impl BootTime {
     /// Earlier than every moment that [`now`](Self::now) returns.
     pub(crate) const START: Self = Self(0);
     /// Later than every moment that comes up in practice.
@@ -52,9 +52,9 @@ impl Moment {
 }
 
 /// Moves a deadline on, but neither back nor back to life once it has passed. True if it moved.
-pub(crate) fn move_on(deadline: &AtomicU64, to: Moment) -> bool {
-    let now = Moment::now();
-    let later = |old| (now < Moment(old) && Moment(old) < to).then_some(to.0);
+pub(crate) fn advance(deadline: &AtomicU64, to: BootTime) -> bool {
+    let now = BootTime::now();
+    let later = |old| (now < BootTime(old) && BootTime(old) < to).then_some(to.0);
     deadline.fetch_update(Ordering::AcqRel, Ordering::Acquire, later).is_ok()
 }
 
@@ -68,11 +68,11 @@ mod tests {
 
     #[test]
     fn time_moves_forward_and_saturates() {
-        let before = Moment::now();
-        let after = Moment::now();
-        assert!(Moment::START < before && before <= after && after < Moment::NEVER);
+        let before = BootTime::now();
+        let after = BootTime::now();
+        assert!(BootTime::START < before && before <= after && after < BootTime::NEVER);
         assert_eq!(before.since(before.after(Duration::from_secs(1))), Duration::ZERO);
         assert_eq!(before.after(Duration::from_secs(1)).since(before), Duration::from_secs(1));
-        assert_eq!(before.after(Duration::MAX), Moment::NEVER);
+        assert_eq!(before.after(Duration::MAX), BootTime::NEVER);
     }
 }

@@ -1,0 +1,80 @@
+//! What a store is told, and what it replies.
+
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use crate::{
+    protocol::{fences::Fences, token::LockId},
+    types::holder::Holder,
+};
+
+/// How long an entry of the store's queue lasts after its waiter asked last. Far more than the longest pause between two
+/// questions.
+pub(crate) const QUEUE_ENTRY_TTL: Duration = Duration::from_secs(1);
+
+/// Asks for a lock.
+#[derive(Debug)]
+pub(crate) struct AcquireCommand {
+    pub(crate) lock_id: LockId,
+    pub(crate) ttl: Duration,
+    /// How many fences to reserve.
+    pub(crate) fences: u32,
+    /// Host, process and function, for operators.
+    pub(crate) who: String,
+    /// Whether to queue if the lock is taken.
+    pub(crate) waits: bool,
+    /// Set by the store once the command may have left: from then on it may be carried out at any time.
+    pub(crate) sent: AtomicBool,
+    /// Set by the store when it sent a second copy because the connection broke: the first copy may be carried out late.
+    pub(crate) doubled: AtomicBool,
+}
+
+/// The reply to an [`AcquireCommand`].
+#[derive(Debug)]
+pub(crate) enum AcquireReply {
+    /// The lock is the caller's, with the fences from `fence` on. `waiting` others wait.
+    Granted { fence: u64, waiting: u64 },
+    /// The lock was given away the last time at `floor`, in µs by the store's clock; 0 if that is not known.
+    Busy { holder: Holder, floor: u64 },
+}
+
+/// Asks for a longer lease, or for a shorter one.
+#[derive(Clone, Debug)]
+pub(crate) struct RenewCommand {
+    pub(crate) lock_id: LockId,
+    pub(crate) ttl: Duration,
+    /// Whether the lease may become shorter. Else it is only ever prolonged.
+    pub(crate) shorten: bool,
+    /// More fences, if any are needed.
+    pub(crate) more: Option<MoreFences>,
+}
+
+/// More fences for a lease, and whom they are for.
+#[derive(Clone, Debug)]
+pub(crate) struct MoreFences {
+    pub(crate) fences: u32,
+    pub(crate) who: String,
+}
+
+/// The reply to a [`RenewCommand`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RenewReply {
+    /// The token does not hold the lock.
+    NotHeld,
+    /// The lease started anew.
+    Renewed,
+    /// The lease started anew, and there are fences from this one on.
+    RenewedWithFences(u64),
+}
+
+/// Gives back a lock, or a queue entry.
+#[derive(Clone, Debug)]
+pub(crate) struct ReleaseCommand {
+    pub(crate) lock_id: LockId,
+    /// The block of fences, if the rest of it goes back.
+    pub(crate) fences: Option<Fences>,
+    /// The queue entry that it may have.
+    pub(crate) queue_entry: Option<Arc<AcquireCommand>>,
+}
