@@ -61,8 +61,9 @@ async fn many_who_wait_for_another_runtime_run_out_of_time_with_a_few_questions(
         all_busy(&errors);
         let named = errors.iter().filter(|error| matches!(error, LockError::Busy { holder: Some(_), .. })).count();
         assert_eq!(named, errors.len(), "they are told who holds it");
-        // Four a second, the first, and the last; more where the machine is busy.
-        let bound = 30 + 10 * took.as_secs();
+        // Four a second, the first, and the last; more where the machine is busy. It is the number of tasks that it must not
+        // grow with: each used to ask.
+        let bound = 100 + 20 * took.as_secs();
         assert!(scripts <= bound, "{scripts} for {tasks} tasks in {took:?}");
     }
     assert!(guard.is_held());
@@ -144,8 +145,9 @@ async fn many_who_wait_at_a_shutdown_are_told_so_and_ask_nothing() {
         async move { crowd(&runtime, 10_000, |_| 60 * SECOND).await }
     });
     dlock_testkit::eventually_async("all are in line", 20 * SECOND, async || {
-        let holder = runtime.inspect("k").await.expect("asked").expect("held");
-        holder.waiters() >= 9_999
+        // While they come in, a busy machine may be late with an answer.
+        let holder = runtime.inspect("k").await.ok().flatten();
+        holder.is_some_and(|holder| holder.waiters() >= 9_999)
     })
     .await;
     reset(&mut redis);
