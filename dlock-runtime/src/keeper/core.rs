@@ -44,7 +44,7 @@ impl Core {
         core
     }
 
-    /// A lock_id for the lock `name` that nobody else has or will have.
+    /// An id for the lock `name` that nobody else has or will have.
     pub(crate) fn next_lock_id(&self, name: &Arc<str>) -> LockId {
         let number = self.tokens.fetch_add(1, Ordering::Relaxed);
         LockId { name: Arc::clone(name), token: Token { identity: self.identity, number } }

@@ -1,4 +1,4 @@
-//! What the keeper and its jobs share: the store, the schedule, the local queues, and the count of what is not done yet.
+//! What the keeper and its jobs share: the store, the schedule, the local queues, and the counts of jobs and obligations.
 
 use std::{
     sync::{
@@ -20,7 +20,7 @@ use crate::{
     store::{self, Reply, Store, StoreError},
 };
 
-/// How many batches of renewals are under way at a time: what is ready to be sent takes more memory than the leases.
+/// How many batches of renewals are under way at a time: commands that are ready to be sent take more memory than leases.
 const LANES: usize = 8;
 
 /// What the keeper and its jobs share.
@@ -35,18 +35,19 @@ pub(crate) struct KeeperState {
     pub(crate) confirms: bool,
     /// The keeper's thread.
     thread: Handle,
-    /// Whether messages of the store arrive.
+    /// Whether notifications of the store arrive.
     is_subscribed: AtomicBool,
-    /// Tells of the first attempt to listen, how ever it ended.
+    /// Notified after each attempt to subscribe, however it ended.
     tried: Notify,
     /// Jobs under way; the thread does not end before them.
     jobs: AtomicUsize,
-    /// Where batches of renewals wait until they may be sent.
+    /// Limits how many batches of renewals are under way.
     pub(crate) lanes: Semaphore,
     /// Releases that were sent and not confirmed yet.
     pub(crate) unconfirmed_releases: UnconfirmedReleases,
-    /// Locks that the store must be told to release yet: held, dropped, or asked for and given up.
+    /// Releases that are owed to the store: of locks that are held, dropped, or asked for and given up.
     obligations: AtomicUsize,
+    /// Notified when there is no obligation left.
     settled: Notify,
 }
 
@@ -95,12 +96,11 @@ impl KeeperState {
         self.within(self.command_timeout, reply).await
     }
 
-    /// The same, and once more if no answer came: a connection that was idle may have been forgotten on the way, and the
-    /// next one is fresh.
+    /// The same, and once more if no reply came: the network may have forgotten an idle connection, and the next one is fresh.
     pub(crate) async fn with_retry<T>(&self, ask: impl Fn() -> Reply<T>) -> Result<T, StoreError> {
         match self.observed(self.command_timeout, false, ask()).await {
             Err(error) if error.is_timeout() => self.within_timeout(ask()).await,
-            answer => answer,
+            reply => reply,
         }
     }
 
@@ -113,8 +113,7 @@ impl KeeperState {
         self.observed(limit, limit >= self.command_timeout, reply).await
     }
 
-    /// Every answer of the store passes here, and tells whether it can be asked. `patient` is as in
-    /// [`Observer::note_reply`].
+    /// Awaits a reply and tells the observer whether the store replies at all. `patient` is as in [`Observer::note_reply`].
     pub(crate) async fn observed<T>(
         &self,
         limit: Duration,
@@ -122,9 +121,9 @@ impl KeeperState {
         reply: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let era = self.observer.era();
-        let answer = store::within(&*self.store, limit, reply).await;
-        self.observer.note_reply(era, answer.as_ref().err(), patient);
-        answer
+        let reply = store::within(&*self.store, limit, reply).await;
+        self.observer.note_reply(era, reply.as_ref().err(), patient);
+        reply
     }
 
     /// Runs `job` on the keeper's thread to its end.

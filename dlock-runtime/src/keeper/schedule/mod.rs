@@ -1,7 +1,7 @@
 //! Which leases are held, by the time at which each needs attention next.
 //!
-//! Taking and releasing a lock touches the schedule and nothing else of the keeper: its thread is woken only for a
-//! lease that needs attention before the keeper would look anyway. Most leases are given back long before.
+//! Taking and releasing a lock touches nothing of the keeper but the schedule. The keeper's thread is woken only for a lease that
+//! needs attention before the thread would look anyway. Most leases are given back long before.
 
 use std::{
     collections::BTreeMap,
@@ -38,10 +38,10 @@ impl Default for Entries {
 }
 
 impl Schedule {
-    /// Enters a lease, unless it stands there for an earlier time or was given back meanwhile.
+    /// Adds a lease, unless it is scheduled for an earlier time or was given back meanwhile.
     pub(crate) fn add(&self, lease: &Arc<Lease>, due: BootTime) {
-        // Who begins a turn looks here after it told of the turn, and the keeper takes a lease out before it looks at its
-        // turn: what one of them overlooks the other sees.
+        // A task that begins a turn looks here after it has set the turn. The keeper takes a lease out before it looks at the
+        // turn. So what one of them misses the other sees.
         if lease.due() <= due {
             return;
         }
@@ -76,7 +76,7 @@ impl Schedule {
         }
     }
 
-    /// Takes out the leases that need attention now. The keeper enters again what goes on.
+    /// Takes out the leases that need attention now. The keeper adds those again that go on.
     pub(crate) fn take_due(&self, now: BootTime) -> Vec<Arc<Lease>> {
         let mut entries = self.entries();
         let later = entries.due.split_off(&(now.after(TOGETHER), 0));
@@ -84,7 +84,7 @@ impl Schedule {
         due.into_values().inspect(|lease| lease.set_due(BootTime::NEVER)).collect()
     }
 
-    /// Returns when a lease is due, it is the time that `other` tells, or the schedule is closing.
+    /// Returns when a lease is due, at the time that `other` says, or when the schedule is closing.
     pub(crate) async fn next_due(&self, other: impl Fn() -> BootTime) {
         loop {
             let until = {
@@ -93,8 +93,8 @@ impl Schedule {
                 if first.min(other()) <= now {
                     return;
                 }
-                // What it was woken for may be gone by now, as most leases are. It looks again when the like of it would be
-                // due, or each of the next ones would wake it.
+                // The lease that woke the keeper may be gone by now, as most are. The keeper looks again when a lease of the
+                // same kind would be due, or each of the next leases would wake it.
                 let again = entries.ahead.take().map_or(BootTime::NEVER, |ahead| now.after(ahead));
                 entries.keeper_looks_at = first.min(again);
                 entries.keeper_looks_at.min(other()).since(now)
