@@ -5,6 +5,8 @@
 //! before a request was sent, is moved only by a definite yes, and once passed the lease is lost, whatever
 //! the store may still say.
 
+mod share;
+
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -13,6 +15,8 @@ use std::{
     time::Duration,
 };
 
+use self::share::Usage;
+pub(crate) use self::share::{Share, Yield};
 use crate::{
     local::turn::Turn,
     protocol::{
@@ -79,38 +83,6 @@ struct TtlCap {
     ttl: Nanos,
     /// Grants that were asked for before count for no more; `BootTime::NEVER` as long as there is no answer.
     until: BootTime,
-}
-
-/// When a process lets go of a lease though its own tasks would go on.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Share {
-    /// Whether tasks take turns at all.
-    pub(crate) turns: bool,
-    /// How many turns, once somebody waits elsewhere.
-    pub(crate) most_turns: u32,
-    /// And for how long.
-    pub(crate) longest: Duration,
-}
-
-impl Default for Share {
-    fn default() -> Self {
-        Self { turns: true, most_turns: 10_000, longest: Duration::from_millis(3) }
-    }
-}
-
-/// After so long without a break the lock goes free for a moment, so that clients which do not queue are not shut out
-/// for ever. Its first turn is passed on however long it took.
-const UNBROKEN: Duration = Duration::from_secs(1);
-
-/// Why a lease is not passed on within the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Yield {
-    /// It goes on.
-    No,
-    /// Somebody else is served first.
-    ToOthers,
-    /// It goes free for a moment.
-    ToAnybody,
 }
 
 /// What begins with a turn.
@@ -334,15 +306,13 @@ impl Lease {
     /// Whether the process lets go of it though its tasks would go on.
     pub(crate) fn must_yield(&self, share: &Share, now: BootTime) -> Yield {
         let tenure = self.tenure();
-        let contended = tenure.contended_since != BootTime::NEVER;
-        let enough = tenure.turns_contended >= share.most_turns || now >= tenure.contended_since.after(share.longest);
-        if !share.turns || (contended && enough) {
-            Yield::ToOthers
-        } else if tenure.turns > 1 && now >= self.taken.after(UNBROKEN) {
-            Yield::ToAnybody
-        } else {
-            Yield::No
-        }
+        let usage = Usage {
+            turns: tenure.turns,
+            turns_contended: tenure.turns_contended,
+            contended_since: tenure.contended_since,
+            taken: self.taken,
+        };
+        share.must_yield(&usage, now)
     }
 
     pub(crate) fn due(&self) -> BootTime {

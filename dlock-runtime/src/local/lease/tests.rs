@@ -1,4 +1,4 @@
-use super::*;
+use super::{share::UNBROKEN, *};
 use crate::{
     protocol::token::{Identity, Token},
     types::options::{Defaults, MaxHold, Overrides, Renew},
