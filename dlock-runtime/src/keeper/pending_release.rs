@@ -66,18 +66,18 @@ impl PendingRelease {
     async fn release(&self, state: &KeeperState, within: Duration) -> Result<bool, StoreError> {
         let end = BootTime::now().after(within);
         let mut pause = Duration::from_millis(10);
-        let mut unreplyed = false;
+        let mut lost_reply = false;
         loop {
             let reply = self.send(state);
             let error = match state.within_timeout(reply).await {
                 // If an earlier reply got lost, an earlier copy of this release may have freed the lock.
-                Ok(released) => return Ok(released || unreplyed),
+                Ok(released) => return Ok(released || lost_reply),
                 Err(error) => error,
             };
             if is_final(&error) || BootTime::now().after(pause) >= end {
                 return Err(error);
             }
-            unreplyed |= error.class == ErrorClass::Indeterminate;
+            lost_reply |= error.class == ErrorClass::Indeterminate;
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(1));
         }

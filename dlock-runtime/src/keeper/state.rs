@@ -164,7 +164,7 @@ impl KeeperState {
         JobGuard(Arc::clone(self))
     }
 
-    /// Notes that the store is obligation a release, until the token is dropped.
+    /// Notes that the store is owed a release, until the token is dropped.
     pub(crate) fn begin_obligation(self: &Arc<Self>) -> ReleaseObligation {
         self.count_obligation();
         ReleaseObligation(Arc::clone(self))
@@ -180,7 +180,7 @@ impl KeeperState {
         }
     }
 
-    /// Returns once the store is obligation nothing.
+    /// Returns once the store is owed nothing.
     pub(crate) async fn settled(&self) {
         loop {
             let change = self.settled.notified();

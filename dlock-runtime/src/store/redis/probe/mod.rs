@@ -63,11 +63,13 @@ pub(super) async fn check(
         Err(error) => Some(format!("pub/sub ({})", error.cause)),
     };
     if let Some(missing) = silence {
-        tracing::warn!(
-            missing,
-            "messages of the store do not arrive without what is missing here; locks are polled for, and come late and in \
-             no order"
-        );
+        observe::tell(move || {
+            tracing::warn!(
+                missing,
+                "messages of the store do not arrive without what is missing here; locks are polled for, and come late and in \
+                 no order"
+            );
+        });
     }
     match info {
         Err(error) => observe::tell(move || {
