@@ -6,8 +6,9 @@ use std::{collections::BTreeSet, fs, path::Path};
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/dlock-runtime/src");
 
 /// From the ground up. `limits` and `sync` are single files, `__rt` is how paths call `macro_support`.
-const FLOORS: [&str; 12] = [
+const FLOORS: [&str; 13] = [
     "limits",
+    "system",
     "sync",
     "key",
     "types",

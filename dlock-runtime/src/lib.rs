@@ -90,8 +90,11 @@ mod observe;
 mod protocol;
 mod store;
 mod sync;
+mod system;
 mod types;
 
+#[cfg(dlock_simulation)]
+pub use self::system::simulated;
 #[doc = include_str!("distributed_lock.md")]
 pub use dlock_macros::distributed_lock;
 

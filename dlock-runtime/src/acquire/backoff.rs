@@ -5,15 +5,11 @@
 //! Other holders tell us nothing. For them the pauses grow from a few milliseconds to a quarter of a second, with jitter so
 //! that waiters do not ask in step.
 
-use std::{
-    future::pending,
-    hash::{BuildHasher, RandomState},
-    time::Duration,
-};
+use std::{future::pending, hash::BuildHasher, time::Duration};
 
 use tokio::time::{Instant, timeout};
 
-use crate::types::options::Wait;
+use crate::{system::RandomState, types::options::Wait};
 
 const SHORTEST: Duration = Duration::from_millis(2);
 pub(crate) const LONGEST: Duration = Duration::from_millis(250);

@@ -16,6 +16,7 @@ use crate::{
     observe::{self, Observer, caught::caught},
     protocol::token::{Identity, LockId, Token},
     store::{Embedded, Redis, Store},
+    system,
     types::{
         error::LockError,
         options::{Defaults, MaxHold, Overrides, Renew, Wait},
@@ -197,7 +198,7 @@ impl Builder {
             namespace,
             defaults: self.defaults,
             identity,
-            process: format!("{} pid {}", host(), std::process::id()),
+            process: system::process_name(),
             tokens: AtomicU64::new(1),
             shut_down: AtomicBool::new(false),
         })))
@@ -294,14 +295,4 @@ impl Builder {
             None => Ok(()),
         }
     }
-}
-
-#[cfg(unix)]
-fn host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().replace(char::is_whitespace, "-")
-}
-
-#[cfg(not(unix))]
-fn host() -> String {
-    std::env::var("COMPUTERNAME").unwrap_or_else(|_| "host".to_owned()).replace(char::is_whitespace, "-")
 }

@@ -15,6 +15,7 @@ use crate::{
     local::{lease::Lease, turn::Host},
     observe::Observer,
     protocol::token::{Identity, LockId, Token},
+    system,
     types::{
         boot_time::BootTime,
         error::LockError,
@@ -71,7 +72,7 @@ impl Core {
             Some(turn) => (turn.purpose, turn.key.label(), turn.fence, turn.began),
             None => ("", lease.label, 0, lease.taken),
         };
-        let since = SystemTime::now().checked_sub(now.since(began)).unwrap_or(SystemTime::UNIX_EPOCH);
+        let since = system::wall_time().checked_sub(now.since(began)).unwrap_or(SystemTime::UNIX_EPOCH);
         let record = Record { fence, since, who: self.who(purpose, label) };
         Holder::new(Some(record), Some(lease.deadline().since(now)), 0)
     }

@@ -3,16 +3,11 @@
 //! On a tokio runtime with its I/O and time drivers enabled, requests run right where the caller is. Anywhere else
 //! (another executor, a runtime without drivers) tokio's sockets and timers panic, so there the keeper does it.
 
-use std::{cell::Cell, time::Duration};
-
-use tokio::runtime::{Handle, Id};
-
-use crate::{keeper::thread::Keeper, types::error::LockError};
-
-thread_local! {
-    /// The runtime that was found fit last, so that the usual case costs one comparison.
-    static FIT: Cell<Option<Id>> = const { Cell::new(None) };
-}
+use crate::{
+    keeper::thread::Keeper,
+    system::{self, Handle},
+    types::error::LockError,
+};
 
 /// Runs `work` here if possible, else on the keeper's thread. It is made only then: as an argument its future would be kept
 /// twice.
@@ -32,28 +27,19 @@ where
 
 /// Whether requests can run here; false where that was not tried yet.
 pub(crate) fn is_known_to_be_fit_here() -> bool {
-    FIT.get().is_some_and(|fit| Handle::try_current().is_ok_and(|here| here.id() == fit))
+    system::fit().is_some_and(|fit| Handle::try_current().is_ok_and(|here| here.id() == fit))
 }
 
 async fn is_fit_here() -> bool {
     let Ok(here) = Handle::try_current() else { return false };
     let id = here.id();
-    if FIT.get() == Some(id) {
+    if system::fit() == Some(id) {
         return true;
     }
     // There is no way to ask; a task of its own keeps the answer's panic away from the caller.
-    let fit = here.spawn(probe()).await.is_ok();
+    let fit = here.spawn(system::try_drivers()).await.is_ok();
     if fit {
-        FIT.set(Some(id));
+        system::set_fit(id);
     }
     fit
-}
-
-/// Uses both drivers. It panics where one of them is missing.
-async fn probe() {
-    tokio::time::sleep(Duration::ZERO).await;
-    #[cfg(unix)]
-    drop(tokio::net::UnixStream::pair());
-    #[cfg(not(unix))]
-    drop(tokio::net::UdpSocket::bind("127.0.0.1:0").await);
 }

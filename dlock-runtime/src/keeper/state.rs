@@ -8,16 +8,14 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    runtime::Handle,
-    sync::{Notify, Semaphore},
-};
+use tokio::sync::{Notify, Semaphore};
 
 use crate::{
     keeper::{schedule::Schedule, unconfirmed_releases::UnconfirmedReleases},
     local::queue::{LocalQueues, Rules},
     observe::{Observer, caught::caught},
     store::{self, Reply, Store, StoreError},
+    system::Handle,
 };
 
 /// How many batches of renewals are under way at a time: commands that are ready to be sent take more memory than leases.

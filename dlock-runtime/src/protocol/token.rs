@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::types::error::LockError;
+use crate::{system, types::error::LockError};
 
 /// 128 random bits that distinguish one runtime from all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,7 +15,7 @@ impl Identity {
     /// # Errors
     /// [`LockError::Unavailable`] if the system has no random numbers to give.
     pub(crate) fn random() -> Result<Self, LockError> {
-        let random = || getrandom::u64().map_err(LockError::unavailable);
+        let random = || system::random().map_err(LockError::unavailable);
         Ok(Self([random()?, random()?]))
     }
 }

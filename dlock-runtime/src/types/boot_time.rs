@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use crate::system;
+
 /// A point on the clock, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct BootTime(u64);
@@ -18,19 +20,8 @@ impl BootTime {
     /// Later than every moment that comes up in practice.
     pub(crate) const NEVER: Self = Self(u64::MAX);
 
-    #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn now() -> Self {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        // Neither part is ever negative on this clock.
-        Self((time.tv_sec as u64).saturating_mul(1_000_000_000) + time.tv_nsec as u64)
-    }
-
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    pub(crate) fn now() -> Self {
-        use std::{sync::OnceLock, time::Instant};
-        static BASE: OnceLock<Instant> = OnceLock::new();
-        // One, so that no moment equals `START`.
-        Self(1).after(BASE.get_or_init(Instant::now).elapsed())
+        Self(system::boot_nanos())
     }
 
     pub(crate) fn after(self, span: Duration) -> Self {

@@ -11,11 +11,10 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    thread,
     time::Duration,
 };
 
-use tokio::{runtime::Builder, task::JoinHandle};
+use tokio::task::JoinHandle;
 
 use crate::{
     keeper::{inbox, renewal, state::KeeperState},
@@ -23,6 +22,7 @@ use crate::{
     observe::{self, Observer, Reporter, caught::words},
     protocol::token::Identity,
     store::Store,
+    system::{HAS_THREADS, Thread, spawn},
     types::boot_time::BootTime,
 };
 
@@ -45,14 +45,20 @@ impl Keeper {
         rules: Rules,
         observer: Observer,
     ) -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
-        let state = KeeperState::new(store, command_timeout, confirms, rules, observer, runtime.handle().clone());
-        let (reporter, work) = (Reporter::start()?, Arc::clone(&state));
-        thread::Builder::new().name("dlock-keeper".to_owned()).spawn(move || {
-            reporter.install_here();
-            let listening = Arc::clone(&work);
-            runtime.spawn(supervise("listening", move || inbox::follow(Arc::clone(&listening), identity)));
-            runtime.block_on(supervise("renewal", move || keep(Arc::clone(&work))));
+        let thread = Thread::new()?;
+        let state = KeeperState::new(store, command_timeout, confirms, rules, observer, thread.handle());
+        // Where there is one thread for all, events are told by whoever has them.
+        let reporter = HAS_THREADS.then(Reporter::start).transpose()?;
+        let work = Arc::clone(&state);
+        thread.start("dlock-keeper", move || {
+            if let Some(reporter) = reporter {
+                reporter.install_here();
+            }
+            async move {
+                let listening = Arc::clone(&work);
+                spawn(supervise("listening", move || inbox::follow(Arc::clone(&listening), identity)));
+                supervise("renewal", move || keep(Arc::clone(&work))).await;
+            }
         })?;
         Ok(Self { state })
     }
@@ -101,7 +107,7 @@ async fn supervise<F>(part: &'static str, work: impl Fn() -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    while let Err(error) = tokio::spawn(work()).await {
+    while let Err(error) = spawn(work()).await {
         let Ok(panic) = error.try_into_panic() else { return };
         observe::keeper_panicked(part, words(&*panic).to_owned());
         tokio::time::sleep(AFTER_A_PANIC).await;
@@ -124,7 +130,7 @@ async fn keep(state: Arc<KeeperState>) {
         }
         for work in renewal::due(&state) {
             let (state, guard) = (Arc::clone(&state), state.begin_job());
-            tokio::spawn(async move {
+            spawn(async move {
                 renewal::renew(&state, work).await;
                 drop(guard);
             });

@@ -9,20 +9,21 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
-use redis::{AsyncConnectionConfig, Client, RedisError, aio::MultiplexedConnection};
-use tokio::{
-    runtime::{Handle, Id},
-    sync::{Notify, oneshot},
+use redis::{
+    AsyncConnectionConfig, Client, RedisError,
+    aio::{MultiplexedConnection, PubSub},
 };
+use tokio::sync::{Notify, oneshot};
 
 use super::{
     super::{ErrorClass, StoreError},
-    classify,
+    classify, dial,
 };
+use crate::system::{Handle, Id};
 
 /// The connections to one server.
 pub(super) struct Connections {
@@ -35,6 +36,8 @@ pub(super) struct Connections {
     /// Whether the server does not take scripts by their hash.
     pub(super) by_text: AtomicBool,
     by_runtime: Mutex<HashMap<Id, Arc<Connection>>>,
+    /// How many subscriptions there were.
+    subscriptions: AtomicU64,
     /// Notified when a connection is taken out of service.
     retired: Arc<Notify>,
 }
@@ -50,6 +53,7 @@ impl Connections {
             has_replied: AtomicBool::new(false),
             by_text: AtomicBool::new(false),
             by_runtime: Mutex::default(),
+            subscriptions: AtomicU64::new(0),
             retired: Arc::default(),
         }
     }
@@ -82,8 +86,14 @@ impl Connections {
         StoreError::new(class, At { address: Arc::clone(&self.address), error })
     }
 
-    pub(super) fn client(&self) -> &Client {
-        &self.client
+    /// A connection for messages, to wherever the address leads now.
+    pub(super) async fn for_messages(&self) -> Result<PubSub, StoreError> {
+        dial::messages(&self.client).await.map_err(|error| self.connect_error(error))
+    }
+
+    /// A number that no other subscription of this runtime has.
+    pub(super) fn next_subscription(&self) -> u64 {
+        self.subscriptions.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The connection of the tokio runtime that this is called in.
@@ -130,7 +140,7 @@ impl Connections {
 
     /// A connection that belongs to no runtime, to wherever the address leads now.
     pub(super) async fn fresh(&self) -> Result<MultiplexedConnection, StoreError> {
-        let connection = self.client.get_multiplexed_async_connection_with_config(&self.config).await;
+        let connection = dial::commands(&self.client, &self.config).await;
         connection.map_err(|error| self.connect_error(error))
     }
 

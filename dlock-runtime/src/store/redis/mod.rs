@@ -3,6 +3,7 @@
 mod classify;
 mod commands;
 mod connections;
+mod dial;
 mod exchange;
 mod probe;
 mod renew_batch;

@@ -15,10 +15,7 @@ use std::{
     future::poll_fn,
     io,
     pin::{Pin, pin},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     task::Poll,
     time::Duration,
 };
@@ -64,10 +61,9 @@ async fn follow(
     reply_timeout: Duration,
 ) -> Result<Infallible, StoreError> {
     let channel = format!("dlock:{identity}");
-    let own = own_channel(&channel);
-    let connection =
-        async { connections.client().get_async_pubsub().await.map_err(|error| connections.connect_error(error)) };
-    let connection = within(reply_timeout, connection).await?;
+    // No other subscription listens to it: an earlier one that is half dead would be counted in its place.
+    let own = format!("{channel}:{}", connections.next_subscription());
+    let connection = within(reply_timeout, connections.for_messages()).await?;
     let (mut sink, stream) = connection.split();
     let subscribed = async { sink.subscribe(&[&channel, &own]).await.map_err(|error| connections.reply_error(error)) };
     within(reply_timeout, subscribed).await.map_err(|error| SubscriptionError::NotSubscribed.because(error))?;
@@ -107,12 +103,6 @@ async fn follow(
             reader.until(follow_commands(connections, &heartbeat, reply_timeout)).await?;
         }
     }
-}
-
-/// A channel that no other subscription listens to: an earlier one that is half dead would be counted in its place.
-fn own_channel(channel: &str) -> String {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    format!("{channel}:{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// There may have been a failover. If the address now leads to another server than the connection for commands does, the
