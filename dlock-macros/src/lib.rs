@@ -8,8 +8,10 @@
 //!    one, and the `limits` of the runtime.
 //! 4. `expand` alone emits code. `hazards` finds what the compiler is to warn of, a `transaction` of the caller among it.
 //!
-//! What users read is put together in `mistake` and `suggest`. This file is only the door.
+//! What users read is put together in `mistake` and `suggest`. All of it is one function from tokens to tokens, `attribute`. This
+//! file is only the door.
 
+mod attribute;
 mod block;
 mod check;
 mod duration;
@@ -33,27 +35,8 @@ mod tokens;
 mod transaction;
 mod values;
 
-use proc_macro2::TokenStream;
-
 /// Depend on `dlock-runtime`, which re-exports this attribute from `dlock-macros` and documents it.
 #[proc_macro_attribute]
 pub fn distributed_lock(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    attribute(args.into(), item.into()).into()
-}
-
-/// Both halves are read whatever the other says, so that independent mistakes come in one go; and the item is handed
-/// back as it was written beside the errors, so that its callers do not fail as well.
-fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
-    let mut mistakes = mistake::Mistakes::default();
-    let options = options::Options::read(args, &mut mistakes);
-    let function = mistakes.keep(function::Function::read(item.clone()));
-    check::options(&options, function.as_ref(), &mut mistakes);
-    match (function, mistakes.into_compile_errors()) {
-        (Some(function), None) => expand::expand(&options, &function),
-        (_, errors) => {
-            let mut tokens = errors.unwrap_or_default();
-            tokens.extend(item);
-            tokens
-        }
-    }
+    attribute::attribute(args.into(), item.into()).into()
 }

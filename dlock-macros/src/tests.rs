@@ -15,7 +15,7 @@ const FUNCTION: &str = "async fn deduct(id: u64, qty: u32) -> Result<u32, StockE
 
 fn attribute(args: &str, item: &str) -> TokenStream {
     let args = args.parse().expect("the options are tokens");
-    crate::attribute(args, item.parse().expect("the item is tokens"))
+    crate::attribute::attribute(args, item.parse().expect("the item is tokens"))
 }
 
 /// The messages of every `compile_error!` in the tokens.

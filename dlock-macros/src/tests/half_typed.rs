@@ -81,7 +81,7 @@ fn an_item_that_is_cut_off_or_has_a_gap_is_handed_back_with_at_most_one_message(
     let options = "key = \"stock:<id>\"";
     for item in ITEMS.map(tokens) {
         for item in truncations(&item).into_iter().chain(gaps(&item)) {
-            let output = crate::attribute(tokens(options), item.clone());
+            let output = crate::attribute::attribute(tokens(options), item.clone());
             assert!(named_wild(&item) || stands_in(&item, &output), "{item}\n{output}");
             let messages = errors(output);
             assert!(messages.len() <= 1, "{item}: {messages:?}");
@@ -98,14 +98,14 @@ fn named_wild(item: &TokenStream) -> bool {
 fn options_that_are_cut_off_or_have_a_gap_leave_the_function_and_say_one_thing_for_each_option() {
     let item = tokens(FUNCTION);
     for args in truncations(&tokens(OPTIONS)) {
-        let output = crate::attribute(args.clone(), item.clone());
+        let output = crate::attribute::attribute(args.clone(), item.clone());
         assert!(stands_in(&item, &output), "{args}\n{output}");
         let messages = errors(output);
         assert!(messages.len() <= 1, "{args}: {messages:?}");
         assert!(messages.iter().all(|message| message.contains("\nhelp: ")), "{args}: {messages:?}");
     }
     for args in gaps(&tokens(OPTIONS)) {
-        let output = crate::attribute(args.clone(), item.clone());
+        let output = crate::attribute::attribute(args.clone(), item.clone());
         assert!(stands_in(&item, &output), "{args}\n{output}");
         // `= "stock:<id>"` is the value of no option, and the key is missing.
         let messages = errors(output);
@@ -168,7 +168,7 @@ fn a_body_that_is_half_typed_is_expanded_all_the_same() {
 #[test]
 fn what_was_lost_is_noticed() {
     let item = tokens(FUNCTION);
-    let output = crate::attribute(tokens("key = \"stock:<id>\""), item.clone());
+    let output = crate::attribute::attribute(tokens("key = \"stock:<id>\""), item.clone());
     assert!(stands_in(&item, &output));
     for lost in ["await", "StockError", "qty"] {
         let without = output.to_string().replace(lost, "");

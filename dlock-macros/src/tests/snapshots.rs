@@ -23,7 +23,7 @@ fn expand(text: &str) -> TokenStream {
     let Item::Fn(mut function) = syn::parse_str(text).expect("a function") else { panic!("not a function: {text}") };
     let Meta::List(options) = function.attrs.remove(0).meta else { panic!("no options: {text}") };
     let item = quote::ToTokens::into_token_stream(function);
-    crate::attribute(options.tokens, item)
+    crate::attribute::attribute(options.tokens, item)
 }
 
 #[test]

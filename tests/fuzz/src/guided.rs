@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::{
-    Copy, Random, Target, Verdict,
+    Attribute, Random, Target, Verdict,
     mutate::{floor, mutate_text},
 };
 
@@ -19,7 +19,7 @@ static ACCEPTED: AtomicU64 = AtomicU64::new(0);
 /// If something does not hold that must.
 pub fn run(target: Target, data: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(data) else { return false };
-    let count = match target.check(Copy::as_it_is(), text) {
+    let count = match target.check(&Attribute::AS_IT_IS, text) {
         Verdict::Unread => return false,
         Verdict::Refused => &REFUSED,
         Verdict::Accepted => &ACCEPTED,

@@ -1,133 +1,115 @@
-//! Mistakes that the attribute could have. Each is made in a copy of its text, to see that a check catches it.
+//! Mistakes that the attribute could have, made from outside: in what it is given, or in what it hands back. Each shows that
+//! a check sees it.
 
-/// A mistake, as a change of the text.
+use proc_macro2::{Group, TokenStream, TokenTree};
+use quote::ToTokens;
+
+use crate::Target;
+use crate::attribute::attribute;
+use crate::subject::Attribute;
+
+/// A mistake.
 pub struct Weakness {
     /// What is wrong.
     pub name: &'static str,
     /// The target that finds it.
-    pub found_by: &'static str,
+    pub found_by: Target,
     /// Part of what is said of it then.
     pub said: &'static str,
-    /// The file below `dlock-macros/src`.
-    pub file: &'static str,
-    /// What stands there, and what stands there instead.
-    pub text: &'static str,
-    /// See `text`.
-    pub instead: &'static str,
+    /// The attribute that makes it.
+    pub attribute: Attribute,
+}
+
+const fn options(
+    name: &'static str,
+    said: &'static str,
+    expand: fn(TokenStream, TokenStream) -> TokenStream,
+) -> Weakness {
+    Weakness { name, found_by: Target::Options, said, attribute: Attribute { expand, ..Attribute::AS_IT_IS } }
+}
+
+/// The rules for templates are given another one than what is written: they are blind for a part of it.
+const fn blind(name: &'static str, said: &'static str, look_at: fn(&str) -> String) -> Weakness {
+    Weakness { name, found_by: Target::Templates, said, attribute: Attribute { look_at, ..Attribute::AS_IT_IS } }
 }
 
 /// All of them.
-pub const ALL: &[Weakness] = &[
-    Weakness {
-        name: "it_panics_far_inside",
-        found_by: "options",
-        said: "attempt to subtract",
-        file: "duration.rs",
-        text: "place /= 10;",
-        instead: "place = (place - 1) / 10;",
-    },
-    Weakness {
-        name: "a_template_panics",
-        found_by: "templates",
-        said: "char boundary",
-        file: "grammar.rs",
-        text: "match after.split_once('>') {",
-        instead: "match Some(&after[..after.len().min(1)]).and_then(|_| after.split_once('>')) {",
-    },
-    Weakness {
-        name: "separators_are_not_looked_at",
-        found_by: "templates",
-        said: "readings of",
-        file: "rules.rs",
-        text: "    check_separators(template, wrong);",
-        instead: "",
-    },
-    Weakness {
-        name: "what_values_keep_separates",
-        found_by: "templates",
-        said: "readings of",
-        file: "grammar.rs",
-        text: " | '@' | '+' => true",
-        instead: " | '@' => true",
-    },
-    Weakness {
-        name: "the_head_of_an_escape_separates",
-        found_by: "templates",
-        said: "readings of",
-        file: "rules.rs",
-        text: "!is_kept(character) && character != '%'",
-        instead: "!is_kept(character)",
-    },
-    Weakness {
-        name: "only_the_first_pair_is_looked_at",
-        found_by: "templates",
-        said: "readings of",
-        file: "rules.rs",
-        text: "let Some((before, between)) = before else { continue };",
-        instead: "let Some((before, between)) = before else { continue };\n                if before != \"id\" { continue }",
-    },
-    Weakness {
-        name: "braces_are_not_looked_at",
-        found_by: "templates",
-        said: "the runtime refuses",
-        file: "rules.rs",
-        text: "    check_hash_tag(&template.outline(), wrong);",
-        instead: "",
-    },
-    Weakness {
-        name: "control_characters_are_not_looked_at",
-        found_by: "templates",
-        said: "the runtime refuses",
-        file: "rules.rs",
-        text: "outline.chars().any(char::is_control)",
-        instead: "false",
-    },
+pub static ALL: &[Weakness] = &[
+    options("it_panics_far_inside", "far inside", |options, item| {
+        assert!(!options.to_string().contains("250us"), "far inside");
+        attribute(options, item)
+    }),
+    blind("a_template_panics", "char boundary", |text| {
+        assert!(text.split_once('<').is_none_or(|(_, rest)| rest.is_char_boundary(1)), "char boundary");
+        text.to_owned()
+    }),
+    blind("separators_are_not_looked_at", "readings of", |text| text.replace("><", ">/<")),
+    blind("what_values_keep_separates", "readings of", |text| text.replace('+', "/")),
+    blind("the_head_of_an_escape_separates", "readings of", |text| text.replace('%', "/")),
+    blind("only_the_first_pair_is_looked_at", "readings of", |text| match text.match_indices('<').nth(1) {
+        Some((second, _)) => format!("{}{}", &text[..second], text[second..].replace("><", ">/<")),
+        None => text.to_owned(),
+    }),
+    blind("braces_are_not_looked_at", "the runtime refuses", |text| text.replace(['{', '}'], "")),
+    blind("control_characters_are_not_looked_at", "the runtime refuses", |text| text.replace(char::is_control, "")),
     Weakness {
         name: "a_doubled_bracket_is_read_as_one_too_many",
-        found_by: "templates",
+        found_by: Target::Templates,
         said: "the runtime reads",
-        file: "template.rs",
-        text: "written.push_str(text),",
-        instead: "written.push_str(&text.replace('<', \"<<\").replace('>', \">>\")),",
+        attribute: Attribute { read_text: |text| text.replace('<', "<<").replace('>', ">>"), ..Attribute::AS_IT_IS },
     },
-    Weakness {
-        name: "a_short_ttl_passes",
-        found_by: "options",
-        said: "`ttl` of",
-        file: "options.rs",
-        text: "time: SHORTEST_TTL,",
-        instead: "time: SHORTEST_RENEWAL,",
-    },
-    Weakness {
-        name: "an_option_is_forgotten",
-        found_by: "options",
-        said: "`max_hold` is lost",
-        file: "expand/options.rs",
-        text: "options.extend(quote_spanned!(site=> .#name(#value)));",
-        instead: "if !name.to_string().starts_with(\"max_hold\") { options.extend(quote_spanned!(site=> .#name(#value))); }",
-    },
-    Weakness {
-        name: "a_message_has_no_cure",
-        found_by: "options",
-        said: "no help",
-        file: "pairs.rs",
-        text: "cannot be read: {error}\\nhelp: {FORM}",
-        instead: "cannot be read: {error}; {FORM}",
-    },
-    Weakness {
-        name: "the_item_is_gone",
-        found_by: "options",
-        said: "the item is not handed back",
-        file: "lib.rs",
-        text: "tokens.extend(item);",
-        instead: "drop(item);",
-    },
-    Weakness {
-        name: "the_expansion_is_not_rust",
-        found_by: "options",
-        said: "the expansion is not Rust",
-        file: "expand/mod.rs",
-        text: "let __lock = if __when {",
-        instead: "let let __lock = if __when {",
-    },
+    options("a_short_ttl_passes", "`ttl` of", |options, item| {
+        let output = attribute(options.clone(), item.clone());
+        if !output.to_string().contains("cannot be shorter than") {
+            return output;
+        }
+        reworded(attribute(with_a_ttl_of_20_ms(options), item), "ttl_ms (20)", "ttl_ms (19)")
+    }),
+    options("an_option_is_forgotten", "`max_hold` is lost", |options, item| without_max_hold(attribute(options, item))),
+    options("a_message_has_no_cure", "no help", |options, item| reworded(attribute(options, item), "\\nhelp: ", "; ")),
+    options("the_item_is_gone", "the item is not handed back", |options, item| {
+        let lost = item.clone().into_iter().count();
+        let mut output = attribute(options, item).into_iter().collect::<Vec<_>>();
+        if output.iter().any(|token| matches!(token, TokenTree::Ident(ident) if ident == "compile_error")) {
+            output.truncate(output.len() - lost);
+        }
+        output.into_iter().collect()
+    }),
+    options("the_expansion_is_not_rust", "the expansion is not Rust", |options, item| {
+        reworded(attribute(options, item), "let __lock", "let let __lock")
+    }),
 ];
+
+fn reworded(tokens: TokenStream, from: &str, to: &str) -> TokenStream {
+    tokens.to_string().replace(from, to).parse().expect("tokens")
+}
+
+fn with_a_ttl_of_20_ms(options: TokenStream) -> TokenStream {
+    let mut before = [String::new(), String::new()];
+    let replace = |token: TokenTree| {
+        let is_the_ttl = before == ["ttl", "="];
+        before = [std::mem::take(&mut before[1]), token.to_string()];
+        if is_the_ttl { "20ms".to_token_stream() } else { token.into() }
+    };
+    options.into_iter().map(replace).collect()
+}
+
+/// The tokens less `.max_hold(..)` and `.max_hold_ms(..)`.
+fn without_max_hold(tokens: TokenStream) -> TokenStream {
+    let mut kept: Vec<TokenTree> = Vec::new();
+    let mut is_value = false;
+    for token in tokens {
+        match token {
+            TokenTree::Ident(name) if name.to_string().starts_with("max_hold") => {
+                is_value = true;
+                kept.pop();
+            }
+            TokenTree::Group(_) if is_value => is_value = false,
+            TokenTree::Group(group) => {
+                kept.push(Group::new(group.delimiter(), without_max_hold(group.stream())).into());
+            }
+            other => kept.push(other),
+        }
+    }
+    kept.into_iter().collect()
+}

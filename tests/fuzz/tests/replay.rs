@@ -2,7 +2,7 @@
 
 use std::panic::{self, AssertUnwindSafe};
 
-use dlock_fuzz::{Copy, Random, Target, Verdict, corpus, mutate};
+use dlock_fuzz::{Attribute, Random, Target, Verdict, corpus, mutate};
 
 /// Made of the corpus of each target.
 const MORE: usize = 100_000;
@@ -80,6 +80,6 @@ impl Counts {
 
 /// Names the input when a check fails.
 fn run(target: Target, text: &str) -> Verdict {
-    let outcome = panic::catch_unwind(AssertUnwindSafe(|| target.check(Copy::as_it_is(), text)));
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| target.check(&Attribute::AS_IT_IS, text)));
     outcome.unwrap_or_else(|_| panic!("{}: {text:?}", target.name()))
 }

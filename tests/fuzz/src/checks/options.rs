@@ -5,8 +5,8 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 
-use crate::output::{arguments_of, errors, must_be_a_locked_function, must_refuse_well};
-use crate::{Copy, Verdict};
+use super::output::{arguments_of, errors, must_be_a_locked_function, must_refuse_well};
+use crate::{Attribute, Verdict};
 
 /// A plain one, a method with everything, what `#[async_trait]` makes of one, and one that cannot hold a lock.
 const ITEMS: [&str; 4] = [
@@ -29,14 +29,14 @@ thread_local! {
 ///
 /// # Panics
 /// If something does not hold that must.
-pub fn check(copy: Copy, text: &str) -> Verdict {
+pub(crate) fn check(attribute: &Attribute, text: &str) -> Verdict {
     let (item, text) = match text.as_bytes().first() {
         Some(digit @ b'0'..=b'3') => (usize::from(digit - b'0'), &text[1..]),
         _ => (0, text),
     };
     let Ok(options) = text.parse::<TokenStream>() else { return Verdict::Unread };
     let item = PARSED.with(|items| items[item].clone());
-    let output = (copy.attribute)(options.clone(), item.clone());
+    let output = (attribute.expand)(options.clone(), item.clone());
     if arguments_of(&output, "acquire").is_empty() {
         let messages = errors(&output).unwrap_or_else(|| panic!("an error without a message: {output}"));
         assert!(!messages.is_empty(), "neither errors nor a lock: {output}");

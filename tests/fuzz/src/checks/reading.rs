@@ -1,6 +1,6 @@
 //! In how many ways a key can come from a template: two would be two lists of values with one key.
 
-use crate::Piece;
+use crate::subject::Piece;
 
 /// How a value looks in a key, stated once more, so that it is held against what the runtime does.
 const EMPTY: &str = "%empty";

@@ -6,17 +6,18 @@
 
 use std::fmt::Display;
 
-use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::quote;
+use proc_macro2::{TokenStream, TokenTree};
 use syn::LitStr;
 
-use crate::evil::lists;
 use crate::key::LockKey;
 use crate::key::Namespace;
 use crate::key::template::fill;
-use crate::output::{arguments_of, errors, must_refuse_well};
-use crate::reading::readings;
-use crate::{Copy, Piece, Verdict};
+use crate::subject::Piece;
+use crate::{Attribute, Verdict};
+
+use super::evil::lists;
+use super::output::{arguments_of, errors, must_refuse_well};
+use super::reading::readings;
 
 /// Short, because it is read anew for each input.
 const ITEM: &str = "async fn f(&self, id: u8, qty: u8, order: Order, pair: P, r#type: T) -> R { id }";
@@ -32,14 +33,13 @@ thread_local! {
 ///
 /// # Panics
 /// If something does not hold that must.
-pub fn check(copy: Copy, text: &str) -> Verdict {
-    let literal = LitStr::new(text, Span::call_site());
-    let read = (copy.template)(&literal);
+pub(crate) fn check(attribute: &Attribute, text: &str) -> Verdict {
+    let read = attribute.read(text);
     if let Some((pieces, true)) = &read {
         must_be_safe(text, pieces);
     }
     let item = PARSED.with(Clone::clone);
-    let output = (copy.attribute)(quote!(key = #literal), item.clone());
+    let output = attribute.expand_key(text, item.clone());
     let filled = arguments_of(&output, "key");
     let [filled] = filled.as_slice() else {
         let messages = errors(&output).unwrap_or_else(|| panic!("an error without a message: {output}"));

@@ -1,6 +1,6 @@
 //! Values that were chosen to be taken for each other.
 
-use crate::Piece;
+use crate::subject::Piece;
 
 /// So many places of a template are tried; one with more is made of the same.
 const PLACES: usize = 6;
