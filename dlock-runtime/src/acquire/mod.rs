@@ -64,7 +64,7 @@ pub(crate) async fn acquire(request: Request) -> Result<Hold, LockError> {
     let (hold, now) = match Opening::of(&baton, &request.terms, None, now) {
         Some(opening) => (request.begin(baton, opening, now), now),
         None => {
-            let (host, name) = (Arc::clone(request.obligation.host()), Arc::clone(&request.name));
+            let (host, name) = (Arc::clone(request.obligation.obligor()), Arc::clone(&request.name));
             // Boxed, so that the future stays small for a turn on a lease that is there.
             match Box::pin(span.around(ask_store(baton, request))).await {
                 Ok(hold) => (hold, BootTime::now()),
@@ -112,7 +112,7 @@ async fn enter(request: &Request) -> Result<(Baton, BootTime), LockError> {
 
 /// Asks the store until the request has the lock or is out of time, on an executor that can talk to the store.
 async fn ask_store(baton: Baton, request: Request) -> Result<Hold, LockError> {
-    let host = Arc::clone(request.obligation.host());
+    let host = Arc::clone(request.obligation.obligor());
     let run = move || async move {
         let mut backoff = Backoff::new(request.terms.wait, BootTime::now().since(request.since));
         Head::new(request).run(baton, &mut backoff).await
@@ -132,7 +132,7 @@ impl Request {
     }
 
     fn core(&self) -> &Core {
-        Core::of(&**self.obligation.host())
+        Core::of(&**self.obligation.obligor())
     }
 
     fn busy(&self, holder: Option<Holder>) -> LockError {

@@ -7,7 +7,10 @@ use crate::{
     api::guard::Guard,
     keeper::{core::Core, hold::Hold},
     key::LockKey,
-    local::{reentry, turn::Obligation},
+    local::{
+        reentry,
+        turn::{Host, Obligation},
+    },
     types::{
         boot_time::BootTime,
         error::LockError,
@@ -139,7 +142,7 @@ impl LockRequest {
             }
         }
         // What is moved here is the only count of the runtime that a turn takes.
-        let (obligation, since) = (Obligation::of(core), BootTime::now());
+        let (obligation, since) = (Obligation::of(core as Arc<dyn Host>), BootTime::now());
         acquire::acquire(Request { obligation, key, name, terms, purpose, since }).await.map(Guard::of)
     }
 

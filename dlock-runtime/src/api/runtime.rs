@@ -141,7 +141,7 @@ impl Runtime {
     /// # Cancel safety
     /// If the future is dropped, the runtime stays shut down and goes on releasing in the background.
     pub async fn shutdown(&self, timeout: Duration) -> bool {
-        // In one order with `KeeperState::begin_obligation`: a request either sees this, or is seen by `settled`.
+        // In one order with `Obligation::of`: a request either sees this, or is seen by `settled`.
         self.0.shut_down.store(true, Ordering::SeqCst);
         let state = Arc::clone(self.0.keeper.state());
         state.give_back_parked();

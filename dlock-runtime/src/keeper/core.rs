@@ -12,7 +12,10 @@ use std::{
 use crate::{
     keeper::thread::Keeper,
     key::{LockKey, Namespace},
-    local::{lease::Lease, turn::Host},
+    local::{
+        lease::Lease,
+        turn::{Host, Obligor},
+    },
     observe::Observer,
     protocol::token::{Identity, LockId, Token},
     system,
@@ -96,7 +99,9 @@ impl Host for Core {
     fn schedule(&self, lease: &Arc<Lease>, due: BootTime) {
         self.keeper.state().schedule.add(lease, due);
     }
+}
 
+impl Obligor for Core {
     fn count_obligation(&self) {
         self.keeper.state().count_obligation();
     }

@@ -4,14 +4,12 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    keeper::{
-        executor,
-        state::{KeeperState, ReleaseObligation},
-    },
+    keeper::{executor, state::KeeperState},
     local::{
         lease::Lease,
         pending::{InFlight, PendingRequest},
         queue::ToRelease,
+        turn::Obligation,
     },
     protocol::token::LockId,
     store::{AcquireReply, ErrorClass, ReleaseCommand, Reply, StoreError},
@@ -97,11 +95,11 @@ impl PendingRelease {
 
     /// Finishes it in the background. A shutdown waits for that.
     fn finish_counted(self, state: Arc<KeeperState>) -> impl Future<Output = ()> + Send {
-        let obligation = state.begin_obligation();
+        let obligation = Obligation::of(Arc::clone(&state));
         self.finish(state, obligation)
     }
 
-    pub(crate) async fn finish(self, state: Arc<KeeperState>, obligation: ReleaseObligation) {
+    pub(crate) async fn finish(self, state: Arc<KeeperState>, obligation: Obligation<KeeperState>) {
         // After the TTL the lock is free anyway.
         match self.release(&state, self.ttl).await {
             Ok(_) => state.observer.keeper_released(self.label),
@@ -149,7 +147,7 @@ impl KeeperState {
                 }
             }
             ToRelease::Request(pending) => {
-                let obligation = self.begin_obligation();
+                let obligation = Obligation::of(Arc::clone(self));
                 self.detach(async move {
                     see_through(&state, &pending).await;
                     if let Some(pending) = PendingRelease::of(&ToRelease::Request(pending)) {

@@ -12,7 +12,10 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::{
     keeper::{schedule::Schedule, unconfirmed_releases::UnconfirmedReleases},
-    local::queue::{LocalQueues, Rules},
+    local::{
+        queue::{LocalQueues, Rules},
+        turn::Obligor,
+    },
     observe::{Observer, caught::caught},
     store::{self, Reply, Store, StoreError},
     system::Handle,
@@ -162,22 +165,6 @@ impl KeeperState {
         JobGuard(Arc::clone(self))
     }
 
-    /// Notes that the store is owed a release, until the token is dropped.
-    pub(crate) fn begin_obligation(self: &Arc<Self>) -> ReleaseObligation {
-        self.count_obligation();
-        ReleaseObligation(Arc::clone(self))
-    }
-
-    pub(crate) fn count_obligation(&self) {
-        self.obligations.fetch_add(1, Ordering::SeqCst);
-    }
-
-    pub(crate) fn count_fulfilment(&self) {
-        if self.obligations.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.settled.notify_waiters();
-        }
-    }
-
     /// Returns once the store is owed nothing.
     pub(crate) async fn settled(&self) {
         loop {
@@ -201,11 +188,14 @@ impl Drop for JobGuard {
     }
 }
 
-/// A lock that is to be released yet.
-pub(crate) struct ReleaseObligation(Arc<KeeperState>);
+impl Obligor for KeeperState {
+    fn count_obligation(&self) {
+        self.obligations.fetch_add(1, Ordering::SeqCst);
+    }
 
-impl Drop for ReleaseObligation {
-    fn drop(&mut self) {
-        self.0.count_fulfilment();
+    fn count_fulfilment(&self) {
+        if self.obligations.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.settled.notify_waiters();
+        }
     }
 }

@@ -13,8 +13,9 @@ use std::{
 use crate::{
     keeper::{
         pending_release::PendingRelease,
-        state::{JobGuard, KeeperState, ReleaseObligation},
+        state::{JobGuard, KeeperState},
     },
+    local::turn::Obligation,
     observe::caught::caught,
     store::Reply,
     types::boot_time::BootTime,
@@ -34,7 +35,7 @@ struct SentRelease {
     pending: PendingRelease,
     reply: Reply<bool>,
     at: BootTime,
-    obligation: ReleaseObligation,
+    obligation: Obligation<KeeperState>,
     _guard: JobGuard,
 }
 
@@ -60,12 +61,13 @@ impl KeeperState {
     pub(crate) fn confirm_later(self: &Arc<Self>, pending: PendingRelease, mut reply: Reply<bool>) {
         if let Poll::Ready(reply) = poll(&mut reply) {
             if !pending.is_confirmed_by(self, &reply) {
-                self.detach(pending.finish(Arc::clone(self), self.begin_obligation()));
+                self.detach(pending.finish(Arc::clone(self), Obligation::of(Arc::clone(self))));
             }
             return;
         }
         let at = BootTime::now();
-        let sent = SentRelease { pending, reply, at, obligation: self.begin_obligation(), _guard: self.begin_job() };
+        let obligation = Obligation::of(Arc::clone(self));
+        let sent = SentRelease { pending, reply, at, obligation, _guard: self.begin_job() };
         let mut all = self.unconfirmed_releases.sent.lock().unwrap_or_else(PoisonError::into_inner);
         all.push(sent);
         if all.len() == 1 {

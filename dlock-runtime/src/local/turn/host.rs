@@ -5,40 +5,43 @@ use std::{any::Any, ops::Deref, sync::Arc};
 use crate::{local::lease::Lease, observe::Observer, types::boot_time::BootTime};
 
 /// The runtime of a turn. The floor that it stands on knows it again as what it is.
-pub(crate) trait Host: Any + Send + Sync {
+pub(crate) trait Host: Obligor + Any {
     fn observer(&self) -> &Observer;
 
     /// The keeper must look at `lease` by `due`.
     fn schedule(&self, lease: &Arc<Lease>, due: BootTime);
+}
 
+/// Who can owe the store a release.
+pub(crate) trait Obligor: Send + Sync {
     /// One more [`Obligation`], or one less.
     fn count_obligation(&self);
     fn count_fulfilment(&self);
 }
 
-/// That a runtime owes the store a release, as long as this lasts: a shutdown waits for that.
-pub(crate) struct Obligation(Arc<dyn Host>);
+/// That the store is owed a release, as long as this lasts: a shutdown waits for that.
+pub(crate) struct Obligation<O: Obligor + ?Sized = dyn Host>(Arc<O>);
 
-impl Obligation {
-    pub(crate) fn host(&self) -> &Arc<dyn Host> {
+impl<O: Obligor + ?Sized> Obligation<O> {
+    pub(crate) fn of(obligor: Arc<O>) -> Self {
+        obligor.count_obligation();
+        Self(obligor)
+    }
+
+    pub(crate) fn obligor(&self) -> &Arc<O> {
         &self.0
     }
+}
 
-    pub(crate) fn of(host: Arc<dyn Host>) -> Self {
-        host.count_obligation();
-        Self(host)
+impl<O: Obligor + ?Sized> Deref for Obligation<O> {
+    type Target = O;
+
+    fn deref(&self) -> &O {
+        &self.0
     }
 }
 
-impl Deref for Obligation {
-    type Target = dyn Host;
-
-    fn deref(&self) -> &Self::Target {
-        &*self.0
-    }
-}
-
-impl Drop for Obligation {
+impl<O: Obligor + ?Sized> Drop for Obligation<O> {
     fn drop(&mut self) {
         self.0.count_fulfilment();
     }

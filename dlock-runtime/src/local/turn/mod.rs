@@ -16,7 +16,7 @@ use std::{
 
 use self::watchers::Watchers;
 pub(crate) use self::{
-    host::{Host, Obligation},
+    host::{Host, Obligation, Obligor},
     watchers::Watch,
 };
 use crate::{
