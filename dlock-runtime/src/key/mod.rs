@@ -9,4 +9,4 @@ mod namespace;
 pub(crate) mod template;
 
 pub use self::lock_key::LockKey;
-pub(crate) use self::namespace::{Namespace, fence_name, queue_name, seen_name};
+pub(crate) use self::namespace::Namespace;

@@ -1,4 +1,4 @@
-//! The keys in the store: a lock under its namespace, and the helper keys beside it.
+//! The namespace of a runtime, and which keys are fit for use in it.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -9,10 +9,6 @@ use crate::{
 
 /// The longest namespace: it leaves room for the keys.
 const MAX_NAMESPACE_BYTES: usize = 256;
-
-const FENCE_SUFFIX: &str = HELPER_ENDINGS[0];
-const QUEUE_SUFFIX: &str = HELPER_ENDINGS[1];
-const SEEN_SUFFIX: &str = HELPER_ENDINGS[2];
 
 /// What a runtime puts before its keys.
 #[derive(Clone, Debug, Default)]
@@ -47,7 +43,7 @@ impl Namespace {
         self.0.len()
     }
 
-    /// The Redis key of a lock.
+    /// The name of a lock in the store.
     ///
     /// # Errors
     /// Why the key is not fit for use.
@@ -58,26 +54,6 @@ impl Namespace {
             Some(reason) => Err(reason),
         }
     }
-}
-
-/// The key of the fence record that belongs to the lock `name`.
-pub(crate) fn fence_name(name: &str) -> String {
-    helper_name(name, FENCE_SUFFIX)
-}
-
-/// The key of the queue of waiters that belongs to the lock `name`.
-pub(crate) fn queue_name(name: &str) -> String {
-    helper_name(name, QUEUE_SUFFIX)
-}
-
-/// The key of the times at which each of them asked last.
-pub(crate) fn seen_name(name: &str) -> String {
-    helper_name(name, SEEN_SUFFIX)
-}
-
-/// A helper key lies in the same cluster slot as its lock.
-fn helper_name(name: &str, suffix: &str) -> String {
-    if name.contains('{') { [name, suffix].concat() } else { ["{", name, "}", suffix].concat() }
 }
 
 /// Why no lock can be taken on `name`, which is `key` with its namespace before it.
@@ -147,11 +123,5 @@ mod tests {
         {
             assert_eq!(&*Namespace::new(prefix.into()).name(&"k".into()).expect("valid"), name);
         }
-    }
-
-    #[test]
-    fn the_fence_shares_the_slot_of_its_lock() {
-        assert_eq!(fence_name("shop:stock:42"), "{shop:stock:42}:fence");
-        assert_eq!(fence_name("shop:{42}:stock"), "shop:{42}:stock:fence");
     }
 }

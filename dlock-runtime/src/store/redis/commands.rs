@@ -9,13 +9,13 @@ use redis::Cmd;
 
 use super::{
     super::{AcquireCommand, QUEUE_ENTRY_TTL, ReleaseCommand, RenewCommand},
+    keys::{self, Keys},
     script::{
         self,
         Arg::{Millis, Number, Text},
         By,
     },
 };
-use crate::key::{fence_name, queue_name, seen_name};
 
 /// How long a fence record outlives its last use. The time floor of the fence makes any length safe; days leave
 /// an operator something to find.
@@ -42,7 +42,7 @@ pub(super) fn renew(RenewCommand { lock_id, ttl, shorten, more }: &RenewCommand,
     let (fences, who) = more.as_ref().map_or((0, ""), |more| (more.fences.into(), more.who.as_str()));
     let shorten = Text(if *shorten { "1" } else { "0" });
     let args = [Text(&token), Millis(*ttl), shorten, Number(fences), Text(who), Millis(kept)];
-    script::RENEW.command(by, &[&lock_id.name, &fence_name(&lock_id.name)], &args)
+    script::RENEW.command(by, &[&lock_id.name, &keys::fence(&lock_id.name)], &args)
 }
 
 pub(super) fn release(command: &ReleaseCommand, by: By, kept: Duration) -> Cmd {
@@ -56,24 +56,6 @@ pub(super) fn release(command: &ReleaseCommand, by: By, kept: Duration) -> Cmd {
 
 pub(super) fn inspect(name: &Arc<str>, by: By) -> Cmd {
     script::INSPECT.command(by, &Keys::of(name).all(), &[])
-}
-
-/// A lock and what lies beside it.
-pub(super) struct Keys<'a> {
-    lock: &'a str,
-    fence: String,
-    queue: String,
-    seen: String,
-}
-
-impl<'a> Keys<'a> {
-    pub(super) fn of(name: &'a str) -> Self {
-        Self { lock: name, fence: fence_name(name), queue: queue_name(name), seen: seen_name(name) }
-    }
-
-    pub(super) fn all(&self) -> [&str; 4] {
-        [self.lock, &self.fence, &self.queue, &self.seen]
-    }
 }
 
 /// The queue entry of a command, with all that it takes to hand the lock over to it.

@@ -5,6 +5,7 @@ mod commands;
 mod connections;
 mod dial;
 mod exchange;
+mod keys;
 mod probe;
 mod renew_batch;
 mod reply;

@@ -5,7 +5,7 @@ use redis::{RedisError, RedisResult, Value, aio::MultiplexedConnection};
 
 use super::super::{
     classify::{self, Fault},
-    commands::Keys,
+    keys::Keys,
 };
 
 /// Names what makes locking impossible, given the error of a script.

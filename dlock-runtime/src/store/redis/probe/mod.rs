@@ -18,9 +18,10 @@ use self::server::Server;
 use super::{
     super::{AcquireCommand, ErrorClass, MoreFences, ReleaseCommand, RenewCommand, StoreError, StoreUnusable},
     classify::{self, Fault},
-    commands::{self, Keys},
+    commands,
     connections::Connections,
     exchange::{self, Exchange},
+    keys::Keys,
     script::{self, By},
 };
 use crate::{
