@@ -22,6 +22,7 @@ use tokio::sync::{Notify, oneshot};
 use super::{
     super::{ErrorClass, StoreError},
     classify, dial,
+    script::Form,
 };
 use crate::system::{Handle, Id};
 
@@ -33,8 +34,8 @@ pub(super) struct Connections {
     address: Arc<str>,
     /// Whether the server has replied properly before. If it refuses this client later, its set-up is being changed.
     has_replied: AtomicBool,
-    /// Whether the server does not take scripts by their hash.
-    pub(super) by_text: AtomicBool,
+    /// In which form the server takes scripts.
+    pub(super) form: Form,
     by_runtime: Mutex<HashMap<Id, Arc<Connection>>>,
     /// How many subscriptions there were.
     subscriptions: AtomicU64,
@@ -51,7 +52,7 @@ impl Connections {
             config,
             address,
             has_replied: AtomicBool::new(false),
-            by_text: AtomicBool::new(false),
+            form: Form::default(),
             by_runtime: Mutex::default(),
             subscriptions: AtomicU64::new(0),
             retired: Arc::default(),

@@ -4,18 +4,14 @@
 //! sent again on a fresh connection if an older one breaks, or leads to a server that is not the master any more. A request on
 //! a connection that was made for it is not repeated.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use redis::{Cmd, RedisResult, Value, aio::MultiplexedConnection};
+use redis::{RedisResult, aio::MultiplexedConnection};
 
 use super::{
     super::{ErrorClass, Reply},
     classify::{self, Fault},
     connections::{Connection, Connections},
-    script::{self, By},
 };
 use crate::types::boot_time::BootTime;
 
@@ -101,44 +97,5 @@ impl Drop for Watch {
         if self.due.is_some_and(|due| due <= BootTime::now()) {
             self.connection.retire(self.generation);
         }
-    }
-}
-
-/// A call of a script: by its hash if the server takes that, else by its text.
-pub(super) struct ScriptCall<C, S, T> {
-    pub(super) by_hash: Option<Cmd>,
-    /// Makes the Redis command.
-    pub(super) command: C,
-    /// Called before each copy is sent; its argument says whether an earlier copy may have been carried out.
-    pub(super) on_send: S,
-    /// Reads the reply; its second argument is the same.
-    pub(super) read: fn(Value, bool) -> RedisResult<T>,
-}
-
-impl<C, S, T> Exchange for ScriptCall<C, S, T>
-where
-    C: Fn(By) -> Cmd + Send + 'static,
-    S: FnMut(bool) + Send + 'static,
-    T: Send + 'static,
-{
-    type Output = T;
-
-    async fn send(
-        &mut self,
-        connections: &Connections,
-        mut connection: MultiplexedConnection,
-        repeated: bool,
-    ) -> RedisResult<T> {
-        (self.on_send)(repeated);
-        if let Some(command) = &self.by_hash {
-            match connection.send_packed_command(command).await.and_then(Value::extract_error) {
-                Err(error) if script::is_unknown_script(&error) => {}
-                Err(error) if script::takes_no_hash(&error) => connections.by_text.store(true, Ordering::Relaxed),
-                reply => return (self.read)(reply?, repeated),
-            }
-        }
-        let by_text = (self.command)(By::Text);
-        let reply = connection.send_packed_command(&by_text).await.and_then(Value::extract_error);
-        (self.read)(reply?, repeated)
     }
 }

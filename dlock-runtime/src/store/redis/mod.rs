@@ -10,6 +10,7 @@ mod probe;
 mod renew_batch;
 mod reply;
 mod script;
+mod script_call;
 mod subscriber;
 
 use std::{
@@ -24,7 +25,7 @@ use redis::{
 };
 
 use self::{
-    commands::RECORD_KEPT, connections::Connections, exchange::ScriptCall, renew_batch::RenewBatch, script::By,
+    commands::RECORD_KEPT, connections::Connections, renew_batch::RenewBatch, script::By, script_call::ScriptCall,
 };
 use super::{
     AcquireCommand, AcquireReply, ReleaseCommand, RenewCommand, RenewReply, Reply, Store, StoreError, Subscriber,
@@ -94,7 +95,7 @@ impl Redis {
         on_send: impl FnMut(bool) + Send + 'static,
         read: fn(Value, bool) -> RedisResult<T>,
     ) -> Reply<T> {
-        let by_hash = (!self.connections.by_text.load(Ordering::Relaxed)).then(|| command(By::Hash));
+        let by_hash = self.connections.form.takes_hashes().then(|| command(By::Hash));
         exchange::run(&self.connections, reply_timeout, ScriptCall { by_hash, command, on_send, read })
     }
 }

@@ -1,7 +1,5 @@
 //! Renewals that are due together: many in one pipeline, each with a reply of its own.
 
-use std::sync::atomic::Ordering;
-
 use redis::{RedisError, RedisResult, Value, aio::MultiplexedConnection};
 
 use super::{
@@ -11,7 +9,7 @@ use super::{
     connections::Connections,
     exchange::Exchange,
     reply,
-    script::{self, By},
+    script::By,
 };
 
 /// Renewals that are due together.
@@ -32,14 +30,10 @@ impl Exchange for RenewBatch {
         // that was run by its text once is known as well. If that is not enough, as behind a proxy with several servers, each
         // renewal is sent by its text.
         for first_only in [true, false] {
-            let open = (0..replies.len())
-                .filter(|&at| replies[at].as_ref().is_err_and(wants_another_form))
-                .collect::<Vec<_>>();
+            let wants_text = |&at: &usize| replies[at].as_ref().is_err_and(|error| connections.form.wants_text(error));
+            let open = (0..replies.len()).filter(wants_text).collect::<Vec<_>>();
             if open.is_empty() {
                 break;
-            }
-            if open.iter().any(|&at| replies[at].as_ref().is_err_and(script::takes_no_hash)) {
-                connections.by_text.store(true, Ordering::Relaxed);
             }
             let again = open.iter().map(|&at| all[at]).collect::<Vec<_>>();
             let by = |place| if first_only && place > 0 { By::Hash } else { By::Text };
@@ -66,11 +60,6 @@ impl Exchange for RenewBatch {
     }
 }
 
-/// Whether the server wants the script in another form.
-fn wants_another_form(error: &RedisError) -> bool {
-    script::is_unknown_script(error) || script::takes_no_hash(error)
-}
-
 fn is_wrong_connection(error: &RedisError) -> bool {
     classify::classify(error).spoils_connection()
 }
@@ -83,10 +72,10 @@ async fn renew(
     connections: &Connections,
     by: impl Fn(usize) -> By,
 ) -> RedisResult<Vec<RedisResult<Value>>> {
-    let by_text = connections.by_text.load(Ordering::Relaxed);
+    let takes_hashes = connections.form.takes_hashes();
     let mut pipeline = redis::pipe();
     for (place, renewal) in renewals.iter().enumerate() {
-        let by = if by_text { By::Text } else { by(place) };
+        let by = if takes_hashes { by(place) } else { By::Text };
         pipeline.add_command(commands::renew(renewal, by, RECORD_KEPT));
     }
     pipeline.ignore_errors().query_async(connection).await

@@ -1,6 +1,12 @@
 //! The Lua scripts, each loaded and hashed once.
 
-use std::{sync::LazyLock, time::Duration};
+use std::{
+    sync::{
+        LazyLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use redis::{Cmd, RedisError, ServerErrorKind};
 
@@ -28,8 +34,7 @@ impl Script {
         Self { text, sha1: redis::Script::new(text).get_hash().to_owned() }
     }
 
-    /// The command that runs it: by its hash, or by its text if the server does not know the hash (yet, or after `SCRIPT
-    /// FLUSH`).
+    /// The command that runs it: by its hash, or by its text where the server wants that ([`Form`]).
     pub(super) fn command(&self, by: By, keys: &[&str], args: &[Arg<'_>]) -> Cmd {
         let (verb, what) = match by {
             By::Hash => ("EVALSHA", &*self.sha1),
@@ -66,13 +71,31 @@ pub(super) fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Whether the server, its user or a proxy does not have `EVALSHA` at all. `EVAL` may do all the same.
-pub(super) fn takes_no_hash(error: &RedisError) -> bool {
-    let of_set_up = matches!(classify::classify(error), Fault::Misconfigured | Fault::Indeterminate);
-    of_set_up && error.detail().is_some_and(|detail| detail.to_ascii_lowercase().contains("evalsha"))
+/// In which form a server takes scripts: by their hash, until it says that it takes none.
+#[derive(Default)]
+pub(super) struct Form {
+    by_text: AtomicBool,
 }
 
-/// Whether the server does not know the script yet, or forgot it.
-pub(super) fn is_unknown_script(error: &RedisError) -> bool {
-    error.kind() == ServerErrorKind::NoScript.into()
+impl Form {
+    pub(super) fn takes_hashes(&self) -> bool {
+        !self.by_text.load(Ordering::Relaxed)
+    }
+
+    /// Whether `error` says that a script must be sent by its text: the server does not know its hash (yet, or after `SCRIPT
+    /// FLUSH`), or takes no hashes.
+    pub(super) fn wants_text(&self, error: &RedisError) -> bool {
+        error.kind() == ServerErrorKind::NoScript.into() || self.refuses_hashes(error)
+    }
+
+    /// Whether `error` says that the server, its user or a proxy does not have `EVALSHA` at all. `EVAL` may do all the same, so
+    /// that is remembered.
+    pub(super) fn refuses_hashes(&self, error: &RedisError) -> bool {
+        let of_set_up = matches!(classify::classify(error), Fault::Misconfigured | Fault::Indeterminate);
+        let refuses = of_set_up && error.detail().is_some_and(|said| said.to_ascii_lowercase().contains("evalsha"));
+        if refuses {
+            self.by_text.store(true, Ordering::Relaxed);
+        }
+        refuses
+    }
 }

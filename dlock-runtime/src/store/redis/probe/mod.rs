@@ -5,10 +5,7 @@ mod missing;
 mod server;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -22,7 +19,7 @@ use super::{
     connections::Connections,
     exchange::{self, Exchange},
     keys::Keys,
-    script::{self, By},
+    script::By,
 };
 use crate::{
     observe,
@@ -221,9 +218,7 @@ impl Rehearsal {
         let mut errors = Vec::new();
         for error in replies.into_iter().filter_map(Result::err) {
             // Calls by text will do.
-            if script::takes_no_hash(&error) {
-                connections.by_text.store(true, Ordering::Relaxed);
-            } else {
+            if !connections.form.refuses_hashes(&error) {
                 errors.push(error);
             }
         }
