@@ -3,6 +3,7 @@
 
 use std::{
     error::Error,
+    fmt,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -25,6 +26,13 @@ use crate::{
         store_error::StoreError,
     },
 };
+
+/// The store's messages do not reach a runtime. `cause` says what is missing, and `said` how the server put it.
+pub(crate) fn no_messages(cause: impl fmt::Display + Send + 'static, said: Option<String>) {
+    tell(move || {
+        warn!(%cause, said, "messages of the store do not arrive; locks are polled for, and come late and in no order");
+    });
+}
 
 /// A hold of a lock, as events name it.
 pub(crate) struct Hold<'a> {
@@ -210,14 +218,7 @@ impl Observer {
 
     /// The store does not tell this runtime when a lock is handed to it. The error says what is missing.
     pub(crate) fn not_subscribed(&self, error: &StoreError) {
-        let cause = Cause::clone(&error.cause);
-        tell(move || {
-            warn!(
-                %cause,
-                said = cause.source().map(ToString::to_string),
-                "messages of the store do not arrive; locks are polled for, and come late and in no order"
-            );
-        });
+        no_messages(Cause::clone(&error.cause), error.cause.source().map(ToString::to_string));
     }
 
     /// Messages arrive again, after it was said that they do not.

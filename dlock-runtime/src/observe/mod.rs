@@ -26,7 +26,7 @@ use metrics::{describe_counter, describe_histogram};
 use tracing::{Level, level_filters::LevelFilter};
 
 pub(crate) use self::{
-    events::Hold,
+    events::{Hold, no_messages},
     outage::Era,
     reporter::{Reporter, all_told, tell},
     scope::Scope,

@@ -61,13 +61,7 @@ pub(super) async fn check(
         Err(error) => Some(format!("pub/sub ({})", error.cause)),
     };
     if let Some(missing) = silence {
-        observe::tell(move || {
-            tracing::warn!(
-                missing,
-                "messages of the store do not arrive without what is missing here; locks are polled for, and come late and in \
-                 no order"
-            );
-        });
+        observe::no_messages(missing, None);
     }
     match info {
         Err(error) => observe::tell(move || {
