@@ -45,10 +45,7 @@ impl Head {
             self.give_lease_back(baton, LostReason::Expired);
             return Ok(Outcome::Changed);
         }
-        let more = || MoreFences {
-            fences: FENCES,
-            who: self.request.core().who(self.request.purpose, self.request.key.label()),
-        };
+        let more = || MoreFences { fences: FENCES, who: self.request.who() };
         let renewal = RenewCommand {
             lock_id: lease.lock_id.clone(),
             ttl: self.request.terms.ttl,
@@ -154,17 +151,16 @@ impl Head {
     }
 
     fn new_pending(&self, baton: &Baton, waits: bool) -> PendingRequest {
-        let label = self.request.key.label();
         let command = AcquireCommand {
             lock_id: self.request.core().next_lock_id(&self.request.name),
             ttl: self.request.terms.ttl,
             fences: if baton.expects_more_turns() { FENCES } else { 1 },
-            who: self.request.core().who(self.request.purpose, label),
+            who: self.request.who(),
             waits,
             sent: AtomicBool::new(false),
             doubled: AtomicBool::new(false),
         };
-        PendingRequest::new(command, label)
+        PendingRequest::new(command, self.request.key.label())
     }
 }
 

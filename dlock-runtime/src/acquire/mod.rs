@@ -135,6 +135,11 @@ impl Request {
         Core::of(&**self.obligation.obligor())
     }
 
+    /// Who asks, for an operator.
+    fn who(&self) -> String {
+        self.core().who(self.purpose, self.key.label())
+    }
+
     fn busy(&self, holder: Option<Holder>) -> LockError {
         LockError::Busy { key: self.key.clone(), waited: BootTime::now().since(self.since), holder }
     }

@@ -127,7 +127,7 @@ impl LockRequest {
         let Self { core, key, overrides, joins, purpose } = self;
         core.ensure_open()?;
         let terms = overrides.resolve(&core.defaults)?;
-        let name = core.name_of(&key)?;
+        let name = core.namespace.name(&key).map_err(|flaw| LockError::invalid_key(&key, flaw))?;
         if key.label().trim_start().is_empty() {
             return Err(LockError::config("label is empty, and it is what metrics and spans call the lock"));
         }

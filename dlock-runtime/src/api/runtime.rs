@@ -117,7 +117,8 @@ impl Runtime {
     }
 
     async fn look(&self, key: &LockKey) -> Result<Option<Holder>, LockError> {
-        let (name, state) = (self.0.name_of(key)?, self.0.keeper.state());
+        let name = self.0.namespace.name(key).map_err(|flaw| LockError::invalid_key(key, flaw))?;
+        let state = self.0.keeper.state();
         let ask = || state.store.inspect(&name, state.command_timeout);
         let holder = state.with_retry(ask).await.map_err(|error| error.about(key))?;
         Ok(holder.map(|holder| holder.and_waiters(state.queues.waiting(&name))))

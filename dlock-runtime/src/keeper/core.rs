@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     keeper::thread::Keeper,
-    key::{LockKey, Namespace},
+    key::Namespace,
     local::{
         lease::Lease,
         turn::{Host, Obligor},
@@ -52,14 +52,6 @@ impl Core {
     pub(crate) fn next_lock_id(&self, name: &Arc<str>) -> LockId {
         let number = self.tokens.fetch_add(1, Ordering::Relaxed);
         LockId { name: Arc::clone(name), token: Token { identity: self.identity, number } }
-    }
-
-    /// The lock in the store.
-    ///
-    /// # Errors
-    /// [`LockError::InvalidKey`] if the key is not fit for use.
-    pub(crate) fn name_of(&self, key: &LockKey) -> Result<Arc<str>, LockError> {
-        self.namespace.name(key).map_err(|reason| LockError::InvalidKey { key: key.clone(), reason })
     }
 
     /// Who asks for a lock, for an operator: host, process, and the function or the template.

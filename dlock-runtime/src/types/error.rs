@@ -172,6 +172,11 @@ impl LockError {
         Self::Config { reason: reason.into(), source: None }
     }
 
+    /// Of a key that is not fit for use.
+    pub(crate) fn invalid_key(key: &LockKey, reason: Cow<'static, str>) -> Self {
+        Self::InvalidKey { key: key.clone(), reason }
+    }
+
     /// The store cannot be asked, whatever the lock.
     pub(crate) fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Unavailable { key: None, source: Arc::from(cause.into()) }
