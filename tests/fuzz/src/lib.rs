@@ -16,7 +16,7 @@ pub mod corpus;
 mod fragments;
 mod generate;
 pub mod guided;
-#[expect(dead_code, unreachable_pub, unused_imports, reason = "they are private here, and not all used")]
+#[expect(dead_code, unreachable_pub, reason = "they are private here, and not all used")]
 #[path = "../../../dlock-runtime/src/key/mod.rs"]
 mod key;
 mod mutate;
