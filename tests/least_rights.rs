@@ -3,22 +3,13 @@
 
 use std::{
     collections::BTreeSet,
-    fmt::Write,
-    sync::Mutex,
     time::{Duration, Instant},
 };
 
 use dlock_runtime::{LockError, Runtime};
-use dlock_testkit::{Raw, RedisServer, Value, eventually};
-use tracing::{
-    Event, Level, Metadata, Subscriber,
-    field::{Field, Visit},
-    span,
-};
+use dlock_testkit::{Raw, RedisServer, Value, eventually, log};
 
 const SOON: Duration = Duration::from_secs(20);
-
-static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// The words of the block: name of the user, password, and the rules.
 fn block() -> Vec<String> {
@@ -86,14 +77,14 @@ async fn life(server: &RedisServer, key: &str) -> Result<(), LockError> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_rights_of_safety_md_are_enough_and_each_is_needed() {
-    tracing::subscriber::set_global_default(Warnings).expect("there is no other");
+    log::listen();
     let server = RedisServer::start();
     let mut raw = server.raw();
     let rules = rules();
     give(&mut raw, &rules);
     life(&server, "whole").await.expect("these are enough");
     assert_eq!(refused(&mut raw), BTreeSet::new());
-    assert_eq!(*WARNINGS.lock().expect("no panic"), Vec::<String>::new());
+    assert_eq!(log::warnings(""), Vec::<String>::new());
 
     for missing in rules.iter().filter(|rule| rule.starts_with(['~', '&', '+'])) {
         let fewer = rules.iter().filter(|rule| *rule != missing).cloned().collect::<Vec<_>>();
@@ -103,39 +94,8 @@ async fn the_rights_of_safety_md_are_enough_and_each_is_needed() {
         assert!(!refused(&mut raw).is_empty(), "{missing} is not needed: {lived:?}");
         // Those that are no errors are said in a warning, but for a form of EVAL that another one does for.
         if lived.is_ok() && missing != "+evalsha" {
-            eventually("a warning", SOON, || !WARNINGS.lock().expect("no panic").is_empty());
+            eventually("a warning", SOON, || !log::warnings("").is_empty());
         }
-        WARNINGS.lock().expect("no panic").clear();
-    }
-}
-
-struct Warnings;
-
-impl Subscriber for Warnings {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= Level::WARN && metadata.target().starts_with("dlock")
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        let mut line = Line(String::new());
-        event.record(&mut line);
-        WARNINGS.lock().expect("no panic").push(line.0);
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
-}
-
-struct Line(String);
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        _ = write!(self.0, "{}={value:?} ", field.name());
+        log::clear();
     }
 }

@@ -15,11 +15,10 @@ use std::{
 };
 
 use dlock_runtime::{Guard, Runtime};
-use dlock_testkit::{Raw, RedisServer, eventually, with_turns};
+use dlock_testkit::{Raw, RedisServer, eventually, log, with_turns};
 use metrics::{
     Counter, CounterFn, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
 };
-use tracing::{Event, Subscriber, span};
 
 const TTL: Duration = Duration::from_millis(400);
 const SECOND: Duration = Duration::from_secs(1);
@@ -74,7 +73,7 @@ async fn scene() -> Scene {
     let alone = ALONE.lock().await;
     INSTALLED.call_once(|| {
         metrics::set_global_recorder(Meters).expect("the first recorder");
-        tracing::subscriber::set_global_default(Lines).expect("the first subscriber");
+        log::listen_with(|is_event| misbehave(&SUBSCRIBER, !is_event));
     });
     SUBSCRIBER.store(GOOD, Ordering::SeqCst);
     RECORDER.store(GOOD, Ordering::SeqCst);
@@ -190,41 +189,6 @@ async fn a_panic_of_a_subscriber_or_a_recorder_leaves_no_lock_held() {
             how.store(GOOD, Ordering::SeqCst);
             eventually("it is free", SECOND * 10, || !scene.redis.exists("panics:struck"));
         }
-    }
-}
-
-/// A subscriber that does what `SUBSCRIBER` says.
-struct Lines;
-
-impl Subscriber for Lines {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        misbehave(&SUBSCRIBER, true);
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn event(&self, _: &Event<'_>) {
-        misbehave(&SUBSCRIBER, false);
-    }
-
-    fn enter(&self, _: &span::Id) {
-        misbehave(&SUBSCRIBER, true);
-    }
-
-    fn exit(&self, _: &span::Id) {
-        misbehave(&SUBSCRIBER, true);
-    }
-
-    fn try_close(&self, _: span::Id) -> bool {
-        misbehave(&SUBSCRIBER, true);
-        true
     }
 }
 

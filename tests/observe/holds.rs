@@ -6,12 +6,12 @@ use std::{
 };
 
 use dlock_runtime::{Builder, LockError, Runtime, distributed_lock};
-use dlock_testkit::{RedisServer, eventually, eventually_async};
+use dlock_testkit::{RedisServer, eventually, eventually_async, log::said};
 use tracing::Level;
 
 use crate::{
     MS, SECOND, SOON,
-    kit::{listen, metric, told},
+    kit::{listen, metric},
 };
 
 const LONG: Duration = Duration::from_millis(200);
@@ -28,7 +28,7 @@ fn embedded() -> Builder {
 
 /// How often `what` was told of the lock `key`.
 fn count(what: &str, key: &str) -> usize {
-    told(&format!("message={what} ")).iter().filter(|(_, line)| line.contains(&format!(" key={key} "))).count()
+    said(&format!("message={what} ")).iter().filter(|(_, line)| line.contains(&format!(" key={key} "))).count()
 }
 
 /// How often the hold of `key` was told to be released, and to be lost, once one of them is.
@@ -88,7 +88,7 @@ async fn long_holds_are_told_once(store: &str, builder: Builder) {
     let long = |key: &str| count("held for long", &format!("long:{store}:{key}"));
 
     slow(&runtime, store).await.expect("ours");
-    let lines = told(&format!("key=long:{store}:fn "));
+    let lines = said(&format!("key=long:{store}:fn "));
     let lines: Vec<_> = lines.iter().filter(|(_, line)| line.contains("held for long")).collect();
     let [(level, line)] = *lines else { panic!("{lines:?}") };
     assert_eq!(*level, Level::WARN);

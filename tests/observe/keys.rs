@@ -4,12 +4,14 @@
 use std::{error::Error, future::pending, time::Duration};
 
 use dlock_runtime::{Builder, LockError, Runtime, distributed_lock};
-use dlock_testkit::{RedisServer, Value, eventually};
-use tracing::Level;
+use dlock_testkit::{
+    RedisServer, Value, eventually,
+    log::{said, warnings},
+};
 
 use crate::{
     MS, SECOND, SOON,
-    kit::{all_metrics, listen, metric, told},
+    kit::{all_metrics, listen, metric},
 };
 
 const PASSWORD: &str = "opensesame";
@@ -61,7 +63,7 @@ async fn everything_is_counted_by_template_and_told_with_its_key_and_nothing_sec
     assert!(metric("dlock_keeper_releases_total{lock=(by hand)}").0 >= 1.0);
     assert_eq!(metric("dlock_failed_total{lock=order:<customer>}").1, 0, "the negative control of the counting");
 
-    for said in [
+    for text in [
         "dlock.acquire lock=order:<customer> key=order:alice ",
         "dlock.hold lock=order:<customer> key=order:alice ",
         "message=acquired lock=order:<customer> key=order:alice ",
@@ -71,7 +73,7 @@ async fn everything_is_counted_by_template_and_told_with_its_key_and_nothing_sec
         "message=lost lock=brief:<customer> key=brief:carol ",
         "message=acquired lock=(by hand) key=by:hand:dave ",
     ] {
-        assert!(!told(said).is_empty(), "the log does not say {said:?}:\n{:#?}", told(""));
+        assert!(!said(text).is_empty(), "the log does not say {text:?}:\n{:#?}", said(""));
     }
     let mut redis = server.raw();
     assert!(redis.command(&["AUTH", PASSWORD]).is_ok());
@@ -79,7 +81,7 @@ async fn everything_is_counted_by_template_and_told_with_its_key_and_nothing_sec
     let token = record.text().expect("a record").split(' ').nth(2).expect("a token").to_owned();
     assert!(token.len() > 32);
     for secret in [PASSWORD, &token, &token[..32], "redis://"] {
-        assert!(told(secret).is_empty(), "the log tells {secret:?}");
+        assert!(said(secret).is_empty(), "the log tells {secret:?}");
     }
     let metrics = all_metrics();
     for secret in [PASSWORD, &token[..32], "alice", "bob", "carol", "dave", "redis://"] {
@@ -108,9 +110,9 @@ async fn metrics_events_and_spans_call_a_lock_by_its_label() {
         for name in ["dlock_attempts_total", "dlock_acquired_total", "dlock_wait_seconds", "dlock_hold_seconds"] {
             assert_eq!(metric(&format!("{name}{{lock={label}}}")).1, 1, "{name} of {label}");
         }
-        assert!(!told(&format!("message=acquired lock={label} key=frank ")).is_empty());
+        assert!(!said(&format!("message=acquired lock={label} key=frank ")).is_empty());
     }
-    assert!(!told("dlock.hold lock=customer key=frank ").is_empty());
+    assert!(!said("dlock.hold lock=customer key=frank ").is_empty());
     // The negative control: without a label these are their names.
     assert!(!all_metrics().contains("to_lowercase"), "{}", all_metrics());
 }
@@ -148,14 +150,14 @@ async fn everything_happens_to(name: &str, server: &mut RedisServer, builder: Bu
 async fn without_log_keys_no_event_and_no_span_tells_a_key() {
     let (mut server, builder) = server();
     everything_happens_to("erika-open", &mut server, builder.clone()).await;
-    let of = |name: &str, what: &str| told(what).iter().filter(|(_, line)| line.contains(name)).count();
+    let of = |name: &str, what: &str| said(what).iter().filter(|(_, line)| line.contains(name)).count();
     for what in ["dlock.acquire", "dlock.hold", "acquired", "busy", "released", "lost", "held for long"] {
         assert!(of("erika-open", what) > 0, "the negative control: {what:?} is told with the key");
     }
     everything_happens_to("erika-hidden", &mut server, builder.log_keys(false)).await;
-    assert_eq!(told("erika-hidden"), []);
+    assert_eq!(said("erika-hidden"), []);
     assert!(!all_metrics().contains("erika"), "{}", all_metrics());
-    let holds = told("dlock.hold lock=patient:<name>");
+    let holds = said("dlock.hold lock=patient:<name>");
     assert!(holds.iter().any(|(_, line)| !line.contains("key=")), "the field is absent: {holds:?}");
 }
 
@@ -184,10 +186,10 @@ async fn a_server_that_repeats_what_it_was_asked_brings_no_token_into_the_log() 
     }
     assert!(chain.contains("unknown command"), "the negative control: {chain}");
     assert!(!chain.contains(&identity), "{chain}");
-    let lines = || told("message=not acquired lock=(by hand) key=rep ");
+    let lines = || said("message=not acquired lock=(by hand) key=rep ");
     eventually("it is told", SOON, || lines().iter().any(|(_, line)| line.contains("unknown command")));
-    assert_eq!(told("with args beginning with"), []);
-    assert_eq!(told(&identity), []);
+    assert_eq!(said("with args beginning with"), []);
+    assert_eq!(said(&identity), []);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -196,12 +198,12 @@ async fn what_is_wrong_with_a_store_that_is_connected_lazily_is_told_once() {
     let url = format!("redis://:{PASSWORD}-not@127.0.0.1:{}/", server.port());
     let runtime = Runtime::builder().redis(url).connect_lazily().build().await.expect("it asks nobody");
     let store = format!("store=127.0.0.1:{} ", server.port());
-    let lines = || told(&store).into_iter().filter(|(level, _)| *level <= Level::WARN).collect::<Vec<_>>();
+    let lines = || warnings(&store);
     eventually("it is told", SOON, || !lines().is_empty());
     let error = runtime.lock("wrong").acquire().await.expect_err("it cannot work");
     assert!(error.is_config(), "{error:?}");
     tokio::time::sleep(SECOND / 2).await;
     let lines = lines();
-    assert!(lines.len() == 1 && lines[0].1.contains("refuses this client"), "{lines:#?}");
-    assert_eq!(told(PASSWORD), []);
+    assert!(lines.len() == 1 && lines[0].contains("refuses this client"), "{lines:#?}");
+    assert_eq!(said(PASSWORD), []);
 }

@@ -1,39 +1,26 @@
-//! A recorder and a subscriber that keep everything. They are installed once for all threads, the keepers' included, so
-//! that the tests of this process share them: each looks for keys, templates and servers of its own.
+//! A recorder that adds up whatever is recorded. It is installed once for all threads, the keepers' included, so that the tests of
+//! this process share it, as they share the log: each looks for keys, templates and servers of its own.
 
 use std::{
     collections::BTreeMap,
-    fmt::{Debug, Write},
     sync::{Arc, LazyLock, Mutex, Once, PoisonError},
 };
 
+use dlock_testkit::log;
 use metrics::{
     Counter, CounterFn, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
-};
-use tracing::{
-    Event, Level, Subscriber,
-    field::{Field, Visit},
-    span,
 };
 
 /// `name{label=value,..}` to the sum of what was recorded, and how often.
 static METRICS: LazyLock<Mutex<BTreeMap<String, (f64, u64)>>> = LazyLock::new(Mutex::default);
-/// Every span and event, with its level and all its fields.
-static LOG: Mutex<Vec<(Level, String)>> = Mutex::new(Vec::new());
 
 /// Begins to listen. Every test does so first.
 pub fn listen() {
     static BEGUN: Once = Once::new();
     BEGUN.call_once(|| {
         metrics::set_global_recorder(Sums).expect("the first recorder");
-        tracing::subscriber::set_global_default(Lines).expect("the first subscriber");
     });
-}
-
-/// The spans and events that say `needle`, by level.
-pub fn told(needle: &str) -> Vec<(Level, String)> {
-    let log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
-    log.iter().filter(|(_, line)| line.contains(needle)).cloned().collect()
+    log::listen();
 }
 
 /// All metrics as text.
@@ -95,51 +82,5 @@ impl CounterFn for Sum {
 impl HistogramFn for Sum {
     fn record(&self, value: f64) {
         self.add(value);
-    }
-}
-
-/// Writes down every span and event of every level.
-struct Lines;
-
-impl Subscriber for Lines {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.target().starts_with("dlock")
-    }
-
-    fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
-        write_down(*span.metadata().level(), span.metadata().name(), |line| span.record(line));
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, values: &span::Record<'_>) {
-        write_down(Level::TRACE, "", |line| values.record(line));
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        write_down(*event.metadata().level(), "", |line| event.record(line));
-    }
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
-}
-
-fn write_down(level: Level, name: &str, record: impl FnOnce(&mut Line)) {
-    let mut line = Line(name.to_owned());
-    record(&mut line);
-    // So that `key=a ` is not found in `key=ab `.
-    line.0.push(' ');
-    LOG.lock().unwrap_or_else(PoisonError::into_inner).push((level, line.0));
-}
-
-struct Line(String);
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        write!(self.0, " {}={value:?}", field.name()).expect("a string takes everything");
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        write!(self.0, " {}={value}", field.name()).expect("a string takes everything");
     }
 }

@@ -10,12 +10,15 @@ use std::{
 };
 
 use dlock_runtime::{Builder, Guard, LockKey, Runtime};
-use dlock_testkit::{RedisServer, eventually, eventually_async};
+use dlock_testkit::{
+    RedisServer, eventually, eventually_async,
+    log::{self, said},
+};
 use tracing::Level;
 
 use crate::{
     MS, SECOND, SOON,
-    kit::{listen, metric, told},
+    kit::{listen, metric},
 };
 
 const BEGINS: &str = "message=the lock store cannot be asked ";
@@ -35,8 +38,7 @@ fn on(server: &RedisServer) -> Builder {
 /// What was told at warn or above of this server and of locks whose keys begin with `keys`.
 fn loud(server: &RedisServer, keys: &str) -> Vec<String> {
     let (store, key) = (store(server), format!("key={keys}"));
-    let lines = told("").into_iter().filter(|(level, _)| *level <= Level::WARN).map(|(_, line)| line);
-    lines.filter(|line| line.contains(&store) || line.contains(&key)).collect()
+    log::warnings("").into_iter().filter(|line| line.contains(&store) || line.contains(&key)).collect()
 }
 
 fn store(server: &RedisServer) -> String {
@@ -45,7 +47,7 @@ fn store(server: &RedisServer) -> String {
 
 /// The lines of this server that say `what`.
 fn lines(server: &RedisServer, what: &str) -> Vec<String> {
-    told(what).into_iter().map(|(_, line)| line).filter(|line| line.contains(&store(server))).collect()
+    said(what).into_iter().map(|(_, line)| line).filter(|line| line.contains(&store(server))).collect()
 }
 
 fn number(line: &str, field: &str) -> u64 {
@@ -224,7 +226,7 @@ async fn errors_that_concern_one_key_are_no_outage() {
     for key in ["may:list", "not:allowed"] {
         // One line in a second is told of such mistakes, so that a hundred attempts make one or two.
         let lines = || {
-            let lines = told("message=not acquired ").into_iter();
+            let lines = said("message=not acquired ").into_iter();
             lines.filter(|(level, line)| *level == Level::WARN && line.contains(key)).count()
         };
         eventually_async("it is told", SOON, async || {
@@ -243,7 +245,7 @@ async fn errors_that_concern_one_key_are_no_outage() {
     let held = runtime.lock("may:soon-not").renew(20 * MS).acquire().await.expect("free");
     assert!(raw.command(&["ACL", "SETUSER", "app", "resetkeys"]).is_ok());
     eventually("its renewal was refused several times", SOON, || {
-        told("message=not renewed ").iter().filter(|(_, line)| line.contains("may:soon-not")).count() >= 3
+        said("message=not renewed ").iter().filter(|(_, line)| line.contains("may:soon-not")).count() >= 3
     });
     let loud = loud(&server, "may:soon-not");
     assert_eq!(loud.len(), 1, "{loud:#?}");

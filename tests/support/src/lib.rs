@@ -1,10 +1,12 @@
 //! What the tests and examples of dlock stand on: private `redis-server` processes, a proxy that breaks connections on
-//! command, a raw client that shares no code with the crate under test, worker processes, and a checker of histories.
+//! command, a raw client that shares no code with the crate under test, worker processes, a log that is kept, and a
+//! checker of histories.
 //!
 //! Nothing in here asserts by sleeping: a test makes a fault happen, then waits for the condition it claims with
 //! [`eventually`]. A missing `redis-server` fails the test with the command that installs it; it never passes silently.
 
 mod history;
+pub mod log;
 mod proxy;
 mod resp;
 mod server;
