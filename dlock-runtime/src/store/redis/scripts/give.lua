@@ -25,7 +25,8 @@ local well, trouble = pcall(function()
     helper('ZADD', KEYS[4], time[1] * 1000 + math.floor(time[2] / 1000) + 2, 'free')
     redis.call('PEXPIRE', KEYS[4], 1000)
   end
-  told = hand_over(ARGV[1], ARGV[4], free, last, handed or holder == ARGV[1] and tonumber(since) or now) and not free
+  told = hand_over(ARGV[1], ARGV[4], free, last, now, waiting, handed or holder == ARGV[1] and tonumber(since) or now)
+    and not free
 end)
 if not told then redis.call('DEL', KEYS[1]) end
 if not well then return {err = 'ERR ' .. tostring(type(trouble) == 'table' and trouble.err or trouble)} end

@@ -1,21 +1,19 @@
 -- Gives the lock to the first in the queue who is there to hear of it. Who has not asked for a while, or whose process
 -- does not listen at this very server, loses the seat: if it lives, it asks again and stands at the end.
 -- With `free`, the first one is only told that the lock is free, and keeps the seat.
--- `last` is the last fence of the record. `unbroken` is since when the lock has been handed on without being free, in us;
--- nil if it was free now. Callers see to it that the queue is a queue.
--- Returns the token of who was told; nil if nobody is there, or if it is `me` who comes first.
+-- `last` is the last fence of the record, `now` the time in us, `waiting` how many are in the queue. `unbroken` is since when
+-- the lock has been handed on without being free, in us; nil if it was free now. Callers see to it that the queue is a queue.
+-- Returns the token of who was told (nil if nobody is there, or if it is `me` who comes first), and how many are left in the queue.
 --
 -- A message goes to the subscribers of replicas, too, and cannot be called back. So it is the last thing to happen: whether
 -- somebody listens here is known before, and all that can fail comes before.
-local function hand_over(me, kept, free, last, unbroken)
+local function hand_over(me, kept, free, last, now, waiting, unbroken)
   last = tonumber(last) or 0
   while true do
     local seat = redis.call('ZRANGE', KEYS[3], 0, 0)[1]
-    if not seat then return nil end
+    if not seat then return nil, 0 end
     local token, ttl, count, who = string.match(seat, '^(%x+%-%x+) (%d+) (%d+) (.*)$')
-    if token and token == me then return nil end
-    local time = redis.call('TIME')
-    local now = time[1] * 1000000 + time[2]
+    if token and token == me then return nil, waiting end
     local counts = tonumber(helper('ZSCORE', KEYS[4], seat) or 0)
     local channel = 'dlock:' .. (token and string.match(token, '^%x+') or '')
     local heard = false
@@ -24,10 +22,11 @@ local function hand_over(me, kept, free, last, unbroken)
       heard = not listeners.err and tonumber(listeners[2]) > 0
     end
     if heard and free then
-      if type(redis.pcall('PUBLISH', channel, 'free ' .. token .. ' ' .. KEYS[1])) == 'number' then return token end
+      if type(redis.pcall('PUBLISH', channel, 'free ' .. token .. ' ' .. KEYS[1])) == 'number' then return token, waiting end
     end
     redis.call('ZREM', KEYS[3], seat)
     redis.call('ZREM', KEYS[4], seat)
+    waiting = waiting - 1
     if heard and not free then
       -- What is beyond all times is no fence of ours (mint.lua).
       local fence = last < 9e15 and math.max(last + 1, now) or now
@@ -40,8 +39,8 @@ local function hand_over(me, kept, free, last, unbroken)
       end
       if not done.err then
         done = redis.pcall('PUBLISH', channel,
-          string.format('granted %s %.0f %d %.0f ', token, fence, redis.call('ZCARD', KEYS[3]), now) .. KEYS[1])
-        if type(done) == 'number' then return token end
+          string.format('granted %s %.0f %d %.0f ', token, fence, waiting, now) .. KEYS[1])
+        if type(done) == 'number' then return token, waiting end
       end
       -- Nothing was published, so nobody believes it.
       redis.call('DEL', KEYS[1])

@@ -14,7 +14,7 @@ if rests and redis.call('ZRANGE', KEYS[3], 0, 0)[1] ~= seat then
 elseif not owner then
   -- It is free: whoever came first gets it. A failure before this point locked nothing.
   redis.call('ZREM', KEYS[4], 'free')
-  owner = hand_over(token, ARGV[5], false, last)
+  owner, waiting = hand_over(token, ARGV[5], false, last, now, waiting)
   if owner then
     record = redis.call('GET', KEYS[2])
     holder = owner
@@ -35,7 +35,7 @@ elseif owner == token then
 end
 
 if ARGV[6] ~= '0' then
-  redis.call('ZADD', KEYS[3], 'NX', string.format('%.0f', now), seat)
+  waiting = waiting + redis.call('ZADD', KEYS[3], 'NX', string.format('%.0f', now), seat)
   helper('ZADD', KEYS[4], math.floor(now / 1000) + ARGV[6], seat)
   -- Both lapse by themselves, and what cannot be made to is not left behind.
   for place = 3, 4 do
@@ -49,8 +49,8 @@ if ARGV[6] ~= '0' then
   -- A holder of our kind is told that somebody waits, unless it heard so when it was granted the lock. Messages get
   -- lost, so whoever asks again tells it again.
   local identity = holder == owner and string.match(owner, '^%x+')
-  if identity and (ARGV[7] == '1' or redis.call('ZCARD', KEYS[3]) == 1) then
+  if identity and (ARGV[7] == '1' or waiting == 1) then
     redis.pcall('PUBLISH', 'dlock:' .. identity, 'wanted ' .. owner .. ' ' .. KEYS[1])
   end
 end
-return {0, redis.call('PTTL', KEYS[1]), owner, record, redis.call('ZCARD', KEYS[3])}
+return {0, redis.call('PTTL', KEYS[1]), owner, record, waiting}
