@@ -2,11 +2,13 @@
 
 use std::{
     error::Error,
+    net::TcpListener,
     time::{Duration, Instant},
 };
 
 use dlock_runtime::{Builder, LockError, Runtime, distributed_lock};
 use dlock_testkit::{Raw, RedisServer};
+use tokio::time::timeout;
 
 const PASSWORD: &str = "open-sesame";
 
@@ -110,6 +112,21 @@ async fn a_server_that_is_not_there_is_unavailable_after_a_while() {
     assert!(source.source().is_some(), "and what was wrong: {source:?}");
     assert!(began.elapsed() >= Duration::from_millis(300), "it was tried again");
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_server_that_accepts_and_never_replies_is_unavailable_whatever_the_command_timeout() {
+    // Connections are accepted by the system, and nobody ever reads what is sent.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("redis://{}/", silent.local_addr().expect("bound"));
+    for wait in [Duration::ZERO, Duration::MAX] {
+        let began = Instant::now();
+        let builder = on(&*url).wait(wait).command_timeout(Duration::MAX);
+        let built = timeout(Duration::from_secs(30), builder.build()).await.expect("it does not wait for ever");
+        assert!(built.is_err_and(|error| error.is_unavailable()));
+        let took = began.elapsed();
+        assert!((Duration::from_secs(2)..Duration::from_secs(6)).contains(&took), "{wait:?}: {took:?}");
+    }
 }
 
 #[distributed_lock(key = "installed")]

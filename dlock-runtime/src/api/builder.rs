@@ -134,7 +134,7 @@ impl Builder {
     }
 
     /// How long one exchange with the store may take before it counts as unanswered. The default is 500 ms. At least
-    /// 1 ms; [`Duration::MAX`] means no limit.
+    /// 1 ms; [`Duration::MAX`] means no limit for locks; [`build`](Self::build) is bounded all the same.
     pub fn command_timeout(mut self, timeout: Duration) -> Self {
         self.command_timeout = Some(timeout);
         self
@@ -152,7 +152,8 @@ impl Builder {
     ///
     /// A Redis that cannot be reached is tried again for as long as [`wait`](Self::wait), at most for 3 s. Then the scripts
     /// run once, on a key `dlock-probe:..` of the namespace, to check that this server and this user can do all that locking
-    /// needs. The check leaves nothing behind.
+    /// needs. Each attempt, to connect and to check, takes 3 s at most, even if the server accepts the connection and never
+    /// replies. The check leaves nothing behind.
     ///
     /// # Errors
     /// - [`LockError::Config`] if no store or two stores were named, if an option is out of its limits, or if the store

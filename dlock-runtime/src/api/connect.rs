@@ -21,6 +21,11 @@ use crate::{
 /// How many exchanges it takes to connect and to look whether the store is fit.
 const EXCHANGES: u32 = 4;
 
+/// How long one attempt may take, whatever the command timeout: a server that accepts connections and never replies must not
+/// hold up a program for ever. A later attempt has what is left of the time to wait, but not less than makes sense.
+const LONGEST_ATTEMPT: Duration = DEFAULT_WAIT;
+const SHORTEST_ATTEMPT: Duration = Duration::from_millis(500);
+
 /// The pauses between attempts in the background.
 const SHORTEST: Duration = Duration::from_millis(20);
 const LONGEST: Duration = Duration::from_secs(2);
@@ -37,11 +42,12 @@ pub(crate) async fn now(keeper: &Keeper, probe: LockId, wait: Wait) -> Result<()
     let state = Arc::clone(keeper.state());
     executor::run(keeper, move || async move {
         let mut backoff = Backoff::new(Wait::For(at_most), Duration::ZERO);
+        let mut limit = LONGEST_ATTEMPT;
         loop {
-            match ask(&state, &probe).await {
+            match ask(&state, &probe, limit).await {
                 Ok(()) => {
                     // Who waits before that is not told when its turn comes.
-                    state.subscription_tried().await;
+                    state.subscription_tried(LONGEST_ATTEMPT).await;
                     return Ok(());
                 }
                 Err(error) => {
@@ -49,6 +55,7 @@ pub(crate) async fn now(keeper: &Keeper, probe: LockId, wait: Wait) -> Result<()
                     if !passes || !backoff.pause(None).await {
                         return Err(not_built(error));
                     }
+                    limit = backoff.time_left().clamp(SHORTEST_ATTEMPT, LONGEST_ATTEMPT);
                 }
             }
         }
@@ -67,7 +74,7 @@ async fn ask_on(state: Weak<KeeperState>, probe: LockId) {
     let mut pause = SHORTEST;
     let mut told = false;
     while let Some(state) = state.upgrade() {
-        match ask(&state, &probe).await {
+        match ask(&state, &probe, LONGEST_ATTEMPT).await {
             Ok(()) => return,
             // That it cannot be reached is told as any other outage.
             Err(error) if error.is_trouble() || told => {}
@@ -82,9 +89,11 @@ async fn ask_on(state: Weak<KeeperState>, probe: LockId) {
     }
 }
 
-async fn ask(state: &KeeperState, probe: &LockId) -> Result<(), StoreError> {
-    let check = state.store.check(probe.clone(), state.command_timeout);
-    state.observed(state.command_timeout.saturating_mul(EXCHANGES), true, check).await
+async fn ask(state: &KeeperState, probe: &LockId, limit: Duration) -> Result<(), StoreError> {
+    // A connection that does not reply within its share is not used by the next attempt.
+    let reply_timeout = state.command_timeout.min(limit / EXCHANGES);
+    let check = state.store.check(probe.clone(), reply_timeout);
+    state.observed(state.command_timeout.saturating_mul(EXCHANGES).min(limit), true, check).await
 }
 
 fn not_built(error: StoreError) -> LockError {

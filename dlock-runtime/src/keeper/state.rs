@@ -150,9 +150,9 @@ impl KeeperState {
         caught(|| self.tried.notify_one());
     }
 
-    /// Returns once messages arrive, or it turned out that they will not for the time being.
-    pub(crate) async fn subscription_tried(&self) {
-        _ = tokio::time::timeout(self.command_timeout, self.tried.notified()).await;
+    /// Returns once messages arrive, or it turned out that they will not for the time being; after `limit` in any case.
+    pub(crate) async fn subscription_tried(&self, limit: Duration) {
+        _ = tokio::time::timeout(self.command_timeout.min(limit), self.tried.notified()).await;
     }
 
     /// Whether the runtime is gone and there is nothing left to keep.
