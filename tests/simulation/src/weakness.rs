@@ -57,8 +57,8 @@ impl Weakness {
             }
             (Self::RenewWithoutToken, "renew") => &[("if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end", "")],
             (Self::LastComesFirst, "acquire" | "release") => &[(
-                "local seat = redis.call('ZRANGE', KEYS[3], 0, 0)",
-                "local seat = redis.call('ZRANGE', KEYS[3], -1, -1)",
+                "local entry = redis.call('ZRANGE', KEYS[3], 0, 0)",
+                "local entry = redis.call('ZRANGE', KEYS[3], -1, -1)",
             )],
             (Self::BlockReturnedBlindly, "release") => {
                 &[("and last == ARGV[5] then", "and tonumber(ARGV[2]) < tonumber(last) then")]

@@ -1,11 +1,11 @@
--- Takes a lock, or says who has it and stands in the queue for it.
+-- Takes a lock, or says who has it and enters the queue for it.
 -- KEYS[1] the lock: its value is the owner token, its TTL is the lease
 -- KEYS[2] the record (mint.lua)
--- KEYS[3] the queue: a sorted set of seats "token ttl count who", by the time in us at which they were taken
--- KEYS[4] when each seat was last asked for: a sorted set of seats, by the time in ms up to which they count
+-- KEYS[3] the queue: a sorted set of entries "token ttl count who", by the time in us at which they were made
+-- KEYS[4] until when each entry counts: a sorted set of the same entries, by that time in ms
 -- ARGV[1] owner token   ARGV[2] ttl in ms   ARGV[3] how many fences to reserve   ARGV[4] who
 -- ARGV[5] how long the record is kept, in ms
--- ARGV[6] for how many ms the caller's seat counts from now, 0 if it does not wait
+-- ARGV[6] for how many ms from now the caller's queue entry counts, 0 if it does not wait
 -- ARGV[7] 1 if it asked before
 -- Reply {1, first fence, how many wait} granted; {0, ttl in ms, token, record, how many wait} busy
 -- An error means that nothing was locked.

@@ -1,7 +1,7 @@
 -- The rest of release.lua: fences go back, and the lock goes on.
--- Whatever fails on the way (a user without the right to a command): who is not told of a hand-over does not get the lock, and
--- it is free.
-local told
+-- Whatever fails on the way (a user without the right to a command): a waiter that is not notified does not get the lock, which
+-- is free then.
+local notified
 local well, trouble = pcall(function()
   local record = redis.pcall('GET', KEYS[2])
   record = type(record) == 'string' and record or ''
@@ -21,13 +21,13 @@ local well, trouble = pcall(function()
   local handed = holder == ARGV[1] and tonumber(unbroken)
   local free = handed and math.abs(now - handed) >= 1000000
   if free then
-    -- For a millisecond or two nobody is given it but who is told so now, and asks after a rest (wait.lua).
+    -- For a millisecond or two only the waiter that is notified now gets it, when it asks after a rest (wait.lua).
     helper('ZADD', KEYS[4], time[1] * 1000 + math.floor(time[2] / 1000) + 2, 'free')
     redis.call('PEXPIRE', KEYS[4], 1000)
   end
-  told = hand_over(ARGV[1], ARGV[4], free, last, now, waiting, handed or holder == ARGV[1] and tonumber(since) or now)
+  notified = hand_over(ARGV[1], ARGV[4], free, last, now, waiting, handed or holder == ARGV[1] and tonumber(since) or now)
     and not free
 end)
-if not told then redis.call('DEL', KEYS[1]) end
+if not notified then redis.call('DEL', KEYS[1]) end
 if not well then return {err = 'ERR ' .. tostring(type(trouble) == 'table' and trouble.err or trouble)} end
 return 1

@@ -1,4 +1,4 @@
--- Tells who holds a lock. Writes nothing, and goes without a helper key that somebody spoilt.
+-- Says who holds a lock. Writes nothing, and does without a helper key that somebody spoilt.
 -- KEYS as in acquire.lua
 -- Reply {ttl in ms, token, record, how many wait}; nil if the lock is free
 local owner = redis.call('GET', KEYS[1])

@@ -3,6 +3,6 @@ local function helper(command, key, ...)
   local reply = redis.pcall(command, key, ...)
   if type(reply) ~= 'table' or not reply.err then return reply end
   if string.find(reply.err, 'WRONGTYPE', 1, true) then redis.call('DEL', key) end
-  -- Any other error comes again, and ends the script.
+  -- Any other error is raised again, and ends the script.
   return redis.call(command, key, ...)
 end

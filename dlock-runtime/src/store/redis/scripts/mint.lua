@@ -1,6 +1,6 @@
 -- Mints fences, and keeps the record beside the lock: "last-fence since-in-us token who". It outlives the lock. If the lock
 -- was handed over, `since` goes on with ":" and the time since when it was handed on without being free (give.lua).
--- The time is a floor of the fence: it keeps rising when the record expired or a failover lost it.
+-- The time is a lower bound of the fence: fences keep rising when the record expired or a failover lost it.
 -- Returns the first of `count` fences, or the error that kept them from being minted. `now` is in us.
 local function mint(token, who, count, kept, now)
   local since = string.format('%.0f', now)
