@@ -1,8 +1,8 @@
 //! How long a request waits before it asks the store again.
 //!
-//! A holder that uses this library hands the lock over and tells us, so there is nothing to do but to wait for the message. But
+//! A holder that uses this library hands the lock over and notifies us, so there is nothing to do but to wait for the message. But
 //! messages get lost and holders die. So every waiter asks again when the holder's lease ends, and at least four times a second.
-//! Other holders tell us nothing. For them the pauses grow from a few milliseconds to a quarter of a second, with jitter so
+//! Other holders notify nobody. For them the pauses grow from a few milliseconds to a quarter of a second, with jitter so
 //! that waiters do not ask in step.
 
 use std::{future::pending, hash::BuildHasher, time::Duration};
@@ -50,7 +50,7 @@ impl Backoff {
     }
 
     /// Waits until it is worth asking again; false if there is no time left for that. `remaining` is how long the holder's
-    /// lease still lasts, as the store said `age` ago. `is_told` says whether `news` will tell of its end.
+    /// lease still lasts, as the store said `age` ago. `is_told` says whether `news` will come at its end.
     pub(crate) async fn wait_for(
         &mut self,
         remaining: Option<Duration>,

@@ -121,8 +121,8 @@ impl Head {
                 pending.mark_in_doubt();
                 Err(StoreError::too_slow(self.state().store.address(), took, command.ttl))
             }
-            Ok(AcquireReply::Busy { holder, floor }) => {
-                pending.record_busy(asked, floor);
+            Ok(AcquireReply::Busy { holder, last_grant }) => {
+                pending.record_busy(asked, last_grant);
                 // The message of a hand-over may have come before this answer.
                 Ok(if take_hand_over(baton, &pending) { Outcome::Changed } else { Outcome::Busy(holder) })
             }

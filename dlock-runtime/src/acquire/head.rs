@@ -26,7 +26,7 @@ pub(super) struct Head {
     /// When the grant was asked for that is meant for this very request. See
     /// [`Lease::begin`](crate::local::lease::Lease::begin).
     pub(super) fresh: Option<BootTime>,
-    /// What the store said before, to be told if there is no time for another answer.
+    /// What the store said before, to be returned if there is no time for another answer.
     before: Option<Verdict>,
     /// Whether a request that does not wait was put to the store twice.
     is_repeated: bool,
@@ -140,7 +140,7 @@ impl Head {
         backoff.wait_for(holder.and_then(Holder::remaining), is_told, age, pending.news()).await
     }
 
-    /// Whether the request is out of time and others go on with what is pending, so that a last question is not needed.
+    /// Whether the request is out of time and others go on with what is pending, so that a last command is not needed.
     fn may_leave_it_to_others(baton: &Baton, backoff: &Backoff) -> bool {
         backoff.is_over() && baton.has_followers() && baton.pending().is_some_and(|pending| pending.has_no_news())
     }

@@ -79,7 +79,7 @@ pub(crate) async fn acquire(request: Request) -> Result<Hold, LockError> {
     Ok(hold)
 }
 
-/// Waits in the local queue for the baton. A request that is out of time is told what is known about the lock; if nothing is
+/// Waits in the local queue for the baton. A request that is out of time gets what is known about the lock; if nothing is
 /// known, one of them asks the store for all.
 async fn enter(request: &Request) -> Result<(Baton, BootTime), LockError> {
     let Request { name, since, .. } = request;

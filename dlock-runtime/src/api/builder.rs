@@ -29,7 +29,7 @@ const COMMAND_TIMEOUT: Duration = Duration::from_millis(500);
 /// Below this no answer would ever be in time.
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
 
-/// How long a lock may be held before that is told, unless the builder says otherwise.
+/// How long a lock may be held before that is reported, unless the builder says otherwise.
 const WARN_AFTER: Duration = Duration::from_secs(60);
 
 /// Sets up a [`Runtime`]: where the locks live, and the defaults for those who take them.
@@ -184,7 +184,7 @@ impl Builder {
         let observer = Observer::new(store.address(), namespace.len(), !self.hides_keys, warn_after);
         let keeper = Keeper::start(store, identity, command_timeout, !self.confirms_not, self.rules, observer)
             .map_err(LockError::unavailable)?;
-        // Of an identity of its own, so that nothing is told to this one.
+        // Of an identity of its own, so that this one gets no message of it.
         let probe = Identity::random()?;
         let name = namespace.name(&format!("dlock-probe:{probe}").into()).map_err(|flaw| LockError::config(&*flaw))?;
         let probe = LockId { name, token: Token { identity: probe, number: 0 } };

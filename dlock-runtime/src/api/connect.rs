@@ -1,4 +1,4 @@
-//! The first question to the store of a new runtime: whether it can be reached, and whether it is fit to keep locks.
+//! The first exchange of a new runtime with its store: whether it can be reached, and whether it is fit to keep locks.
 
 use std::{
     error::Error,
@@ -46,7 +46,7 @@ pub(crate) async fn now(keeper: &Keeper, probe: LockId, wait: Wait) -> Result<()
         loop {
             match ask(&state, &probe, limit).await {
                 Ok(()) => {
-                    // Who waits before that is not told when its turn comes.
+                    // A request that waits before that is not notified when its turn comes.
                     state.subscription_tried(LONGEST_ATTEMPT).await;
                     return Ok(());
                 }
@@ -72,14 +72,14 @@ pub(crate) fn in_the_background(keeper: &Keeper, probe: LockId) {
 
 async fn ask_on(state: Weak<KeeperState>, probe: LockId) {
     let mut pause = SHORTEST;
-    let mut told = false;
+    let mut reported = false;
     while let Some(state) = state.upgrade() {
         match ask(&state, &probe, LONGEST_ATTEMPT).await {
             Ok(()) => return,
-            // That it cannot be reached is told as any other outage.
-            Err(error) if error.is_trouble() || told => {}
+            // That it cannot be reached is reported as any other outage.
+            Err(error) if error.is_trouble() || reported => {}
             Err(error) => {
-                told = true;
+                reported = true;
                 state.observer.refuses(&error);
             }
         }

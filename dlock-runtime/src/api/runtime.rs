@@ -63,7 +63,7 @@ impl Runtime {
     ///
     /// # Errors
     /// [`LockError::Unavailable`] if the store did not answer, [`LockError::InvalidKey`], and [`LockError::Config`] if the
-    /// store refuses the question.
+    /// store refuses to say.
     ///
     /// # Cancel safety
     /// Dropping the future has no effect.
@@ -149,9 +149,9 @@ impl Runtime {
         let drained = async move {
             let began = BootTime::now();
             let settled = tokio::time::timeout(timeout, state.settled()).await.is_ok();
-            // What is told of the last releases is told when this returns.
+            // What is reported of the last releases is out when this returns.
             let rest = timeout.saturating_sub(BootTime::now().since(began));
-            _ = tokio::time::timeout(rest, observe::all_told()).await;
+            _ = tokio::time::timeout(rest, observe::all_reported()).await;
             settled
         };
         self.0.keeper.run(drained).await.unwrap_or(false)

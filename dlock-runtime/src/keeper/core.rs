@@ -60,7 +60,7 @@ impl Core {
         [&self.process, " ", purpose, space, label].concat()
     }
 
-    /// Who holds a lock that this process has, as the store would tell it.
+    /// Who holds a lock that this process has, as the store would say it.
     pub(crate) fn holder_of(&self, lease: &Lease) -> Holder {
         let (now, turn) = (BootTime::now(), lease.turn());
         let (purpose, label, fence, began) = match &turn {

@@ -1,4 +1,4 @@
-//! A turn of a task, with whoever must be told when it ends. It releases itself when it is dropped, wherever that is: what a
+//! A turn of a task, with the keeper that releases it when it ends. It releases itself when it is dropped, wherever that is: what a
 //! finished acquire returns is one from the first moment on.
 
 use std::sync::Arc;

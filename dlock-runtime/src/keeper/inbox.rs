@@ -11,7 +11,7 @@ use std::{
 use crate::{
     keeper::state::KeeperState,
     local::queue::ToRelease,
-    observe::Era,
+    observe::Epoch,
     protocol::token::Identity,
     store::{ErrorClass, Notification, Subscriber},
     types::boot_time::BootTime,
@@ -21,17 +21,17 @@ use crate::{
 const SHORTEST: Duration = Duration::from_millis(20);
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// Trouble that passes sooner is not told.
+/// Trouble that passes sooner is not reported.
 const TOLD_AFTER: Duration = Duration::from_secs(5);
 
 /// Keeps a subscription as long as the keeper lives. While there is none, waiters poll more often.
 pub(crate) async fn follow(state: Arc<KeeperState>, identity: Identity) {
-    let told = Arc::<AtomicBool>::default();
+    let reported = Arc::<AtomicBool>::default();
     let mut pause = SHORTEST;
     let mut unsubscribed_since = BootTime::now();
     loop {
-        let (began, era) = (BootTime::now(), state.observer.era());
-        let subscriber = Arc::new(Inbox { state: Arc::downgrade(&state), era, told: Arc::clone(&told) });
+        let (began, epoch) = (BootTime::now(), state.observer.epoch());
+        let subscriber = Arc::new(Inbox { state: Arc::downgrade(&state), epoch, reported: Arc::clone(&reported) });
         let error = state.store.subscribe(identity, subscriber, state.command_timeout).await;
         let now = BootTime::now();
         if state.is_subscribed() {
@@ -44,12 +44,12 @@ pub(crate) async fn follow(state: Arc<KeeperState>, identity: Identity) {
             ErrorClass::Rejected => now.since(unsubscribed_since) > TOLD_AFTER,
             ErrorClass::Transient | ErrorClass::WrongType | ErrorClass::Indeterminate => {
                 if !state.is_subscribed() {
-                    state.observer.note_reply(era, Some(&error), true);
+                    state.observer.note_reply(epoch, Some(&error), true);
                 }
                 false
             }
         };
-        if lasting && !told.swap(true, Ordering::Relaxed) {
+        if lasting && !reported.swap(true, Ordering::Relaxed) {
             state.observer.not_subscribed(&error);
         }
         state.set_subscribed(false);
@@ -69,16 +69,16 @@ struct Inbox {
     /// Not kept alive: the store may keep its subscribers.
     state: Weak<KeeperState>,
     /// The state of the store when it began to connect.
-    era: Era,
-    /// Whether the trouble was told. Once is enough until notifications arrive again.
-    told: Arc<AtomicBool>,
+    epoch: Epoch,
+    /// Whether the trouble was reported. Once is enough until notifications arrive again.
+    reported: Arc<AtomicBool>,
 }
 
 impl Subscriber for Inbox {
     fn subscribed(&self) {
         if let Some(state) = self.state.upgrade() {
-            state.observer.note_reply(self.era, None, true);
-            if self.told.swap(false, Ordering::Relaxed) {
+            state.observer.note_reply(self.epoch, None, true);
+            if self.reported.swap(false, Ordering::Relaxed) {
                 state.observer.subscribed_again();
             }
             state.set_subscribed(true);

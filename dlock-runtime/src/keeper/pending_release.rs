@@ -242,7 +242,7 @@ async fn see_through(state: &KeeperState, pending: &PendingRequest) {
             // The lock is known to be ours: one release is enough.
             pending.record_granted(fence, waiting, asked);
         }
-        Ok(AcquireReply::Busy { floor, .. }) => pending.record_busy(asked, floor),
+        Ok(AcquireReply::Busy { last_grant, .. }) => pending.record_busy(asked, last_grant),
         Err(error) if error.class == ErrorClass::Indeterminate => pending.mark_in_doubt(),
         Err(_) => {}
     }

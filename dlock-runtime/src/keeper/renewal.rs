@@ -169,7 +169,7 @@ pub(crate) async fn ask(
     renewals: Vec<RenewCommand>,
     patience: Duration,
 ) -> Result<Vec<Result<RenewReply, StoreError>>, StoreError> {
-    let era = state.observer.era();
+    let epoch = state.observer.epoch();
     let answers = store::within(&*state.store, patience, state.store.renew(renewals, patience)).await;
     // Those of one batch are seldom of different kinds.
     let trouble = match &answers {
@@ -177,7 +177,7 @@ pub(crate) async fn ask(
         Ok(answers) => answers.iter().find_map(|answer| answer.as_ref().err()),
         Err(error) => Some(error),
     };
-    state.observer.note_reply(era, trouble, patience >= state.command_timeout);
+    state.observer.note_reply(epoch, trouble, patience >= state.command_timeout);
     answers
 }
 

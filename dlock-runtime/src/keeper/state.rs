@@ -114,16 +114,16 @@ impl KeeperState {
         self.observed(limit, limit >= self.command_timeout, reply).await
     }
 
-    /// Awaits a reply and tells the observer whether the store replies at all. `patient` is as in [`Observer::note_reply`].
+    /// Awaits a reply and notes for the observer whether the store replies at all. `had_full_time` is as in [`Observer::note_reply`].
     pub(crate) async fn observed<T>(
         &self,
         limit: Duration,
-        patient: bool,
+        had_full_time: bool,
         reply: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let era = self.observer.era();
+        let epoch = self.observer.epoch();
         let reply = store::within(&*self.store, limit, reply).await;
-        self.observer.note_reply(era, reply.as_ref().err(), patient);
+        self.observer.note_reply(epoch, reply.as_ref().err(), had_full_time);
         reply
     }
 

@@ -41,7 +41,7 @@ struct State {
     in_flight: Option<InFlight>,
 }
 
-/// A hand-over that a message told of.
+/// A hand-over that came by a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HandOver {
     /// The first of the fences.
@@ -68,10 +68,10 @@ impl PendingRequest {
         self.state().validity.request_sent(now);
     }
 
-    /// The command of `asked` was answered "busy": the lock had been given away at `floor`, by the store's clock.
-    pub(crate) fn record_busy(&self, asked: BootTime, floor: u64) {
+    /// The command of `asked` was answered "busy": the lock had been given away at `last_grant`, by the store's clock.
+    pub(crate) fn record_busy(&self, asked: BootTime, last_grant: u64) {
         let mut state = self.state();
-        state.validity.answered_busy(asked, floor);
+        state.validity.answered_busy(asked, last_grant);
         state.queued = self.command.waits;
     }
 
@@ -143,7 +143,7 @@ impl PendingRequest {
         caught(|| self.changed.notify_one());
     }
 
-    /// The hand-over that was told of since the last call.
+    /// The hand-over that came since the last call.
     pub(crate) fn take_hand_over(&self) -> Option<HandOver> {
         self.state().hand_over.take()
     }
@@ -169,7 +169,7 @@ impl PendingRequest {
         self.changed.notified().await;
     }
 
-    /// What the store must be told if no task goes on with the request. `None` if it knows nothing of it.
+    /// What must be sent to the store if no task goes on with the request. `None` if it knows nothing of it.
     pub(crate) fn release_command(&self) -> Option<ReleaseCommand> {
         let in_doubt = self.in_doubt();
         let state = self.state();

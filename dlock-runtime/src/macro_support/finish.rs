@@ -18,7 +18,7 @@ pub(crate) struct Left<T, E> {
 }
 
 impl<T, E: FnOnce(LockError) -> T> Left<T, E> {
-    /// Decides which of two troubles is told.
+    /// Decides which of two troubles is returned.
     fn settle(self, released: Result<(), LockError>) -> T {
         let Self { output, failed, on_lost, or_else } = self;
         let settled = match (output, released) {

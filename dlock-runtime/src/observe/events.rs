@@ -15,8 +15,8 @@ use super::{
     BUSY, FAILED, KEEPER_RELEASES, LONG_HOLDS, LOST, Observer, RELEASES_FAILED, RENEWALS, RENEWALS_FAILED,
     STORE_ERRORS, Scope, TURNS,
     meters::Meters,
-    outage::{Era, Over},
-    tell,
+    outage::{EndedOutage, Epoch},
+    report,
 };
 use crate::{
     observe::caught::caught,
@@ -29,7 +29,7 @@ use crate::{
 
 /// The store's messages do not reach a runtime. `cause` says what is missing, and `said` how the server put it.
 pub(crate) fn no_messages(cause: impl fmt::Display + Send + 'static, said: Option<String>) {
-    tell(move || {
+    report(move || {
         warn!(%cause, said, "messages of the store do not arrive; locks are polled for, and come late and in no order");
     });
 }
@@ -101,27 +101,27 @@ impl Observer {
         self.outage.requests.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Before a question to the store.
-    pub(crate) fn era(&self) -> Era {
-        self.outage.era()
+    /// Taken before a command is sent.
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.outage.epoch()
     }
 
-    /// A question that was asked in `asked` was answered, or `error` came instead. `patient` says that the answer had the
-    /// time that answers usually have.
-    pub(crate) fn note_reply(&self, asked: Era, error: Option<&StoreError>, patient: bool) {
+    /// There was a reply to a command of `sent`, or `error` instead. `had_full_time` says that the reply had the time that replies
+    /// usually have.
+    pub(crate) fn note_reply(&self, sent: Epoch, error: Option<&StoreError>, had_full_time: bool) {
         let Some(error) = error.filter(|error| error.is_trouble()) else {
-            if let Some(over) = self.outage.answered(asked) {
+            if let Some(over) = self.outage.replied(sent) {
                 let store = Arc::clone(&self.store);
-                tell(move || {
-                    let Over { lasted, requests, renewals, releases } = over;
+                report(move || {
+                    let EndedOutage { lasted, requests, renewals, releases } = over;
                     warn!(store = &*store, ?lasted, requests, renewals, releases, "the lock store can be asked again");
                 });
             }
             return;
         };
-        let begins = self.outage.failed(asked, patient || !error.is_timeout(), BootTime::now());
+        let begins = self.outage.failed(sent, had_full_time || !error.is_timeout(), BootTime::now());
         let (store, cause) = (Arc::clone(&self.store), Cause::clone(&error.cause));
-        tell(move || {
+        report(move || {
             counter!(STORE_ERRORS).increment(1);
             if begins {
                 warn!(store = &*store, %cause, "the lock store cannot be asked");
@@ -136,14 +136,14 @@ impl Observer {
         // The keeper renews them by the thousand: nothing is made for nobody.
         if LevelFilter::current() >= Level::TRACE {
             let (lock, key, fence) = (hold.lock, self.key(Level::TRACE, hold.name), hold.fence);
-            tell(move || trace!(lock, key = key.text(), fence, "renewed"));
+            report(move || trace!(lock, key = key.text(), fence, "renewed"));
         }
     }
 
     /// So many leases were renewed, by template.
     pub(crate) fn count_renewals(&self, counts: Vec<(&'static str, u64)>) {
         if !counts.is_empty() {
-            tell(move || {
+            report(move || {
                 for (lock, count) in counts {
                     counter!(RENEWALS, "lock" => lock).increment(count);
                 }
@@ -151,7 +151,7 @@ impl Observer {
         }
     }
 
-    /// It is tried again. An outage is told of as a whole; what concerns this lock alone is told when it happens to it the
+    /// It is tried again. An outage is reported as a whole; what concerns this lock alone is reported when it happens to it the
     /// first time, which `is_first` knows.
     pub(crate) fn not_renewed(&self, hold: &Hold<'_>, error: &StoreError, is_first: impl FnOnce() -> bool) {
         let (lock, key, fence) = (hold.lock, self.key(Level::WARN, hold.name), hold.fence);
@@ -161,7 +161,7 @@ impl Observer {
         }
         let is_news = !error.is_trouble() && is_first();
         let left_out = is_news.then(|| self.not_renewed.passes(BootTime::now())).flatten();
-        tell(move || {
+        report(move || {
             counter!(RENEWALS_FAILED, "lock" => lock).increment(1);
             if let Some(left_out) = left_out {
                 warn!(lock, key = key.text(), fence, %cause, left_out, "not renewed");
@@ -174,7 +174,7 @@ impl Observer {
     pub(crate) fn lost(&self, hold: &Hold<'_>, reason: LostReason, held: Duration) {
         let (lock, key, fence) = (hold.lock, self.key(Level::ERROR, hold.name), hold.fence);
         let reason = reason.as_str();
-        tell(move || {
+        report(move || {
             counter!(LOST, "lock" => lock, "reason" => reason).increment(1);
             error!(lock, key = key.text(), fence, reason, ?held, "lost");
         });
@@ -182,7 +182,7 @@ impl Observer {
 
     /// The end of a hold, however it came.
     pub(crate) fn held(&self, lock: &'static str, held: Duration) {
-        tell(move || Meters::of(lock).held(held));
+        report(move || Meters::of(lock).held(held));
     }
 
     /// The end of a hold that was not lost.
@@ -192,14 +192,14 @@ impl Observer {
             return;
         }
         let (lock, key, fence) = (hold.lock, self.key(Level::DEBUG, hold.name), hold.fence);
-        tell(move || debug!(lock, key = key.text(), fence, ?held, "released"));
+        report(move || debug!(lock, key = key.text(), fence, ?held, "released"));
     }
 
     /// A lock is held for longer than locks usually are.
     pub(crate) fn long_hold(&self, hold: &Hold<'_>, held: Duration) {
         let (lock, key, fence) = (hold.lock, self.key(Level::WARN, hold.name), hold.fence);
         let function = Some(hold.function).filter(|function| !function.is_empty());
-        tell(move || {
+        report(move || {
             counter!(LONG_HOLDS, "lock" => lock).increment(1);
             warn!(lock, key = key.text(), function, fence, ?held, "held for long");
         });
@@ -207,27 +207,27 @@ impl Observer {
 
     /// A lease was given back after so many turns.
     pub(crate) fn turns(&self, lock: &'static str, turns: u32) {
-        tell(move || histogram!(TURNS, "lock" => lock).record(turns));
+        report(move || histogram!(TURNS, "lock" => lock).record(turns));
     }
 
     /// The store answers, and will not let this client keep locks.
     pub(crate) fn refuses(&self, error: &StoreError) {
         let (store, cause) = (Arc::clone(&self.store), Cause::clone(&error.cause));
-        tell(move || error!(store = &*store, %cause, "the lock store refuses this client"));
+        report(move || error!(store = &*store, %cause, "the lock store refuses this client"));
     }
 
-    /// The store does not tell this runtime when a lock is handed to it. The error says what is missing.
+    /// The store does not notify this runtime when a lock is handed to it. The error says what is missing.
     pub(crate) fn not_subscribed(&self, error: &StoreError) {
         no_messages(Cause::clone(&error.cause), error.cause.source().map(ToString::to_string));
     }
 
     /// Messages arrive again, after it was said that they do not.
     pub(crate) fn subscribed_again(&self) {
-        tell(|| info!("messages of the store arrive again"));
+        report(|| info!("messages of the store arrive again"));
     }
 
     pub(crate) fn keeper_released(&self, lock: &'static str) {
-        tell(move || counter!(KEEPER_RELEASES, "lock" => lock).increment(1));
+        report(move || counter!(KEEPER_RELEASES, "lock" => lock).increment(1));
     }
 
     /// The lock stays until its TTL is over.
@@ -239,7 +239,7 @@ impl Observer {
         } else {
             left_out = self.not_released.passes(BootTime::now());
         }
-        tell(move || {
+        report(move || {
             counter!(RELEASES_FAILED, "lock" => lock).increment(1);
             if let Some(left_out) = left_out {
                 error!(lock, key = key.text(), %cause, left_out, "not released; its TTL will do it");
@@ -253,6 +253,6 @@ impl Observer {
     pub(crate) fn release_delayed(&self, hold: &Hold<'_>, error: &StoreError) {
         let (lock, key, fence) = (hold.lock, self.key(Level::DEBUG, hold.name), hold.fence);
         let cause = Cause::clone(&error.cause);
-        tell(move || debug!(lock, key = key.text(), fence, %cause, "release delayed"));
+        report(move || debug!(lock, key = key.text(), fence, %cause, "release delayed"));
     }
 }

@@ -3,8 +3,8 @@
 //! URLs and passwords appear nowhere.
 //!
 //! Subscribers and recorders are code of the user. A panic of theirs ends here, so that it neither takes a lock along nor
-//! leaves one held, and what the keeper tells is told on a thread of its own (`reporter.rs`). So every event and metric
-//! goes through `tell`, or through `caught` where it is only told to the caller.
+//! leaves one held, and what the keeper reports goes out on a thread of its own (`reporter.rs`). So every event and metric
+//! goes through `report`, or through `caught` where it only concerns the caller.
 
 pub(crate) mod caught;
 mod events;
@@ -27,8 +27,8 @@ use tracing::{Level, level_filters::LevelFilter};
 
 pub(crate) use self::{
     events::{Hold, no_messages},
-    outage::Era,
-    reporter::{Reporter, all_told, tell},
+    outage::Epoch,
+    reporter::{Reporter, all_reported, report},
     scope::Scope,
 };
 use self::{outage::Outage, rate_limit::RateLimit};
@@ -66,11 +66,11 @@ pub(crate) fn describe() {
     describe_counter!(STORE_ERRORS, "Questions to the store that it did not answer, or by an error of its own.");
 }
 
-/// What one runtime tells its operator, and how.
+/// What one runtime reports to its operator, and how.
 pub(crate) struct Observer {
-    /// How much of a lock's name in the store is the namespace; what follows is the key. `None` if keys are not told.
+    /// How much of a lock's name in the store is the namespace; what follows is the key. `None` if keys are not reported.
     namespace: Option<usize>,
-    /// How long a lock may be held before that is told.
+    /// How long a lock may be held before that is reported.
     pub(crate) warn_after: Duration,
     /// Where the store is.
     store: Arc<str>,
@@ -95,15 +95,15 @@ impl Observer {
         }
     }
 
-    /// The key of the lock `name` for an event of `level`, which may be told elsewhere and later. It is taken along only if
-    /// keys are told and somebody listens.
+    /// The key of the lock `name` for an event of `level`, which may be reported elsewhere and later. It is taken along only if
+    /// keys are reported and somebody listens.
     fn key(&self, level: Level, name: &Arc<str>) -> Key {
         let namespace = self.namespace.filter(|_| LevelFilter::current() >= level);
         Key(namespace.map(|namespace| (Arc::clone(name), namespace)))
     }
 }
 
-/// The key of a lock, if it may be told.
+/// The key of a lock, if it may be reported.
 struct Key(Option<(Arc<str>, usize)>);
 
 impl Key {
@@ -120,7 +120,7 @@ pub(crate) fn panicked(words: String) {
     static TOLD: AtomicBool = AtomicBool::new(false);
     if !TOLD.swap(true, Ordering::Relaxed) {
         // If this panics too, it ends in `caught` and comes back here.
-        tell(move || {
+        report(move || {
             tracing::error!(panic = words, "a waker, a tracing subscriber or a metrics recorder panicked; locks go on");
         });
     }
@@ -128,7 +128,7 @@ pub(crate) fn panicked(words: String) {
 
 /// A part of the keeper panicked, which is a fault of ours. It begins anew.
 pub(crate) fn keeper_panicked(part: &'static str, words: String) {
-    tell(move || tracing::error!(part, panic = words, "the keeper panicked and begins anew; please report this"));
+    report(move || tracing::error!(part, panic = words, "the keeper panicked and begins anew; please report this"));
 }
 
 /// Nobody took so many events and metrics in time.

@@ -24,7 +24,7 @@ impl Default for RateLimit {
 }
 
 impl RateLimit {
-    /// Whether a line is to be told at `now`; then, how many were left out before it.
+    /// Whether a line is to be reported at `now`; then, how many were left out before it.
     pub(super) fn passes(&self, now: BootTime) -> Option<u64> {
         let due = |next| (now >= BootTime::from_bits(next)).then(|| now.after(PAUSE).to_bits());
         if self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, due).is_err() {

@@ -1,4 +1,4 @@
-//! Where events and metrics of the keeper are told: on a thread of its own. A subscriber or a recorder is code of the user,
+//! Where events and metrics of the keeper reach subscribers and recorders: on a thread of its own. A subscriber or a recorder is code of the user,
 //! which may block for a second or panic, and the keeper's thread renews all locks.
 
 use std::{
@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::observe::caught::caught;
 
-/// What waits to be told takes memory. More than this is left out, and counted.
+/// What waits to be reported takes memory. More than this is left out, and counted.
 const MOST: usize = 100_000;
 
 type Event = Box<dyn FnOnce() + Send>;
@@ -28,7 +28,7 @@ thread_local! {
     static IS_KEEPER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The way to the thread on which the events of one keeper are told. That ends with the keeper's.
+/// The way to the thread on which the events of one keeper are reported. That ends with the keeper's.
 pub(crate) struct Reporter {
     events: Sender<Event>,
     backlog: Arc<Backlog>,
@@ -60,7 +60,7 @@ impl Reporter {
         Ok(Self { events, backlog })
     }
 
-    /// What the current thread tells is told by this reporter from now on.
+    /// What the current thread reports goes through this reporter from now on.
     pub(crate) fn install_here(self) {
         REPORTER.with(|reporter| _ = reporter.set(self));
         IS_KEEPER.set(true);
@@ -77,7 +77,7 @@ impl Reporter {
 
 /// Tells something: here, or by the reporter if this is a keeper's thread.
 #[inline]
-pub(crate) fn tell(event: impl FnOnce() + Send + 'static) {
+pub(crate) fn report(event: impl FnOnce() + Send + 'static) {
     if IS_KEEPER.get() {
         tell_elsewhere(event);
     } else {
@@ -100,11 +100,11 @@ fn tell_elsewhere(event: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// Returns once all that this keeper's thread has told so far was told.
-pub(crate) async fn all_told() {
-    let (done, told) = oneshot::channel();
-    tell(move || _ = done.send(()));
-    _ = told.await;
+/// Returns once all that this keeper's thread has reported so far has reached subscribers and recorders.
+pub(crate) async fn all_reported() {
+    let (done, reported) = oneshot::channel();
+    report(move || _ = done.send(()));
+    _ = reported.await;
 }
 
 #[cfg(test)]
@@ -115,13 +115,13 @@ mod tests {
 
     #[test]
     fn what_a_keepers_thread_tells_is_told_elsewhere_in_order_and_a_panic_there_ends_nothing() {
-        let (told, seen) = mpsc::channel();
+        let (reported, seen) = mpsc::channel();
         let keeper = thread::spawn(move || {
             Reporter::start().expect("a thread").install_here();
             for number in 0..100 {
-                let told = told.clone();
-                tell(move || {
-                    told.send((number, thread::current().name().map(str::to_owned))).expect("the test listens");
+                let reported = reported.clone();
+                report(move || {
+                    reported.send((number, thread::current().name().map(str::to_owned))).expect("the test listens");
                     assert!(number % 10 > 0, "a recorder that panics");
                 });
             }
@@ -137,16 +137,16 @@ mod tests {
         let (go, wait) = mpsc::channel::<()>();
         let reporter = Reporter::start().expect("a thread");
         reporter.send(Box::new(move || _ = wait.recv_timeout(Duration::from_secs(60))));
-        let told = Arc::<AtomicUsize>::default();
+        let reported = Arc::<AtomicUsize>::default();
         for _ in 0..MOST + 1000 {
-            let told = Arc::clone(&told);
-            reporter.send(Box::new(move || _ = told.fetch_add(1, Ordering::Relaxed)));
+            let reported = Arc::clone(&reported);
+            reporter.send(Box::new(move || _ = reported.fetch_add(1, Ordering::Relaxed)));
         }
         assert!(reporter.backlog.left_out.load(Ordering::Relaxed) >= 1000);
         drop(go);
         drop(reporter);
-        dlock_testkit::eventually("the rest is told", Duration::from_secs(60), || {
-            told.load(Ordering::Relaxed) + 1 >= MOST && Arc::strong_count(&told) == 1
+        dlock_testkit::eventually("the rest is reported", Duration::from_secs(60), || {
+            reported.load(Ordering::Relaxed) + 1 >= MOST && Arc::strong_count(&reported) == 1
         });
     }
 }

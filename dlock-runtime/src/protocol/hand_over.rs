@@ -16,7 +16,7 @@ pub(crate) struct HandOverValidity {
     /// A moment before the store could hand the lock over.
     from: Option<BootTime>,
     /// When the store gave the lock away the last time before that, by its clock; 0 if that is not known.
-    floor: u64,
+    last_grant: u64,
 }
 
 impl HandOverValidity {
@@ -25,19 +25,19 @@ impl HandOverValidity {
         self.from.get_or_insert(now);
     }
 
-    /// The command of `asked` was answered "busy": the lock had been given away at `floor`, by the store's clock.
-    pub(crate) fn answered_busy(&mut self, asked: BootTime, floor: u64) {
-        // Without a floor, an older message could not be told from a newer one.
-        if floor > 0 {
+    /// The command of `asked` was answered "busy": the lock had been given away at `last_grant`, by the store's clock.
+    pub(crate) fn answered_busy(&mut self, asked: BootTime, last_grant: u64) {
+        // Without this time, an older message could not be told from a newer one.
+        if last_grant > 0 {
             self.from = self.from.max(Some(asked));
-            self.floor = self.floor.max(floor);
+            self.last_grant = self.last_grant.max(last_grant);
         }
     }
 
     /// From when the lease counts that a message says was handed over at `since`, by the store's clock. `None` if the message is
     /// too old.
     pub(crate) fn lease_start(&self, since: u64) -> Option<BootTime> {
-        self.from.filter(|_| since > self.floor)
+        self.from.filter(|_| since > self.last_grant)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a store is told, and what it replies.
+//! What a store is asked to do, and what it replies.
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// How long an entry of the store's queue lasts after its waiter asked last. Far more than the longest pause between two
-/// questions.
+/// commands.
 pub(crate) const QUEUE_ENTRY_TTL: Duration = Duration::from_secs(1);
 
 /// Asks for a lock.
@@ -36,8 +36,8 @@ pub(crate) struct AcquireCommand {
 pub(crate) enum AcquireReply {
     /// The lock is the caller's, with the fences from `fence` on. `waiting` others wait.
     Granted { fence: u64, waiting: u64 },
-    /// The lock was given away the last time at `floor`, in µs by the store's clock; 0 if that is not known.
-    Busy { holder: Holder, floor: u64 },
+    /// The lock was given away the last time at `last_grant`, in µs by the store's clock; 0 if that is not known.
+    Busy { holder: Holder, last_grant: u64 },
 }
 
 /// Asks for a longer lease, or for a shorter one.

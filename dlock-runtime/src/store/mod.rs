@@ -1,7 +1,7 @@
 //! Where locks live, behind one trait: in a Redis server (`redis/`), or in this process (`embedded/`).
 //!
 //! The trait says what can be asked, in words that know nothing of scripts or connections; everything of Redis's own, the names
-//! of helper keys and the Lua included, stays in `redis/`. It uses the rules of the protocol, and what is told to operators. What
+//! of helper keys and the Lua included, stays in `redis/`. It uses the rules of the protocol, and what is reported to operators. What
 //! a process holds and the keeper use it.
 
 mod command;

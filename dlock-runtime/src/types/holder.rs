@@ -29,7 +29,7 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// When a lock was given away of which the record tells, whoever holds it now, in µs; 0 if it is not a record.
+    /// When the lock of the record was given away, whoever holds it now, in µs; 0 if it is not a record.
     pub(crate) fn given_at(text: &str) -> u64 {
         text.split(' ').nth(1).and_then(given_at).unwrap_or(0)
     }

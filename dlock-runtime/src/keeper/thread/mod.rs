@@ -3,7 +3,7 @@
 //! It has a tokio runtime and thereby connections of its own. A body that blocks its executor does not stop it,
 //! and a guard can be dropped anywhere: on a plain thread, in a runtime that shuts down, during a panic.
 //!
-//! Code of users does not stop it either. What it tells is told on another thread (`observe/reporter.rs`), and a panic of a
+//! Code of users does not stop it either. What it is to see goes through another thread (`observe/reporter.rs`), and a panic of a
 //! waker ends where it is woken (`caught.rs`). A panic of its own ends the part that panicked, which begins anew.
 
 use std::{
@@ -47,7 +47,7 @@ impl Keeper {
     ) -> io::Result<Self> {
         let thread = Thread::new()?;
         let state = KeeperState::new(store, command_timeout, confirms, rules, observer, thread.handle());
-        // Where there is one thread for all, events are told by whoever has them.
+        // Where there is one thread for all, events are reported by whoever has them.
         let reporter = HAS_THREADS.then(Reporter::start).transpose()?;
         let work = Arc::clone(&state);
         thread.start("dlock-keeper", move || {

@@ -40,7 +40,7 @@ pub(crate) struct Lease {
     /// The template of the request that took it.
     pub(crate) label: &'static str,
     pub(crate) taken: BootTime,
-    /// The command by which it was acquired, if some question about it got no answer: the store may carry that out at any
+    /// The command by which it was acquired, if a copy of it got no reply: the store may carry that out at any
     /// time, even after the release.
     pub(crate) doubt: Option<Arc<AcquireCommand>>,
     /// `BootTime::START` once the lease is over, by loss or by release.
@@ -76,7 +76,7 @@ struct Tenure {
     cap: TtlCap,
 }
 
-/// What keeps a lease short that was shortened: the store carries out a question at any time between its sending and its
+/// What keeps a lease short that was shortened: the store carries out a command at any time between its sending and its
 /// answer, and one of other kind that was under way meanwhile may have come before it or after it.
 #[derive(Clone, Copy, Debug)]
 struct TtlCap {
@@ -129,7 +129,7 @@ impl Lease {
         }
     }
 
-    /// What tells it from the other leases of its runtime.
+    /// What distinguishes it from the other leases of its runtime.
     pub(crate) fn id(&self) -> u64 {
         self.lock_id.token.number
     }
@@ -161,7 +161,7 @@ impl Lease {
         LOSSES.get(place).copied()
     }
 
-    /// The store says that it is over. The turn that is under way is told.
+    /// The store says that it is over. The turn that is under way is lost.
     pub(crate) fn lose(&self, reason: LostReason) {
         if self.is_closed() {
             return;

@@ -122,7 +122,7 @@ mod beginning {
     }
 
     #[test]
-    fn the_limits_count_from_the_question_that_was_meant_for_it_or_from_now() {
+    fn the_limits_count_from_the_command_that_was_meant_for_it_or_from_now() {
         let asked = BootTime::now();
         let (lease, now) = (lease_of(asked, 10 * SECOND, 100, false), asked.after(SECOND));
         let limits = |terms: &Terms, fresh| {

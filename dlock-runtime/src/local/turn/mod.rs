@@ -38,7 +38,7 @@ use crate::{
 /// How long a lease may be longer than its turn asked for: alternating turns would shorten and prolong it all the time.
 const SLACK: Duration = Duration::from_millis(10);
 
-/// What was told of a turn, which is told once: that it was lost or that it was released, that it lasts long, that the store
+/// What was reported of a turn, each at most once: that it was lost or that it was released, that it lasts long, that the store
 /// refused to renew it.
 const LOST: u8 = 1;
 const RELEASED: u8 = 2;
@@ -65,7 +65,7 @@ pub(crate) struct Turn {
     /// The tasks whose bodies must stop when it is lost.
     bodies: Watchers,
     users: AtomicU32,
-    told: AtomicU8,
+    reported: AtomicU8,
     /// Somebody who joined it found little left of it, and asked the keeper to renew it.
     is_hurried: AtomicBool,
     /// What it gives on when it is over; taken once.
@@ -116,7 +116,7 @@ impl Turn {
             lost: OnceLock::new(),
             bodies: Watchers::default(),
             users: AtomicU32::new(1),
-            told: AtomicU8::new(0),
+            reported: AtomicU8::new(0),
             is_hurried: AtomicBool::new(false),
             baton: Mutex::new(Some(baton)),
         });
@@ -178,7 +178,7 @@ impl Turn {
         if self.is_held_at(now) { Ok(()) } else { Err(self.loss()) }
     }
 
-    /// The error that tells of the loss.
+    /// The error that says how it was lost.
     pub(crate) fn loss(&self) -> LockError {
         let &(reason, at) = self.lost.get_or_init(|| (LostReason::Expired, BootTime::now()));
         LockError::Lost { key: self.key.clone(), held_for: at.since(self.began), fence: self.fence, reason }
@@ -196,11 +196,11 @@ impl Turn {
     pub(crate) fn lose(&self, reason: LostReason) {
         let now = BootTime::now();
         _ = self.lost.set((reason, now));
-        // Before anybody sees that it is over, or its guard could be dropped meanwhile and it be told to be released.
-        let tells = self.told.fetch_or(LOST, Ordering::AcqRel) & (LOST | RELEASED) == 0;
+        // Before anybody sees that it is over, or its guard could be dropped meanwhile and it be reported as released.
+        let reports = self.reported.fetch_or(LOST, Ordering::AcqRel) & (LOST | RELEASED) == 0;
         self.limit.store(BootTime::START.to_bits(), Ordering::Release);
         self.bodies.wake();
-        if tells {
+        if reports {
             self.observer().lost(&self.hold(), reason, now.since(self.began));
         }
     }
@@ -225,16 +225,17 @@ impl Turn {
         Some(baton)
     }
 
-    /// It ended at `now` as it should, and this is certain. Of one that was lost nothing else is told.
+    /// It ended at `now` as it should, and this is certain. Of one that was lost nothing else is reported.
     pub(crate) fn released(&self, now: BootTime) {
-        if self.told.fetch_or(RELEASED, Ordering::AcqRel) & (LOST | RELEASED) == 0 {
+        if self.reported.fetch_or(RELEASED, Ordering::AcqRel) & (LOST | RELEASED) == 0 {
             self.observer().released(&self.hold(), now.since(self.began));
         }
     }
 
-    /// Tells once if it is held for long.
+    /// Reports once if it is held for long.
     pub(crate) fn look_how_long(&self, now: BootTime) {
-        if self.began.after(self.observer().warn_after) <= now && self.told.fetch_or(LONG, Ordering::AcqRel) & LONG == 0
+        if self.began.after(self.observer().warn_after) <= now
+            && self.reported.fetch_or(LONG, Ordering::AcqRel) & LONG == 0
         {
             self.observer().long_hold(&self.hold(), now.since(self.began));
         }
@@ -242,15 +243,15 @@ impl Turn {
 
     /// Whether this is the first time that the store refuses to renew it.
     pub(crate) fn is_refused_first(&self) -> bool {
-        self.told.fetch_or(REFUSED, Ordering::AcqRel) & REFUSED == 0
+        self.reported.fetch_or(REFUSED, Ordering::AcqRel) & REFUSED == 0
     }
 
-    /// When the keeper must look at it next: to do something for it, or to tell that it lasts long.
+    /// When the keeper must look at it next: to do something for it, or to report that it lasts long.
     pub(crate) fn due(&self, now: BootTime) -> BootTime {
         let work = self.work_due(now);
         // Most are renewed or over long before.
         let long = self.began.after(self.observer().warn_after);
-        if long < work && self.told.load(Ordering::Relaxed) & LONG == 0 { long } else { work }
+        if long < work && self.reported.load(Ordering::Relaxed) & LONG == 0 { long } else { work }
     }
 
     /// When there is something to do for it: a renewal, to make the lease shorter, or because it ends.

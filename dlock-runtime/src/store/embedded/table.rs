@@ -36,7 +36,7 @@ pub(super) struct Table {
 struct Hold {
     token: Token,
     expires: BootTime,
-    /// The first of its fences; the record tells the last.
+    /// The first of its fences; the record has the last.
     first: u64,
     record: Record,
 }
@@ -69,11 +69,11 @@ impl Table {
         if command.waits {
             self.queue(command, now);
         }
-        let floor = self.last_grant;
+        let last_grant = self.last_grant;
         let waiters = self.waiters(name, now);
         let holder = self.live(name, now).map(|hold| (hold.record.clone(), hold.expires.since(now)));
         let (record, remaining) = holder.unzip();
-        AcquireReply::Busy { holder: Holder::new(record, remaining, waiters), floor }
+        AcquireReply::Busy { holder: Holder::new(record, remaining, waiters), last_grant }
     }
 
     fn queue(&mut self, command: &Arc<AcquireCommand>, now: BootTime) {
@@ -89,7 +89,7 @@ impl Table {
                 false
             }
         };
-        // The holder is told that somebody waits, unless it was told so when the lock was granted.
+        // The holder is notified that somebody waits, unless it knew when the lock was granted.
         if again || queue.len() == 1 {
             let holder = self.live(&command.lock_id.name, now).map(|hold| hold.token);
             if let Some(token) = holder {

@@ -17,7 +17,7 @@ use super::{
     },
 };
 
-/// How long a fence record outlives its last use. The time floor of the fence makes any length safe; days leave
+/// How long a fence record outlives its last use. The time is a lower bound of fences, so any length is safe; days leave
 /// an operator something to find.
 pub(super) const RECORD_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 

@@ -74,7 +74,7 @@ impl Redis {
         // connections that are idle, so keepalive keeps all of them busy, that of the subscription too.
         let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
         let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true).set_keepalive(keepalive));
-        // A user with least rights may not tell its name, and each attempt would be in the server's log of refusals.
+        // A user with least rights may not say its name, and each attempt would be in the server's log of refusals.
         let settings = info.redis_settings().clone().set_skip_set_lib_name();
         let info = info.set_redis_settings(settings);
         let mut address = info.addr().to_string();
@@ -87,7 +87,7 @@ impl Redis {
     }
 
     /// Runs a script on the connection of the current tokio runtime. The command is made at once, so that the boxed future is
-    /// small. `on_send` and `read` are told whether an earlier copy may have been carried out.
+    /// small. `on_send` and `read` learn whether an earlier copy may have been carried out.
     fn run<T: Send + 'static>(
         &self,
         reply_timeout: Duration,

@@ -15,8 +15,8 @@ pub(super) fn acquire_reply(value: Value) -> RedisResult<AcquireReply> {
     if parts.next::<i64>()? == 1 {
         return Ok(AcquireReply::Granted { fence: parts.next()?, waiting: parts.next()? });
     }
-    let (holder, floor) = parts.holder()?;
-    Ok(AcquireReply::Busy { holder, floor })
+    let (holder, last_grant) = parts.holder()?;
+    Ok(AcquireReply::Busy { holder, last_grant })
 }
 
 /// Reads the reply of `renew.lua`.

@@ -53,7 +53,7 @@ impl Script {
     }
 }
 
-/// How the server is told which script to run.
+/// How a command names its script.
 #[derive(Clone, Copy)]
 pub(super) enum By {
     Hash,

@@ -271,11 +271,11 @@ async fn the_keeper_is_not_called_for_a_long_hold_before_it_would_look_anyway() 
     let (_process, asked, turn) = scene("long:renewed", 30 * SECOND).await.begin(renewed);
     assert_eq!(turn.due(asked), turn.work_due(asked));
     turn.look_how_long(asked.after(59 * SECOND));
-    assert_eq!(turn.told.load(Ordering::Relaxed) & LONG, 0, "it is not long yet");
+    assert_eq!(turn.reported.load(Ordering::Relaxed) & LONG, 0, "it is not long yet");
 
     // Never renewed: it is looked at once on the way.
     let (_process, asked, turn) = scene("long:not", 300 * SECOND).await.begin(terms(300 * SECOND, Renew::Off, None));
     assert_eq!(turn.due(asked), asked.after(60 * SECOND));
     turn.look_how_long(asked.after(60 * SECOND));
-    assert_eq!(turn.due(asked.after(60 * SECOND)), turn.work_due(asked), "that was told");
+    assert_eq!(turn.due(asked.after(60 * SECOND)), turn.work_due(asked), "that was reported");
 }

@@ -15,7 +15,7 @@ async fn shortened(key: &str) -> (Process, Arc<Turn>, Grant) {
 }
 
 #[tokio::test]
-async fn the_deadline_comes_down_before_the_question_is_sent() {
+async fn the_deadline_comes_down_before_the_command_is_sent() {
     let (_process, turn, short) = shortened("comes down").await;
     assert_eq!(turn.deadline(), short.deadline());
     turn.end(short.asked);

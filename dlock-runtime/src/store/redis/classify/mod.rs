@@ -9,7 +9,7 @@ use redis::{ErrorKind, RedisError};
 
 use super::super::ErrorClass;
 
-/// What is wrong, as far as an error of the redis crate tells.
+/// What is wrong, as far as an error of the redis crate says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// The request was not carried out. The trouble passes by itself.

@@ -29,7 +29,7 @@ use crate::{
 /// The rehearsal leaves nothing behind for longer, if it is cut short.
 const LASTS: Duration = Duration::from_secs(5);
 
-/// How many keys tell a node of a cluster, which has some of them, from a server that has all of them.
+/// How many keys distinguish a node of a cluster, which has some of them, from a server that has all of them.
 const SPREAD: usize = 32;
 
 /// # Errors
@@ -57,17 +57,17 @@ pub(super) async fn check(
     let silence = match exchange::run(connections, reply_timeout, PubSub { channel }).await {
         Ok(missing) if missing.is_empty() => None,
         Ok(missing) => Some(missing.join(", ")),
-        // Some proxies close the connection when they get these commands. An outage is told elsewhere.
+        // Some proxies close the connection when they get these commands. An outage is reported elsewhere.
         Err(error) => Some(format!("pub/sub ({})", error.cause)),
     };
     if let Some(missing) = silence {
         observe::no_messages(missing, None);
     }
     match info {
-        Err(error) => observe::tell(move || {
+        Err(error) => observe::report(move || {
             tracing::warn!(
                 cause = %error.cause,
-                "this Redis does not answer INFO, so nobody can tell whether it may evict lock keys"
+                "this Redis does not answer INFO, so nobody knows whether it may evict lock keys"
             );
         }),
         Ok(_) => server.warn(),
@@ -220,7 +220,7 @@ impl Rehearsal {
     }
 }
 
-/// How much a fault says: of several, the one that says most is told.
+/// How much a fault says: of several, the one that says most is reported.
 fn weight(fault: Fault) -> u8 {
     match fault {
         Fault::Misconfigured | Fault::AccessDenied => 3,

@@ -44,7 +44,7 @@ impl Server {
     pub(super) fn warn(&self) {
         if !self.policy.is_empty() && self.policy != "noeviction" {
             let policy = self.policy.clone();
-            observe::tell(move || {
+            observe::report(move || {
                 tracing::warn!(
                     policy,
                     "this Redis may evict lock keys when its memory is full; use maxmemory-policy noeviction"
@@ -52,7 +52,7 @@ impl Server {
             });
         }
         if self.role == "slave" {
-            observe::tell(|| {
+            observe::report(|| {
                 tracing::warn!("this Redis is a replica, and loses its locks whenever it copies its master");
             });
         }

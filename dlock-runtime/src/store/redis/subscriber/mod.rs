@@ -68,7 +68,7 @@ async fn follow(
     let subscribed = async { sink.subscribe(&[&channel, &own]).await.map_err(|error| connections.reply_error(error)) };
     within(reply_timeout, subscribed).await.map_err(|error| SubscriptionError::NotSubscribed.because(error))?;
     let mut reader = Reader { connections, stream: pin!(stream), identity, own: &own, subscriber, received: 0 };
-    let (mut told, mut number) = (false, 0);
+    let (mut is_subscribed, mut number) = (false, 0);
     loop {
         number += 1;
         let heartbeat = Heartbeat { channel: channel.clone(), own: own.clone(), number };
@@ -95,7 +95,7 @@ async fn follow(
             within(reply_timeout, async { sink.ping::<()>().await.map_err(|error| connections.reply_error(error)) })
                 .await?;
         }
-        if !std::mem::replace(&mut told, true) {
+        if !std::mem::replace(&mut is_subscribed, true) {
             subscriber.subscribed();
         }
         reader.until(sleep(SHORTEST_INTERVAL)).await?;
@@ -106,7 +106,7 @@ async fn follow(
 }
 
 /// There may have been a failover. If the address now leads to another server than the connection for commands does, the
-/// connection is made anew, so that the next heartbeat tells; unless the address leads to a replica.
+/// connection is made anew, so that the next heartbeat shows it; unless the address leads to a replica.
 async fn follow_commands(connections: &Arc<Connections>, heartbeat: &Heartbeat, reply_timeout: Duration) {
     let look = async {
         let connection = connections.fresh().await.ok()?;
