@@ -49,7 +49,7 @@ async fn shutdown_is_true_and_quick(runtime: Runtime) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_who_wait_for_another_runtime_run_out_of_time_with_a_few_questions() {
+async fn many_waiters_for_another_runtime_time_out_with_a_few_commands() {
     let server = RedisServer::start();
     let (holder, runtime, mut redis) = (on(&server).await, on(&server).await, server.raw());
     let guard = holder.lock("k").acquire().await.expect("free");
@@ -71,7 +71,7 @@ async fn many_who_wait_for_another_runtime_run_out_of_time_with_a_few_questions(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_who_run_out_of_time_one_after_another_do_not_ask_one_after_another() {
+async fn many_waiters_that_time_out_one_after_another_do_not_ask_one_after_another() {
     let server = RedisServer::start();
     let (holder, runtime, mut redis) = (on(&server).await, on(&server).await, server.raw());
     let _guard = holder.lock("k").acquire().await.expect("free");
@@ -85,7 +85,7 @@ async fn many_who_run_out_of_time_one_after_another_do_not_ask_one_after_another
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_who_wait_for_a_task_of_their_own_runtime_ask_nothing() {
+async fn many_waiters_for_a_task_of_their_own_runtime_send_nothing() {
     let server = RedisServer::start();
     let (runtime, mut redis) = (on(&server).await, server.raw());
     let guard = runtime.lock("k").acquire().await.expect("free");
@@ -105,7 +105,7 @@ async fn many_who_wait_for_a_task_of_their_own_runtime_ask_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_who_wait_for_a_dead_server_are_told_why() {
+async fn many_waiters_for_a_dead_server_get_its_error() {
     let mut server = RedisServer::start();
     let runtime = on(&server).await;
     server.kill();
@@ -115,7 +115,7 @@ async fn many_who_wait_for_a_dead_server_are_told_why() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_who_wait_for_a_mute_server_are_told_so_in_time_and_leave_no_storm() {
+async fn many_waiters_for_a_silent_server_time_out_in_time_and_cause_no_storm() {
     let server = RedisServer::start();
     let (runtime, mut redis) = (on(&server).await, server.raw());
     runtime.lock("k").acquire().await.expect("free").release().await.expect("held");
@@ -136,7 +136,7 @@ async fn many_who_wait_for_a_mute_server_are_told_so_in_time_and_leave_no_storm(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_who_wait_at_a_shutdown_are_told_so_and_ask_nothing() {
+async fn many_waiters_at_a_shutdown_get_shut_down_and_send_nothing() {
     let server = RedisServer::start();
     let (holder, runtime, mut redis) = (on(&server).await, Arc::new(on(&server).await), server.raw());
     let _guard = holder.lock("k").acquire().await.expect("free");
@@ -144,7 +144,7 @@ async fn many_who_wait_at_a_shutdown_are_told_so_and_ask_nothing() {
         let runtime = Arc::clone(&runtime);
         async move { crowd(&runtime, 10_000, |_| 60 * SECOND).await }
     });
-    dlock_testkit::eventually_async("all are in line", 20 * SECOND, async || {
+    dlock_testkit::eventually_async("all are in the queue", 20 * SECOND, async || {
         // While they come in, a busy machine may be late with an answer.
         let holder = runtime.inspect("k").await.ok().flatten();
         holder.is_some_and(|holder| holder.waiters() >= 9_999)

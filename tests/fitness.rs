@@ -114,7 +114,7 @@ async fn a_replica_is_named_and_may_become_the_master_in_time() {
 }
 
 #[tokio::test]
-async fn a_sentinel_is_named() {
+async fn a_sentinel_is_refused_as_what_it_is() {
     // It speaks the protocol, and knows none of the commands that locking needs.
     let server = RedisServer::start();
     let proxy = Proxy::start(&server);
@@ -136,7 +136,7 @@ async fn a_server_that_is_too_old_is_named_with_its_version() {
 }
 
 #[tokio::test]
-async fn a_proxy_without_scripts_is_named() {
+async fn a_proxy_without_scripts_is_refused_as_what_it_is() {
     let server = RedisServer::start();
     let proxy = Proxy::start(&server);
     proxy.add(Rule::new(Fault::Refuse("ERR unknown command 'EVAL'".to_owned())).matching("EVAL"));

@@ -11,7 +11,7 @@ use dlock_testkit::RedisServer;
 
 /// Baskets with names that are hard on keys, commands and parsers. `a `, `a` and `A` are three products; so are the
 /// names of `{x}` and `x`.
-const NASTY: &str = "\
+const AWKWARD: &str = "\
 rolls/buns,cream cheese ,liquor (appetizer)\r
 a,a ,A,{x},x,{},}{\r
 stock:a,%61,%,*,a:b,a\tb
@@ -124,8 +124,8 @@ fn a_killed_replica_does_not_unbalance_the_books() {
 }
 
 #[test]
-fn nasty_names_are_names() {
-    let file = Fixture::new("nasty", NASTY);
+fn names_with_quotes_commas_and_line_breaks_are_sold_like_others() {
+    let file = Fixture::new("awkward", AWKWARD);
     for more in [&["--embedded"][..], &[]] {
         let result = run(&[&["--orders", file.path()], more].concat());
         result.is_balanced();

@@ -59,7 +59,7 @@ async fn a_program_can_start_before_its_redis_and_takes_locks_once_that_is_up() 
 }
 
 #[tokio::test]
-async fn mistakes_that_take_no_store_to_be_found_are_told_all_the_same() {
+async fn a_lazy_build_refuses_what_is_wrong_without_asking_the_store() {
     for builder in [
         Runtime::builder(),
         Runtime::builder().redis("nonsense"),

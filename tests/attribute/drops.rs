@@ -177,7 +177,7 @@ async fn parameters_end_before_the_release_however_the_body_ends() -> Done {
 
 #[tokio::test(flavor = "multi_thread")]
 #[should_panic(expected = "(\"after\", false)")]
-async fn the_check_can_fail() {
+async fn control_a_parameter_that_ends_after_the_release_is_noticed() {
     let log = Log::new("negative").await;
     generic(&log.locks, ()).await.expect("it is free");
     drop(log.probe("after"));

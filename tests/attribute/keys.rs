@@ -187,7 +187,7 @@ async fn by_format(locks: &Runtime, title: &str) -> Result<bool, LockError> {
 
 /// They would be one lock for every call.
 #[tokio::test]
-async fn a_key_that_is_computed_and_holds_a_placeholder_is_refused_and_told_why() -> Result<(), LockError> {
+async fn a_key_that_is_computed_and_holds_a_placeholder_is_refused_with_the_reason() -> Result<(), LockError> {
     let locks = locks("key-constant").await;
     for (refused, text) in [
         (by_constant(&locks, 1).await.err(), "stock:<id>"),

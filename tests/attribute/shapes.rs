@@ -50,7 +50,7 @@ impl Shop {
 }
 
 #[tokio::test]
-async fn methods_with_every_kind_of_self() -> Result<(), LockError> {
+async fn methods_with_every_kind_of_self_work() -> Result<(), LockError> {
     let locks = locks("methods").await;
     let shop = || Shop { locks: locks.clone(), tenant: "berlin".into() };
     assert!(shop().shared().await?);
@@ -148,7 +148,7 @@ async fn opaque(locks: &Runtime) -> Result<impl Iterator<Item = u8> + use<>, Str
 }
 
 #[tokio::test]
-async fn generics_patterns_and_impl_trait() -> Result<(), LockError> {
+async fn generics_patterns_and_impl_trait_are_kept() -> Result<(), LockError> {
     let locks = locks("generics").await;
     let list = generic(&locks, Path(7), "x", vec!["a"], ("b", 0)).await?;
     assert_eq!(list, ["a", "b"]);

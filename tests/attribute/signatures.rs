@@ -52,7 +52,7 @@ async fn anonymous_lifetime(locks: &Runtime, names: Names<'_>) -> Held<usize> {
 }
 
 #[tokio::test]
-async fn generics_bounds_and_lifetimes() {
+async fn generics_bounds_and_lifetimes_are_kept() {
     let locks = locks("bounds").await;
     assert_eq!(during(&locks, "const:1", const_generic::<2, true>(&locks, 1, [1, 2])).await, [2, 3]);
     let errors = during(&locks, "where:1", where_clause::<u8, _>(&locks, 1, ["1", "x", "2"])).await;
@@ -113,7 +113,7 @@ async fn function_arguments<F: AsyncFnOnce() -> T, T>(
 }
 
 #[tokio::test]
-async fn impl_and_dyn_in_arguments_and_return_types() {
+async fn impl_and_dyn_in_arguments_and_return_types_work() {
     let locks = locks("impl-dyn").await;
     let call = impl_arguments(&locks, 1, [2, 3], async |text| text + ",");
     assert_eq!(during(&locks, "impl:1", call).await, "12,3,");
@@ -168,7 +168,7 @@ async fn ref_patterns(locks: &Runtime, ref order: Order, Order { ref note, id: _
 }
 
 #[tokio::test]
-async fn patterns_as_parameters() {
+async fn patterns_as_parameters_work() {
     let locks = locks("patterns").await;
     let order = || Order { id: 1, lines: (vec![String::new()], Some(1)), note: "n".into() };
     let call = patterns(
@@ -213,7 +213,7 @@ async unsafe fn needs_unsafe(locks: &Runtime, id: u8) -> Held<u8> {
 }
 
 #[tokio::test]
-async fn visibilities_and_modifiers() {
+async fn visibilities_and_modifiers_are_kept() {
     let locks = locks("modifiers").await;
     during(&locks, "visible", inner::to_the_crate(&locks)).await;
     during(&locks, "visible", inner::to_the_parent(&locks)).await;
@@ -292,7 +292,7 @@ impl<'a, T: Clone> Shelf<'a, T> {
 }
 
 #[tokio::test]
-async fn generic_types_and_associated_items() {
+async fn methods_of_generic_types_and_associated_items_work() {
     let locks = locks("associated").await;
     let (held, goods) = Shelf::build(locks.clone(), 1, "x").await;
     assert!(held);

@@ -163,9 +163,9 @@ async fn a_full_server_hands_a_lock_over_to_who_waits() {
     let (mut raw, mut listener) = (server.raw(), server.raw());
     let guard = runtime.lock("full").ttl(SOON * 10).acquire().await.expect("it is free");
     // A waiter of another process, who is not disturbed by a server that is full.
-    let seat = "0a-1 30000 1 somebody";
-    raw.command(&["ZADD", "{faults:full}:queue", "1", seat]);
-    raw.command(&["ZADD", "{faults:full}:seen", "inf", seat]);
+    let entry = "0a-1 30000 1 somebody";
+    raw.command(&["ZADD", "{faults:full}:queue", "1", entry]);
+    raw.command(&["ZADD", "{faults:full}:seen", "inf", entry]);
     listener.command(&["SUBSCRIBE", "dlock:0a"]);
     assert!(raw.command(&["CONFIG", "SET", "maxmemory", "1"]).is_ok());
     assert!(raw.command(&["SET", "filler", "x"]).is_error("OOM"), "it is full");
@@ -176,7 +176,7 @@ async fn a_full_server_hands_a_lock_over_to_who_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deleted_key_is_a_loss_told_at_the_next_renewal() {
+async fn a_deleted_key_is_a_loss_that_the_next_renewal_finds() {
     let server = RedisServer::start();
     let runtime = on(server.url()).await;
     let guard = runtime.lock("deleted").ttl(TTL * 5).acquire().await.expect("it is free");

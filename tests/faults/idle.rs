@@ -14,7 +14,7 @@ fn clients(raw: &mut dlock_testkit::Raw) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_job_that_tries_once_runs_and_a_question_is_answered_after_the_server_closed_what_was_idle() {
+async fn a_job_that_tries_once_and_an_inspection_work_after_the_server_closed_an_idle_connection() {
     let server = RedisServer::start_with(&["--timeout", "1"]);
     let mut runtimes = Vec::new();
     for _ in 0..ROUNDS * 2 {
@@ -34,7 +34,7 @@ async fn a_job_that_tries_once_runs_and_a_question_is_answered_after_the_server_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_operation_tells_of_a_connection_that_was_reset_while_it_was_idle() {
+async fn no_operation_fails_because_its_connection_was_reset_while_idle() {
     let (_server, proxy, runtime, _raw) = proxied().await;
     for round in 0..ROUNDS {
         let key = format!("reset:{round}");
@@ -54,7 +54,7 @@ async fn no_operation_tells_of_a_connection_that_was_reset_while_it_was_idle() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_operation_tells_of_a_connection_that_broke_under_its_question() {
+async fn no_operation_fails_because_its_idle_connection_broke_under_its_command() {
     // It may have been carried out: the second copy gets the same answer as the first would have.
     for fault in [Fault::CutBefore, Fault::CutAfter, Fault::Swallow] {
         let (_server, proxy, runtime, mut raw) = proxied().await;

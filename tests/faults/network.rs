@@ -8,7 +8,7 @@ use dlock_testkit::{Fault, Proxy, RedisServer, Rule, eventually, with_turns};
 use crate::{KEPT, SLACK, SOON, TTL, WAIT, assert_unavailable, each, error, in_time, proxied, warm_up, words};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_acquire_that_was_carried_out_unheard_is_a_success_with_one_fence() {
+async fn an_acquire_whose_reply_was_lost_is_a_success_with_one_fence() {
     for fault in [Fault::Swallow, Fault::CutAfter, Fault::CutBefore] {
         let (_server, proxy, runtime, mut raw) = proxied().await;
         proxy.add(Rule::new(fault.clone()).matching("unheard").times(1));
@@ -91,7 +91,7 @@ async fn a_dropped_guard_is_released_through_a_broken_network() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn renewals_that_go_unheard_for_a_while_lose_nothing() {
+async fn renewals_without_a_reply_for_a_while_lose_nothing() {
     let faults = [Fault::Swallow, Fault::CutAfter, Fault::CutBefore, Fault::Refuse("LOADING wait".into())];
     each(faults, |fault| async move {
         let (_server, proxy, runtime, _raw) = proxied().await;
@@ -107,7 +107,7 @@ async fn renewals_that_go_unheard_for_a_while_lose_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn renewals_that_are_never_heard_end_the_body_when_the_lease_is_over() {
+async fn renewals_that_never_get_a_reply_end_the_body_when_the_lease_is_over() {
     for fault in [Fault::Swallow, Fault::CutBefore, Fault::Hold, Fault::Refuse("LOADING wait".into())] {
         let (_server, proxy, runtime, _raw) = proxied().await;
         let guard = in_time(&runtime, "never").await.expect("it is free");
@@ -134,7 +134,7 @@ async fn a_network_that_is_cut_for_a_moment_is_bridged_within_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_ttl_that_is_shorter_than_a_round_trip_is_told_with_both_times() {
+async fn a_ttl_that_is_shorter_than_a_round_trip_is_reported_with_both_times() {
     let (_server, proxy, runtime, _raw) = proxied().await;
     let ttl = Duration::from_millis(50);
     proxy.add(Rule::new(Fault::Delay(ttl * 3)).matching("far"));

@@ -39,7 +39,7 @@ fn end(key: &str) -> (usize, usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lock_that_was_lost_is_never_told_to_be_released() {
+async fn a_lock_that_was_lost_is_never_reported_as_released() {
     let runtime = redis().build().await.expect("a runtime");
     let mut raw = RedisServer::shared().raw();
     let mut delete = |key: &str| assert_eq!(raw.command(&["DEL", &format!("holds:{key}")]).int(), Some(1));
@@ -138,12 +138,12 @@ async fn long_holds_are_told_once(store: &str, builder: Builder) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lock_that_is_held_for_long_is_told_once_and_no_other() {
+async fn a_lock_that_is_held_for_long_is_reported_once_and_no_other() {
     long_holds_are_told_once("redis", redis()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lock_that_is_held_for_long_is_told_once_and_no_other_embedded() {
+async fn a_lock_that_is_held_for_long_is_reported_once_and_no_other_embedded() {
     long_holds_are_told_once("embedded", embedded()).await;
 }
 

@@ -35,7 +35,7 @@ async fn too_slow(customer: &str) -> Result<(), LockError> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everything_is_counted_by_template_and_told_with_its_key_and_nothing_secret_is_told() {
+async fn everything_is_counted_by_template_and_logged_with_its_key_and_nothing_secret_is_logged() {
     let (server, builder) = server();
     let runtime = builder.install().await.expect("a runtime");
 
@@ -147,7 +147,7 @@ async fn everything_happens_to(name: &str, server: &mut RedisServer, builder: Bu
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_log_keys_no_event_and_no_span_tells_a_key() {
+async fn without_log_keys_no_event_and_no_span_has_a_key() {
     let (mut server, builder) = server();
     everything_happens_to("erika-open", &mut server, builder.clone()).await;
     let of = |name: &str, what: &str| said(what).iter().filter(|(_, line)| line.contains(name)).count();
@@ -193,7 +193,7 @@ async fn a_server_that_repeats_what_it_was_asked_brings_no_token_into_the_log() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_wrong_with_a_store_that_is_connected_lazily_is_told_once() {
+async fn what_is_wrong_with_a_store_that_is_connected_lazily_is_reported_once() {
     let (server, _) = server();
     let url = format!("redis://:{PASSWORD}-not@127.0.0.1:{}/", server.port());
     let runtime = Runtime::builder().redis(url).connect_lazily().build().await.expect("it asks nobody");

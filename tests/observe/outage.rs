@@ -149,7 +149,7 @@ async fn an_outage_is_one_line_when_it_begins_and_one_when_it_ends_and_what_fail
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn locks_that_are_lost_in_an_outage_are_told_each_and_nothing_else() {
+async fn each_lock_that_is_lost_in_an_outage_is_reported_and_nothing_else() {
     let mut server = server();
     let runtime = on(&server).build().await.expect("a runtime");
     let request = |name| {

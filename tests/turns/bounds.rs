@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use dlock_runtime::{LockError, Runtime};
 
-use crate::{SLACK, build, build_some, got, hold, line_up, until_waiting, wait_for};
+use crate::{SLACK, build, build_some, got, hold, queue_up, until_waiting, wait_for};
 
 async fn assert_busy_at_once(runtime: &Runtime, key: &'static str) {
     let began = Instant::now();
@@ -17,12 +17,12 @@ on_both_stores! {
     async fn one_waiter_too_many_for_a_key_is_sent_away_at_once(builder: Builder) {
         let runtime = build(builder.waiters_per_key(3)).await;
         let guard = hold(&runtime, "k").await;
-        let tasks = line_up(&runtime, "k", 3).await;
+        let tasks = queue_up(&runtime, "k", 3).await;
         assert_busy_at_once(&runtime, "k").await;
         let _other = hold(&runtime, "other").await;
         guard.release().await.expect("ours");
         for task in tasks {
-            got(task).await.0.release().await.expect("those in line are served");
+            got(task).await.0.release().await.expect("those in the queue are served");
         }
         hold(&runtime, "k").await.release().await.expect("and there is room again");
     }
@@ -31,19 +31,19 @@ on_both_stores! {
         let holder = build(builder.clone()).await;
         let runtime = build(builder.waiters_per_key(3)).await;
         let guard = hold(&holder, "k").await;
-        let tasks = line_up(&runtime, "k", 3).await;
+        let tasks = queue_up(&runtime, "k", 3).await;
         assert_busy_at_once(&runtime, "k").await;
         guard.release().await.expect("ours");
         for task in tasks {
-            got(task).await.0.release().await.expect("those in line are served");
+            got(task).await.0.release().await.expect("those in the queue are served");
         }
     }
 
     async fn one_waiter_too_many_in_all_is_sent_away_at_once(builder: Builder) {
         let runtime = build(builder.waiters(3)).await;
         let guards = [hold(&runtime, "a").await, hold(&runtime, "b").await];
-        let mut tasks = line_up(&runtime, "a", 2).await;
-        tasks.extend(line_up(&runtime, "b", 1).await);
+        let mut tasks = queue_up(&runtime, "a", 2).await;
+        tasks.extend(queue_up(&runtime, "b", 1).await);
         assert_busy_at_once(&runtime, "a").await;
         assert_busy_at_once(&runtime, "b").await;
         hold(&runtime, "c").await.release().await.expect("who need not wait is not concerned");
@@ -51,7 +51,7 @@ on_both_stores! {
             guard.release().await.expect("ours");
         }
         for task in tasks {
-            got(task).await.0.release().await.expect("those in line are served");
+            got(task).await.0.release().await.expect("those in the queue are served");
         }
     }
 
@@ -68,11 +68,11 @@ on_both_stores! {
                     assert!(task.await.is_err());
                 }
             }
-            let tasks = line_up(&runtime, "k", 3).await;
+            let tasks = queue_up(&runtime, "k", 3).await;
             assert_busy_at_once(&runtime, "k").await;
             guard.release().await.expect("ours");
             for task in tasks {
-                got(task).await.0.release().await.expect("those in line are served");
+                got(task).await.0.release().await.expect("those in the queue are served");
             }
         }
     }

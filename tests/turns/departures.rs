@@ -1,4 +1,4 @@
-//! Who waits and goes away, in whatever way, is skipped and leaves no seat behind.
+//! Who waits and goes away, in whatever way, is skipped and leaves no queue entry behind.
 
 use std::time::Instant;
 
@@ -6,8 +6,8 @@ use dlock_runtime::{Builder, Guard, Runtime};
 use dlock_testkit::{Proxy, RedisServer, Worker, eventually, eventually_async};
 
 use crate::{
-    MS, SLACK, SOON, build, build_some, got, hold, nothing_is_left, seats, shared, until_they_listen, until_waiting,
-    wait_for, waiting,
+    MS, SLACK, SOON, build, build_some, got, hold, nothing_is_left, queue_entries, shared, until_they_listen,
+    until_waiting, wait_for, waiting,
 };
 
 /// Puts a waiter in the queue before another one, has it go without a word, and shows that the other gets the lock at once.
@@ -26,12 +26,12 @@ async fn the_next_one_gets_it<D>(
     until_waiting(&holder, key, 2).await;
     until_they_listen(&mut raw, &lock);
     depart(&mut victim);
-    assert_eq!(seats(&mut raw, &lock), [2, 2], "the negative control: it departed without a word");
+    assert_eq!(queue_entries(&mut raw, &lock), [2, 2], "the negative control: it departed without a word");
     let released = Instant::now();
     guard.release().await.expect("ours");
     let (guard, at) = got(patient).await;
     assert!(at.saturating_duration_since(released) < SLACK, "{:?}", at - released);
-    assert_eq!(seats(&mut raw, &lock), [0, 0], "the seat of who departed is gone");
+    assert_eq!(queue_entries(&mut raw, &lock), [0, 0], "the entry of who departed is gone");
     (guard, victim)
 }
 
@@ -133,19 +133,19 @@ async fn a_seat_is_given_up<F: Future<Output = ()>>(builder: Builder, depart: im
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn those_who_go_are_struck_from_both_lists_before_their_seats_are_stale() {
+async fn waiters_that_go_are_removed_from_both_sets_before_their_entries_are_stale() {
     let (mut raw, lock) = (RedisServer::shared().raw(), "turns:lists");
     let [holder, victim] = build_some(shared()).await;
     let guard = hold(&holder, "lists").await;
-    // Somebody who stays: with the last seat Redis would remove the lists by itself after a while.
+    // Somebody who stays: with the last entry Redis would remove the lists by itself after a while.
     let stays = build(shared()).await;
     let staying = wait_for(&stays, "lists");
-    eventually("one waits", SOON, || seats(&mut raw, lock) == [1, 1]);
+    eventually("one waits", SOON, || queue_entries(&mut raw, lock) == [1, 1]);
     for _ in 0..10 {
         let task = wait_for(&victim, "lists");
-        eventually("two wait", SOON, || seats(&mut raw, lock) == [2, 2]);
+        eventually("two wait", SOON, || queue_entries(&mut raw, lock) == [2, 2]);
         task.abort();
-        eventually("it is struck", SLACK / 2, || seats(&mut raw, lock) == [1, 1]);
+        eventually("its entry is removed", SLACK / 2, || queue_entries(&mut raw, lock) == [1, 1]);
     }
     guard.release().await.expect("ours");
     drop(got(staying).await);

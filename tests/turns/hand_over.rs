@@ -10,8 +10,8 @@ use dlock_testkit::{RedisServer, eventually};
 use crate::{
     MS, SOON, build, build_some,
     busy::{Busy, Log, take_turns},
-    commands, got, hand_over_times, hold, line_up, median, nothing_is_left, on, seats, shared, until_they_listen,
-    until_waiting, wait_for,
+    commands, got, hand_over_times, hold, median, nothing_is_left, on, queue_entries, queue_up, shared,
+    until_they_listen, until_waiting, wait_for,
 };
 
 on_both_stores! {
@@ -168,12 +168,12 @@ async fn commands_do_not_grow_with_the_number_of_those_who_wait() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_runtime_is_one_waiter_however_many_of_its_tasks_wait() {
-    let (mut raw, lock) = (RedisServer::shared().raw(), "turns:one-seat");
+    let (mut raw, lock) = (RedisServer::shared().raw(), "turns:one-entry");
     let [holder, other] = build_some(shared()).await;
-    let guard = hold(&holder, "one-seat").await;
-    // The head has a seat in the store, where it counts as one; the others wait at home.
-    let tasks = line_up(&other, "one-seat", 20).await;
-    assert_eq!(seats(&mut raw, lock), [1, 1]);
+    let guard = hold(&holder, "one-entry").await;
+    // The head has an entry in the store, where it counts as one; the others wait at home.
+    let tasks = queue_up(&other, "one-entry", 20).await;
+    assert_eq!(queue_entries(&mut raw, lock), [1, 1]);
     guard.release().await.expect("ours");
     for task in tasks {
         got(task).await.0.release().await.expect("ours");

@@ -5,7 +5,7 @@ use std::time::Instant;
 use dlock_testkit::{RedisServer, eventually};
 
 use crate::{
-    MS, SLACK, SOON, build, build_some, busy::take_turns, commands, got, hold, line_up, nothing_is_left, on, record,
+    MS, SLACK, SOON, build, build_some, busy::take_turns, commands, got, hold, nothing_is_left, on, queue_up, record,
     tasks_are_served_in_order,
 };
 
@@ -60,7 +60,7 @@ async fn the_rest_of_a_block_goes_back_after_the_last_turn() {
     let mut raw = server.raw();
     let runtime = build(on(&server)).await;
     let guard = hold(&runtime, "k").await;
-    let tasks = line_up(&runtime, "k", 2).await;
+    let tasks = queue_up(&runtime, "k", 2).await;
     guard.release().await.expect("ours");
     let mut last = 0;
     for task in tasks {

@@ -102,7 +102,7 @@ fn wait_for(runtime: &Runtime, key: &'static str) -> JoinHandle<(Guard, Instant)
 }
 
 /// Several tasks that wait, one behind the other.
-async fn line_up(runtime: &Runtime, key: &'static str, count: u64) -> Vec<JoinHandle<(Guard, Instant)>> {
+async fn queue_up(runtime: &Runtime, key: &'static str, count: u64) -> Vec<JoinHandle<(Guard, Instant)>> {
     let mut tasks = Vec::new();
     let before = waiting(runtime, key).await;
     for number in 1..=count {
@@ -196,8 +196,8 @@ fn record(raw: &mut Raw, lock: &str) -> u64 {
     last.unwrap_or_else(|| panic!("no record: {record:?}"))
 }
 
-/// How many seats there are in the queue, of the living and the dead, and how many of them are said to be seen.
-fn seats(raw: &mut Raw, lock: &str) -> [usize; 2] {
+/// How many entries the queue has, of the living and the dead, and how many of them are said to be seen.
+fn queue_entries(raw: &mut Raw, lock: &str) -> [usize; 2] {
     ["queue", "seen"].map(|key| match raw.command(&["ZRANGE", &format!("{{{lock}}}:{key}"), "0", "-1"]) {
         // Seats begin with a token. There may be a mark beside them for a moment, which is none.
         Value::List(members) => members.iter().filter_map(Value::text).filter(|member| member.contains('-')).count(),
@@ -209,11 +209,11 @@ fn seats(raw: &mut Raw, lock: &str) -> [usize; 2] {
 #[track_caller]
 fn until_they_listen(raw: &mut Raw, lock: &str) {
     eventually("they listen", SOON, || {
-        let Value::List(seats) = raw.command(&["ZRANGE", &format!("{{{lock}}}:queue"), "0", "-1"]) else {
+        let Value::List(entries) = raw.command(&["ZRANGE", &format!("{{{lock}}}:queue"), "0", "-1"]) else {
             return false;
         };
-        let identities = seats.iter().filter_map(|seat| seat.text()?.split('-').next());
-        !seats.is_empty()
+        let identities = entries.iter().filter_map(|entry| entry.text()?.split('-').next());
+        !entries.is_empty()
             && identities.map(|identity| format!("dlock:{identity}")).all(|channel| {
                 let Value::List(answer) = raw.command(&["PUBSUB", "NUMSUB", &channel]) else { return false };
                 answer.get(1).and_then(Value::int) == Some(1)
@@ -221,11 +221,11 @@ fn until_they_listen(raw: &mut Raw, lock: &str) {
     });
 }
 
-/// Waits until the store has neither the lock nor a seat in its queue. Leases and seats that nobody gives back last longer.
+/// Waits until the store has neither the lock nor an entry in its queue. Leases and entries that nobody gives back last longer.
 #[track_caller]
 fn nothing_is_left(raw: &mut Raw, lock: &str) {
     eventually(&format!("{lock} is given back"), SLACK, || !raw.exists(lock));
-    assert_eq!(seats(raw, lock), [0, 0], "seats of {lock}");
+    assert_eq!(queue_entries(raw, lock), [0, 0], "queue entries of {lock}");
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

@@ -3,8 +3,8 @@
 use dlock_testkit::{History, RedisServer, Worker, eventually};
 
 use crate::{
-    MS, SECOND, SLACK, SOON, build_some, got, hold, nothing_is_left, seats, shared, until_they_listen, until_waiting,
-    wait_for,
+    MS, SECOND, SLACK, SOON, build_some, got, hold, nothing_is_left, queue_entries, shared, until_they_listen,
+    until_waiting, wait_for,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -22,12 +22,12 @@ async fn a_stopped_waiter_is_skipped_once_it_has_not_asked_for_a_second() {
     stop(&worker);
     // Its connection stays open: the server cannot tell but by its silence.
     until_waiting(&holder, "stopped", 1).await;
-    assert_eq!(seats(&mut raw, lock), [2, 2], "the negative control: its seat is still there");
+    assert_eq!(queue_entries(&mut raw, lock), [2, 2], "the negative control: its entry is still there");
     let released = std::time::Instant::now();
     guard.release().await.expect("ours");
     let (guard, at) = got(patient).await;
     assert!(at - released < SLACK, "{:?}", at - released);
-    assert_eq!(seats(&mut raw, lock), [0, 0]);
+    assert_eq!(queue_entries(&mut raw, lock), [0, 0]);
     worker.cont();
     // It stands at the end of the queue now, and is served in its turn.
     until_waiting(&next, "stopped", 1).await;

@@ -5,8 +5,8 @@ use std::time::Instant;
 use dlock_testkit::{Fault, Proxy, RedisServer, Rule, eventually};
 
 use crate::{
-    MS, SLACK, build, build_some, busy::take_turns, commands, got, hand_over_times, hold, line_up, median,
-    nothing_is_left, on, record, seats, shared, tasks_are_served_in_order, until_free, until_waiting, wait_for,
+    MS, SLACK, build, build_some, busy::take_turns, commands, got, hand_over_times, hold, median, nothing_is_left, on,
+    queue_entries, queue_up, record, shared, tasks_are_served_in_order, until_free, until_waiting, wait_for,
 };
 
 on_both_stores! {
@@ -76,7 +76,7 @@ async fn without_turns_no_fences_are_reserved() {
     let mut raw = RedisServer::shared().raw();
     let runtime = build(shared().turns(false)).await;
     let first = hold(&runtime, "reserve").await;
-    let tasks = line_up(&runtime, "reserve", 3).await;
+    let tasks = queue_up(&runtime, "reserve", 3).await;
     first.release().await.expect("ours");
     for task in tasks {
         let (guard, _) = got(task).await;
@@ -137,7 +137,7 @@ async fn a_release_that_is_not_confirmed_hands_over() {
     guard.release().await.expect("ours");
     let (guard, at) = got(waiting).await;
     assert!(at.saturating_duration_since(released) < SLACK);
-    assert_eq!(seats(&mut raw, lock), [0, 0]);
+    assert_eq!(queue_entries(&mut raw, lock), [0, 0]);
     drop(guard);
     nothing_is_left(&mut raw, lock);
 }
