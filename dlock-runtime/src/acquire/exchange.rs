@@ -56,8 +56,8 @@ impl Head {
         // If this request is dropped, the lease may be parked. The keeper must know of it then.
         state.schedule.add(lease, asked.after(LEAST_REPLY_TIME));
         let limit = limit.min(lease.deadline().since(asked).max(LEAST_REPLY_TIME));
-        let answers = renewal::ask(state, vec![renewal], limit).await;
-        match answers.and_then(|mut answers| answers.pop().unwrap_or(Ok(RenewReply::NotHeld))) {
+        let replies = renewal::ask(state, vec![renewal], limit).await;
+        match replies.and_then(|mut replies| replies.pop().unwrap_or(Ok(RenewReply::NotHeld))) {
             Ok(RenewReply::NotHeld) => self.give_lease_back(baton, LostReason::Gone),
             Ok(RenewReply::Renewed) => self.extend(lease, asked),
             Ok(RenewReply::RenewedWithFences(first)) => {
@@ -112,18 +112,18 @@ impl Head {
                 let grant = Grant { asked, ttl: command.ttl };
                 let took = BootTime::now().since(asked);
                 if asked.after(took) < grant.deadline() {
-                    // An answer to this very request is good for its turn.
+                    // A reply to this very request is good for its turn.
                     self.fresh = (command.ttl == self.request.terms.ttl).then_some(asked);
                     become_lease(baton, &pending, fence, waiting, grant, took);
                     return Ok(Outcome::Changed);
                 }
-                // The answer took longer than the lease lasts.
+                // The reply took longer than the lease lasts.
                 pending.mark_in_doubt();
                 Err(StoreError::too_slow(self.state().store.address(), took, command.ttl))
             }
             Ok(AcquireReply::Busy { holder, last_grant }) => {
                 pending.record_busy(asked, last_grant);
-                // The message of a hand-over may have come before this answer.
+                // The message of a hand-over may have come before this reply.
                 Ok(if take_hand_over(baton, &pending) { Outcome::Changed } else { Outcome::Busy(holder) })
             }
             Err(error) => {
@@ -164,7 +164,7 @@ impl Head {
     }
 }
 
-/// Takes the lock if a message says that it was handed over. A message that comes too late is ignored: the next answer brings a
+/// Takes the lock if a message says that it was handed over. A message that comes too late is ignored: the next reply brings a
 /// fresh lease.
 fn take_hand_over(baton: &mut Baton, pending: &Arc<PendingRequest>) -> bool {
     let Some(HandOver { fence, waiting, from }) = pending.take_hand_over() else { return false };
@@ -180,7 +180,7 @@ fn take_hand_over(baton: &mut Baton, pending: &Arc<PendingRequest>) -> bool {
     in_time
 }
 
-/// The request becomes a lease. The answer took `took`; zero for a message, which nobody asked for.
+/// The request becomes a lease. The reply took `took`; zero for a message, which nobody asked for.
 fn become_lease(baton: &mut Baton, pending: &PendingRequest, fence: u64, waiting: u64, grant: Grant, took: Duration) {
     let fences = Fences::new(fence, pending.command.fences);
     let doubt = pending.in_doubt().then(|| Arc::clone(&pending.command));

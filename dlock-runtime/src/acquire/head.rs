@@ -17,7 +17,7 @@ use crate::{
     types::{boot_time::BootTime, error::LockError, holder::Holder, options::Wait},
 };
 
-/// However little time is left to wait, an answer that is under way gets this long to arrive.
+/// However little time is left to wait, a reply that is under way gets this long to arrive.
 pub(super) const LEAST_REPLY_TIME: Duration = Duration::from_millis(50);
 
 /// A request that has the baton.
@@ -26,7 +26,7 @@ pub(super) struct Head {
     /// When the grant was asked for that is meant for this very request. See
     /// [`Lease::begin`](crate::local::lease::Lease::begin).
     pub(super) fresh: Option<BootTime>,
-    /// What the store said before, to be returned if there is no time for another answer.
+    /// What the store said before, to be returned if there is no time for another reply.
     before: Option<Verdict>,
     /// Whether a request that does not wait was put to the store twice.
     is_repeated: bool,
@@ -96,7 +96,7 @@ impl Head {
         Ok(())
     }
 
-    /// Waits after an error of the store, unless it will not pass. `limit` is how long the store had to answer.
+    /// Waits after an error of the store, unless it will not pass. `limit` is how long the store had to reply.
     async fn wait_after(
         &mut self,
         baton: &Baton,
@@ -104,7 +104,7 @@ impl Head {
         error: StoreError,
         limit: Duration,
     ) -> Result<(), LockError> {
-        // If the request's own time was too short for the answer, it was not the store that failed.
+        // If the request's own time was too short for the reply, it was not the store that failed.
         let is_cut_short = error.is_timeout() && limit < self.state().command_timeout;
         match self.before.take() {
             Some(Verdict::Busy(holder)) if is_cut_short => return Err(self.busy(backoff, holder)),
@@ -114,7 +114,7 @@ impl Head {
         if error.class == ErrorClass::Transient || error.is_too_slow() {
             self.before = Some(Verdict::Failed(error.clone()));
         }
-        // An idle connection that does not answer may have been dropped by something on the way. The next one is fresh.
+        // An idle connection without a reply may have been dropped by something on the way. The next one is fresh.
         if error.is_timeout() && self.request.terms.wait == Wait::For(Duration::ZERO) && !self.is_repeated {
             self.is_repeated = true;
             return Ok(());
@@ -130,7 +130,7 @@ impl Head {
         Ok(())
     }
 
-    /// Waits until it is worth asking again; false if there is no time left for that. The last answer came at `since`.
+    /// Waits until it is worth asking again; false if there is no time left for that. The last reply came at `since`.
     async fn wait(&self, baton: &Baton, backoff: &mut Backoff, holder: Option<&Holder>, since: BootTime) -> bool {
         let Some(pending) = baton.pending().cloned() else { return backoff.pause(None).await };
         // A holder that uses this library hands the lock over and says so. Others do not.
@@ -146,14 +146,14 @@ impl Head {
     }
 
     /// Tells those who wait in the local queue what the store said. The head asks again within the longest pause and the time
-    /// for an answer.
+    /// for a reply.
     fn record_answer(&self, baton: &Baton, verdict: Verdict) {
         let now = BootTime::now();
         let until = now.after(2 * LONGEST).after(self.state().command_timeout);
         baton.record_answer(LastAnswer { verdict, at: now, until });
     }
 
-    /// How long the next answer may take.
+    /// How long the next reply may take.
     fn reply_time(&self, backoff: &Backoff) -> Duration {
         let limit = self.state().command_timeout;
         if self.request.terms.wait == Wait::For(Duration::ZERO) {

@@ -1,4 +1,4 @@
-//! The guard against cancellation: a command without an answer outlives the task that sent it.
+//! The guard against cancellation: a command without a reply outlives the task that sent it.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -25,9 +25,9 @@ impl<'a> AwaitReply<'a> {
         let Some(in_flight) = &mut self.in_flight else {
             return Err(StoreError::timed_out(state.store.address(), limit));
         };
-        let answer = state.within(limit, &mut in_flight.reply).await;
+        let reply = state.within(limit, &mut in_flight.reply).await;
         self.in_flight = None;
-        answer
+        reply
     }
 }
 

@@ -2,8 +2,8 @@
 //! ask again.
 //!
 //! It uses the keeper and what this process holds; the interface uses it. There is one path, [`acquire`], whatever the lock's
-//! state. A request that is dropped on the way leaves nothing behind: the baton passes on what it has, and a command without an
-//! answer stays with its pending request (`in_flight.rs`), which the next task or the keeper takes over.
+//! state. A request that is dropped on the way leaves nothing behind: the baton passes on what it has, and a command without a
+//! reply stays with its pending request (`in_flight.rs`), which the next task or the keeper takes over.
 //!
 //! `head.rs` is the loop of the task that asks the store, `exchange.rs` what it asks, `backoff.rs` how long it waits between.
 

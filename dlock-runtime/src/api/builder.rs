@@ -26,7 +26,7 @@ use crate::{
 /// How long one exchange with the store may take, unless the builder says otherwise.
 const COMMAND_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Below this no answer would ever be in time.
+/// Below this no reply would ever be in time.
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
 
 /// How long a lock may be held before that is reported, unless the builder says otherwise.

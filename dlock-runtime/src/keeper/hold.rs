@@ -53,19 +53,19 @@ impl Hold {
         let keeper = &Core::of(turn.host()).keeper;
         let state = Arc::clone(keeper.state());
         // It is asked twice at most, and half of what is left stays for what is done under it.
-        let patience = state.command_timeout.min(turn.deadline().since(now) / 4);
+        let limit = state.command_timeout.min(turn.deadline().since(now) / 4);
         let turn = Arc::clone(turn);
         if turn.is_renewed() {
             if turn.can_gain() && turn.hurry() {
                 keeper.state().detach(async move {
-                    _ = renewal::renew_now(&state, &turn, patience).await;
+                    _ = renewal::renew_now(&state, &turn, limit).await;
                     turn.calm();
                 });
             }
             return Ok(());
         }
         // Nobody else renews it. While it is held, a store that does not answer is no reason to fail.
-        let renewing = move || async move { renewal::renew_now(&state, &turn, patience).await };
+        let renewing = move || async move { renewal::renew_now(&state, &turn, limit).await };
         _ = executor::run(&Core::of(self.turn().host()).keeper, renewing).await?;
         self.turn().ensure_held()
     }

@@ -1,5 +1,5 @@
 //! What the keeper does for leases that are due: it ends what is over, and renews the rest in few pipelines, each lease
-//! with its own answer.
+//! with its own reply.
 
 use std::{sync::Arc, time::Duration};
 
@@ -104,19 +104,19 @@ pub(crate) async fn renew(state: &Arc<KeeperState>, mut batch: Vec<Work>) {
     let renewals = renewals.collect::<Vec<_>>();
     let grants = renewals.iter().map(|renewal| Grant { asked, ttl: renewal.ttl }).collect::<Vec<_>>();
 
-    // A lost answer must leave time for another try before the deadline.
+    // A lost reply must leave time for another try before the deadline.
     let shortest = grants.iter().map(|grant| grant.ttl).min().unwrap_or(state.command_timeout);
-    let patience = state.command_timeout.min((shortest / 3).max(Duration::from_millis(20)));
-    let answers = ask(state, renewals, patience).await.unwrap_or_else(|error| vec![Err(error); batch.len()]);
+    let limit = state.command_timeout.min((shortest / 3).max(Duration::from_millis(20)));
+    let replies = ask(state, renewals, limit).await.unwrap_or_else(|error| vec![Err(error); batch.len()]);
 
     let mut renewed = Counts::default();
-    for ((Work { turn, shorten }, grant), answer) in batch.iter().zip(grants).zip(answers) {
+    for ((Work { turn, shorten }, grant), reply) in batch.iter().zip(grants).zip(replies) {
         let lease = &turn.lease;
-        if *shorten && !answer.as_ref().is_err_and(|error| error.class == ErrorClass::Indeterminate) {
+        if *shorten && !reply.as_ref().is_err_and(|error| error.class == ErrorClass::Indeterminate) {
             lease.is_shortened();
         }
-        let unheard = answer.is_err();
-        if apply(turn, grant, answer) {
+        let failed = reply.is_err();
+        if apply(turn, grant, reply) {
             renewed.add(turn.key.label());
         }
         let now = BootTime::now();
@@ -125,7 +125,7 @@ pub(crate) async fn renew(state: &Arc<KeeperState>, mut batch: Vec<Work>) {
         let due = lease.turn().map_or(now, |turn| turn.due(now));
         let pause = (grant.ttl / 12).min(turn.deadline().since(now) / 4);
         let pause = pause.clamp(Duration::from_millis(5), Duration::from_millis(500));
-        let due = if unheard { now.after(pause).min(turn.deadline()) } else { due };
+        let due = if failed { now.after(pause).min(turn.deadline()) } else { due };
         state.schedule.add(lease, due);
     }
     unfinished.leases.clear();
@@ -163,44 +163,44 @@ impl Drop for Unfinished<'_> {
 /// Asks the store to renew.
 ///
 /// # Errors
-/// If there is no answer for any of them within `patience`.
+/// If there is no reply for any of them within `limit`.
 pub(crate) async fn ask(
     state: &KeeperState,
     renewals: Vec<RenewCommand>,
-    patience: Duration,
+    limit: Duration,
 ) -> Result<Vec<Result<RenewReply, StoreError>>, StoreError> {
     let epoch = state.observer.epoch();
-    let answers = store::within(&*state.store, patience, state.store.renew(renewals, patience)).await;
+    let replies = store::within(&*state.store, limit, state.store.renew(renewals, limit)).await;
     // Those of one batch are seldom of different kinds.
-    let trouble = match &answers {
-        Ok(answers) if answers.iter().any(Result::is_ok) => None,
-        Ok(answers) => answers.iter().find_map(|answer| answer.as_ref().err()),
+    let trouble = match &replies {
+        Ok(replies) if replies.iter().any(Result::is_ok) => None,
+        Ok(replies) => replies.iter().find_map(|reply| reply.as_ref().err()),
         Err(error) => Some(error),
     };
-    state.observer.note_reply(epoch, trouble, patience >= state.command_timeout);
-    answers
+    state.observer.note_reply(epoch, trouble, limit >= state.command_timeout);
+    replies
 }
 
 /// Renews the lease of one turn ahead of time.
 ///
 /// # Errors
-/// If the turn is lost, or if there is no answer within `patience`: then it may be held yet.
-pub(crate) async fn renew_now(state: &KeeperState, turn: &Turn, patience: Duration) -> Result<(), LockError> {
+/// If the turn is lost, or if there is no reply within `limit`: then it may be held yet.
+pub(crate) async fn renew_now(state: &KeeperState, turn: &Turn, limit: Duration) -> Result<(), LockError> {
     turn.ensure_held()?;
     let asked = BootTime::now();
     let ttl = turn.renewal_ttl(asked);
     let renewal = RenewCommand { lock_id: turn.lease.lock_id.clone(), ttl, shorten: false, more: None };
-    let answers = match ask(state, vec![renewal.clone()], patience).await {
+    let replies = match ask(state, vec![renewal.clone()], limit).await {
         // A connection that is mute may have been forgotten on the way while it was idle. The next one is fresh.
-        Err(error) if error.is_timeout() => ask(state, vec![renewal], patience).await,
-        answers => answers,
+        Err(error) if error.is_timeout() => ask(state, vec![renewal], limit).await,
+        replies => replies,
     };
-    let mut answers = answers
+    let mut replies = replies
         .inspect_err(|error| state.observer.not_renewed(&turn.hold(), error, || turn.is_refused_first()))
         .map_err(|error| error.about(&turn.key))?;
-    let Some(answer) = answers.pop() else { return turn.ensure_held() };
-    let failure = answer.as_ref().err().cloned();
-    if apply(turn, Grant { asked, ttl }, answer) {
+    let Some(reply) = replies.pop() else { return turn.ensure_held() };
+    let failure = reply.as_ref().err().cloned();
+    if apply(turn, Grant { asked, ttl }, reply) {
         state.observer.count_renewals(vec![(turn.key.label(), 1)]);
     }
     // If it is lost, others of this process need not wait for its end.
@@ -209,9 +209,9 @@ pub(crate) async fn renew_now(state: &KeeperState, turn: &Turn, patience: Durati
     failure.map_or(Ok(()), |error| Err(error.about(&turn.key)))
 }
 
-/// What an answer means for the turn and its lease. True if it was renewed.
-fn apply(turn: &Turn, grant: Grant, answer: Result<RenewReply, StoreError>) -> bool {
-    match answer {
+/// What a reply means for the turn and its lease. True if it was renewed.
+fn apply(turn: &Turn, grant: Grant, reply: Result<RenewReply, StoreError>) -> bool {
+    match reply {
         Ok(RenewReply::Renewed | RenewReply::RenewedWithFences(_)) => {
             turn.extend(grant);
             turn.observer().renewed(&turn.hold());

@@ -95,7 +95,7 @@ impl StoreError {
         matches!(self.class, ErrorClass::Transient | ErrorClass::Rejected | ErrorClass::Indeterminate)
     }
 
-    /// Whether it was this process that ran out of patience.
+    /// Whether it was this process that stopped waiting.
     pub(crate) fn is_timeout(&self) -> bool {
         self.cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
     }

@@ -123,7 +123,7 @@ async fn within<T>(
     reply_timeout: Duration,
     reply: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
-    timeout(reply_timeout, reply).await.unwrap_or_else(|_| Err(SubscriptionError::NoAnswer.into()))
+    timeout(reply_timeout, reply).await.unwrap_or_else(|_| Err(SubscriptionError::NoReply.into()))
 }
 
 /// Reads messages, and passes notifications on.

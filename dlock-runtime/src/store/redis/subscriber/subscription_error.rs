@@ -13,7 +13,7 @@ pub(super) enum SubscriptionError {
     AtReplica,
     Elsewhere,
     Dead,
-    NoAnswer,
+    NoReply,
 }
 
 impl SubscriptionError {
@@ -36,7 +36,7 @@ impl fmt::Display for SubscriptionError {
             Self::Elsewhere => {
                 "the address leads to several servers: messages are published at another than we listen to"
             }
-            Self::NoAnswer => "the server does not answer to who wants to listen",
+            Self::NoReply => "the server does not reply to a subscription",
             Self::Dead => "a message to ourselves did not arrive",
         })
     }
