@@ -93,6 +93,8 @@ mod sync;
 mod system;
 mod types;
 
+#[cfg(dlock_shuttle)]
+pub use self::local::queue::orders;
 #[cfg(dlock_simulation)]
 pub use self::system::simulated;
 #[doc = include_str!("distributed_lock.md")]

@@ -4,14 +4,11 @@
 //! **Invariant:** a request that may have reached the store ends as a lease, as a definite "no" without a place in the queue, or
 //! at the keeper, which releases it. A command without an answer is kept ([`InFlight`]) or makes the request doubtful.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering};
-
-use tokio::sync::Notify;
-
 use crate::{
     observe::caught::caught,
     protocol::hand_over::HandOverValidity,
     store::{AcquireCommand, AcquireReply, ReleaseCommand, Reply},
+    sync::{Arc, Mutex, MutexGuard, Notify, Ordering, PoisonError},
     types::boot_time::BootTime,
 };
 

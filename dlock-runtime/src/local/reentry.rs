@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use crate::{local::turn::Turn, protocol::token::Identity};
+use crate::{local::turn::Turn, protocol::token::Identity, sync::thread_local};
 
 thread_local! {
     // The frame of the body that this thread polls.

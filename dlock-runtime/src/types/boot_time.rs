@@ -3,12 +3,12 @@
 //! A lease goes on ageing in Redis while this machine is suspended, so its deadline must too. On Linux
 //! [`std::time::Instant`] stops during suspend; `CLOCK_BOOTTIME` does not. Elsewhere `Instant` is the best there is.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 
-use crate::system;
+use crate::{
+    sync::{AtomicU64, Ordering},
+    system,
+};
 
 /// A point on the clock, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

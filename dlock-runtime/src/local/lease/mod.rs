@@ -7,13 +7,7 @@
 
 mod share;
 
-use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
 use self::share::Usage;
 pub(crate) use self::share::{Share, Yield};
@@ -25,6 +19,7 @@ use crate::{
         token::LockId,
     },
     store::AcquireCommand,
+    sync::{Arc, AtomicBool, AtomicU8, AtomicU64, Mutex, MutexGuard, Ordering, PoisonError},
     types::{
         boot_time::{self, BootTime},
         error::LostReason,

@@ -1,7 +1,5 @@
 //! The right to act for this process on one lock.
 
-use tokio::sync::oneshot;
-
 use super::{
     LastAnswer, LocalQueues, WaitEnd,
     local_queue::{LocalQueue, Wakeups},
@@ -12,17 +10,17 @@ use crate::{
         pending::PendingRequest,
     },
     observe::caught::caught,
-    sync::Arc,
+    sync::{Arc, oneshot},
     types::boot_time::BootTime,
 };
 
 /// The right of the head of a queue, or of a request that waits in none, with what the process has of the lock.
 pub(crate) struct Baton {
     queues: Arc<LocalQueues>,
-    name: Arc<str>,
-    in_queue: bool,
-    pending: Option<Arc<PendingRequest>>,
-    lease: Option<Arc<Lease>>,
+    pub(super) name: Arc<str>,
+    pub(super) in_queue: bool,
+    pub(super) pending: Option<Arc<PendingRequest>>,
+    pub(super) lease: Option<Arc<Lease>>,
     /// Whether the lock is to be free for a moment before this process asks for it again.
     pub(crate) frees_lock_first: bool,
 }

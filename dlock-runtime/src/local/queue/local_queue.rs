@@ -1,7 +1,5 @@
 //! The queue for one lock: what its head has, what is known about the lock, and who waits behind the head.
 
-use tokio::sync::oneshot;
-
 use super::{
     TimedOut, WaitEnd,
     waiters::{Waiter, Waiters},
@@ -9,7 +7,7 @@ use super::{
 use crate::{
     local::{lease::Lease, pending::PendingRequest, verdict::Verdict},
     observe::caught::caught,
-    sync::Arc,
+    sync::{Arc, oneshot},
     types::boot_time::BootTime,
 };
 
@@ -40,7 +38,7 @@ pub(crate) struct LastAnswer {
 pub(super) struct Followers {
     pub(super) waiters: Waiters,
     /// Tasks that were out of time while nothing was known. One of them asks the store, and these wait for the answer.
-    timed_out: Vec<Waiter>,
+    pub(super) timed_out: Vec<Waiter>,
     /// Until when they wait for it.
     grace_until: BootTime,
     /// When to look for timeouts in this queue.

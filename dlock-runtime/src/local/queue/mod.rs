@@ -38,7 +38,8 @@ use crate::{
 };
 
 /// With several shards, tasks that want different locks seldom wait for each other here.
-const SHARDS: usize = 16;
+/// On the scheduler of `tests/gate` few: where there are fewer steps, the orders that are tried tell more.
+const SHARDS: usize = if cfg!(dlock_shuttle) { 2 } else { 16 };
 
 /// The local queues of one runtime, by the names of the locks.
 pub(crate) struct LocalQueues {
@@ -215,6 +216,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing panics while it holds one of these locks.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// What tasks do with the queues on a scheduler that tries many orders, and what must hold.
+#[cfg(dlock_shuttle)]
+#[path = "../../../../tests/gate/src/mod.rs"]
+pub mod orders;
 
 #[cfg(test)]
 mod tests;

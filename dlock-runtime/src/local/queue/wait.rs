@@ -1,11 +1,9 @@
 //! A task's wait in a local queue: how it begins and how it ends.
 
-use tokio::sync::oneshot;
-
 use super::{Baton, LocalQueues};
 use crate::{
     local::{lease::Lease, verdict::Verdict},
-    sync::{Arc, Ordering},
+    sync::{Arc, Ordering, oneshot},
 };
 
 /// What came of entering a queue.

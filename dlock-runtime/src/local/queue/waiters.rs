@@ -9,10 +9,8 @@ use std::{
     collections::{BinaryHeap, VecDeque},
 };
 
-use tokio::sync::oneshot;
-
 use super::WaitEnd;
-use crate::types::boot_time::BootTime;
+use crate::{sync::oneshot, types::boot_time::BootTime};
 
 /// With fewer entries a sweep is not worth it.
 const FEW: usize = 32;

@@ -4,15 +4,7 @@
 mod host;
 mod watchers;
 
-use std::{
-    fmt,
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
-    },
-    task::Waker,
-    time::Duration,
-};
+use std::{fmt, sync::OnceLock, task::Waker, time::Duration};
 
 use self::watchers::Watchers;
 pub(crate) use self::{
@@ -27,6 +19,7 @@ use crate::{
     },
     observe::{Hold, Observer},
     protocol::grant::{Grant, margin},
+    sync::{Arc, AtomicBool, AtomicU8, AtomicU32, AtomicU64, Mutex, Ordering, PoisonError},
     types::{
         boot_time::{self, BootTime},
         error::{LockError, LostReason},

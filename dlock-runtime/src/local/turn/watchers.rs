@@ -1,13 +1,12 @@
 //! The tasks whose bodies run under a turn, to be woken when it is lost. Each takes a slot for as long as its body runs, so
 //! that a turn under which many bodies ran, one after another, keeps the wakers of those that run now.
 
-use std::{
-    mem,
-    sync::{Mutex, MutexGuard, PoisonError},
-    task::Waker,
-};
+use std::{mem, task::Waker};
 
-use crate::observe::caught::caught;
+use crate::{
+    observe::caught::caught,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 /// No slot.
 const NONE: u32 = u32::MAX;

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use shuttle::thread;
 
 use super::{
-    super::queue::{Entered, Rules},
-    world::{End, World, wait},
+    super::{Entered, Rules},
+    world::{End, World, rules, wait},
 };
-use crate::{clock::BootTime, sync::Arc};
+use crate::{sync::Arc, types::boot_time::BootTime};
 
 /// How many wait in a queue behind a head that waits too, and in all.
 const PER_LINE: usize = 1;
@@ -16,10 +16,10 @@ const IN_ALL: usize = 2;
 
 /// Tasks that come to three queues, and leave at any time.
 pub(super) fn in_bounds(tasks: usize) {
-    let rules = Rules { waiters_per_key: 1 + PER_LINE, waiters: IN_ALL, ..Rules::default() };
+    let rules = Rules { waiters_per_key: 1 + PER_LINE, waiters: IN_ALL, ..rules() };
     let world = World::new(rules);
     let names = ["a", "b", "c"].map(Arc::from);
-    let heads = names.each_ref().map(|name| match world.queues.enter(name, BootTime::NEVER) {
+    let heads = names.each_ref().map(|name| match world.enter(name, BootTime::NEVER) {
         Entered::Head(head) => head,
         Entered::Queued(_) | Entered::Full => panic!("nobody was there"),
     });
@@ -28,7 +28,7 @@ pub(super) fn in_bounds(tasks: usize) {
         for number in 0..tasks {
             let (world, name) = (&world, &names[number % 3]);
             let counts = [(&each[number % 3], PER_LINE), (&all, IN_ALL)];
-            scope.spawn(move || match world.queues.enter(name, BootTime::NEVER) {
+            scope.spawn(move || match world.enter(name, BootTime::NEVER) {
                 Entered::Head(baton) => world.turn(name, baton, End::Pass),
                 Entered::Queued(mut waiter) => {
                     for (count, most) in counts {
@@ -47,7 +47,7 @@ pub(super) fn in_bounds(tasks: usize) {
             });
         }
     });
-    let last = world.queues.enter(&names[0], BootTime::NEVER);
+    let last = world.enter(&names[0], BootTime::NEVER);
     assert!(!matches!(last, Entered::Full), "nobody waits any more");
     drop((last, heads));
     world.close();

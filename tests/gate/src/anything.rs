@@ -8,16 +8,16 @@ use shuttle::{
 };
 
 use super::{
-    super::queue::{ToRelease, Rules},
+    super::{Rules, Share},
     world::{End, Manner, World},
 };
-use crate::{clock::BootTime, lease::Share, sync::Arc, lock_id::LockId};
+use crate::{sync::Arc, types::boot_time::BootTime};
 
 /// Tasks that come to two queues and behave in any way, messages, a keeper, and sometimes the end.
 pub(super) fn anything(tasks: usize) {
     let mut random = thread_rng();
     let world = World::new(Rules {
-        share: Share { turns: random.gen_bool(0.9), most_turns: random.gen_range(0..3), unbroken: random.gen_range(1..4) },
+        share: Share { turns: random.gen_bool(0.9), most_turns: random.gen_range(0..3), ..Share::default() },
         linger: Duration::from_secs(random.gen_range(0..2)),
         waiters_per_key: random.gen_range(1..4),
         waiters: random.gen_range(1..5),
@@ -33,7 +33,8 @@ pub(super) fn anything(tasks: usize) {
                     let looks = random.gen_bool(0.5).then(|| random.gen_range(0..4));
                     let end = [End::Pass, End::Pass, End::Drop, End::DropAsking][random.gen_range(0..4)];
                     if random.gen_bool(0.2) {
-                        let baton = world.queues.enter_if_idle(name).unwrap_or_else(|| world.queues.unqueued_baton(name));
+                        let baton =
+                            world.queues.enter_if_idle(name).unwrap_or_else(|| world.queues.unqueued_baton(name));
                         world.turn(name, baton, end);
                     } else {
                         world.visit(name, Manner { looks, end });
@@ -44,26 +45,22 @@ pub(super) fn anything(tasks: usize) {
         scope.spawn(|| {
             for token in 1..5 {
                 for name in &names {
-                    let lock_id = LockId::new(name, token);
+                    let lock_id = world.lock_id(name, token);
                     world.queues.notify_free(&lock_id);
                     world.queues.notify_hand_over(&lock_id, 1, 0, 1);
-                    let parked = world.queues.notify_contended(&lock_id, BootTime::now());
-                    world.book.leave(parked.map(ToRelease::Lease));
+                    world.say_contended(&lock_id);
                 }
             }
         });
         for _ in 0..2 {
             let leases = world.book.page().leases.clone();
             for lease in leases {
-                let parked = world.queues.parked_until(&lease).and_then(|_| world.queues.unpark(&lease));
-                world.book.leave(parked.map(ToRelease::Lease));
+                world.unpark(&lease);
             }
-            world.queues.expire_waiters(BootTime::now());
+            world.expire_waiters(&names[0], BootTime::now());
         }
         if closes {
-            for lease in world.queues.close() {
-                world.book.leave(Some(ToRelease::Lease(lease)));
-            }
+            world.shut_down(&names[0]);
         }
     });
     world.close();

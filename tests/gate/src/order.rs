@@ -6,14 +6,14 @@ use shuttle::{
 };
 
 use super::{
-    super::queue::{Entered, Rules},
-    world::{End, Manner, STAYS, World, wait},
+    super::{Entered, Rules},
+    world::{End, Manner, STAYS, World, rules, wait},
 };
-use crate::{clock::BootTime, sync::Arc};
+use crate::{sync::Arc, types::boot_time::BootTime};
 
 /// All stay, and all have a turn, with queues that begin and end all the time.
 pub(super) fn turns(tasks: usize) {
-    let (world, name) = (World::new(Rules::default()), "k".into());
+    let (world, name) = (World::new(rules()), "k".into());
     thread::scope(|scope| {
         for _ in 0..tasks {
             scope.spawn(|| assert!(world.visit(&name, STAYS), "it was sent away"));
@@ -22,15 +22,33 @@ pub(super) fn turns(tasks: usize) {
     world.close();
 }
 
+/// They go as soon as they have the baton, so that the queue often ends when somebody joins.
+pub(super) fn passing(tasks: usize) {
+    let (world, name) = (World::new(rules()), Arc::from("k"));
+    thread::scope(|scope| {
+        for _ in 0..tasks {
+            scope.spawn(|| {
+                let baton = match world.queues.enter(&name, BootTime::NEVER) {
+                    Entered::Head(baton) => Some(baton),
+                    Entered::Queued(mut waiter) => wait(&mut waiter, None),
+                    Entered::Full => None,
+                };
+                drop(baton.expect("it was sent away"));
+            });
+        }
+    });
+    world.close();
+}
+
 /// They come one after the other, while the queue moves.
 pub(super) fn in_order(tasks: usize) {
-    let (world, name) = (World::new(Rules::default()), "k".into());
+    let (world, name) = (World::new(rules()), "k".into());
     let served = std::sync::Mutex::new(Vec::new());
-    let Entered::Head(head) = world.queues.enter(&name, BootTime::NEVER) else { panic!("nobody was there") };
+    let Entered::Head(head) = world.enter(&name, BootTime::NEVER) else { panic!("nobody was there") };
     thread::scope(|scope| {
         scope.spawn(|| world.turn(&name, head, End::Pass));
         for number in 0..tasks {
-            let entrance = world.queues.enter(&name, BootTime::NEVER);
+            let entrance = world.enter(&name, BootTime::NEVER);
             let (world, name, served) = (&world, &name, &served);
             scope.spawn(move || {
                 let baton = match entrance {
@@ -49,7 +67,7 @@ pub(super) fn in_order(tasks: usize) {
 
 /// One goes away at any moment: before it has its baton, with the baton in its hands, or in between.
 pub(super) fn leaving(others: usize) {
-    let (world, name) = (World::new(Rules::default()), Arc::from("k"));
+    let (world, name) = (World::new(rules()), Arc::from("k"));
     thread::scope(|scope| {
         for looks in 0..others {
             let (world, name) = (&world, &name);
@@ -63,7 +81,7 @@ pub(super) fn leaving(others: usize) {
 
 /// Batons are dropped with a lease, or with a request in them.
 pub(super) fn dropped_batons(tasks: usize) {
-    let (world, name) = (World::new(Rules::default()), Arc::from("k"));
+    let (world, name) = (World::new(rules()), Arc::from("k"));
     thread::scope(|scope| {
         for number in 0..tasks {
             let end = if number % 2 == 0 { End::DropAsking } else { End::Drop };
@@ -92,5 +110,5 @@ pub(super) fn at_once(tasks: usize) {
 fn parking_sometimes(tasks: usize) -> Rules {
     // In the case in which all orders are tried nothing is random.
     let parks = tasks == 1 || thread_rng().gen_bool(0.5);
-    Rules { linger: std::time::Duration::from_secs(u64::from(parks)), ..Rules::default() }
+    Rules { linger: std::time::Duration::from_secs(u64::from(parks)), ..rules() }
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 use shuttle::thread;
 
 use super::{
-    super::queue::{Entered, ToRelease, Rules},
-    world::{End, STAYS, World},
+    super::{Entered, Rules},
+    world::{End, STAYS, World, rules},
 };
-use crate::{clock::BootTime, sync::Arc};
+use crate::{sync::Arc, types::boot_time::BootTime};
 
 /// The queues close while tasks come, wait, use leases and park them: nobody waits any more, and nothing is parked.
 pub(super) fn at_any_time(tasks: usize) {
-    let rules = Rules { linger: Duration::from_secs(1), ..Rules::default() };
+    let rules = Rules { linger: Duration::from_secs(1), ..rules() };
     let (world, name) = (World::new(rules), Arc::from("k"));
     assert!(world.visit(&name, STAYS), "nobody was there");
     thread::scope(|scope| {
@@ -21,27 +21,26 @@ pub(super) fn at_any_time(tasks: usize) {
             scope.spawn(|| world.visit(&name, STAYS));
         }
         scope.spawn(|| {
-            for lease in world.queues.close() {
-                world.book.leave(Some(ToRelease::Lease(lease)));
-            }
-            assert_eq!(world.queues.probe().parked, 0, "a lease is parked after the end");
-            let late = world.queues.enter(&name, BootTime::NEVER);
+            world.shut_down(&name);
+            let parked = world.queues.shard(&name).queues.values().any(|queue| queue.parked.is_some());
+            assert!(!parked, "a lease is parked after the end");
+            let late = world.enter(&name, BootTime::NEVER);
             assert!(matches!(late, Entered::Head(_)), "somebody would wait after the end");
         });
     });
-    assert_eq!(world.queues.probe().queues, 0, "a queue outlasts the end");
+    assert!(world.queues.shard(&name).queues.is_empty(), "a queue outlasts the end");
     world.close();
 }
 
 /// Whoever is in a queue need not wait for the head, which may take long.
 pub(super) fn with_a_head(tasks: usize) {
-    let (world, name) = (World::new(Rules::default()), Arc::from("k"));
-    let Entered::Head(head) = world.queues.enter(&name, BootTime::NEVER) else { panic!("nobody was there") };
+    let (world, name) = (World::new(rules()), Arc::from("k"));
+    let Entered::Head(head) = world.enter(&name, BootTime::NEVER) else { panic!("nobody was there") };
     thread::scope(|scope| {
         for _ in 0..tasks {
             scope.spawn(|| world.visit(&name, STAYS));
         }
-        assert!(world.queues.close().is_empty(), "nothing is parked");
+        assert_eq!(world.shut_down(&name), 0, "nothing is parked");
     });
     world.turn(&name, head, End::Pass);
     world.close();
