@@ -7,6 +7,7 @@ use crate::{
     fences::Fences,
     network::Packet,
     remembered::Block,
+    turn_start::TurnStart,
 };
 
 /// The lock, as long as the deadline is not past.
@@ -22,6 +23,8 @@ pub(crate) struct Lease {
     used: u8,
     /// Nobody gives a lease away before it was of use.
     had_a_turn: bool,
+    /// The last "yes" was meant for the next turn.
+    is_fresh: bool,
     pub(crate) renewal: Option<Renewal>,
     /// No grant counts for more while a shortening may be carried out; `true` if one was never answered.
     cap: Option<(Tick, bool)>,
@@ -66,6 +69,7 @@ impl Client {
             block: Fences::new(u64::from(first), u32::from(step.scenario.block)).into(),
             used: first - 1,
             had_a_turn: false,
+            is_fresh: true,
             renewal: None,
             cap: None,
             wanted,
@@ -78,28 +82,23 @@ impl Client {
     /// A turn starts if enough of the lease is left for what the task asked for, and a fence.
     pub(crate) fn can_start(&self, scenario: &Scenario, id: u8, now: Tick) -> bool {
         let (Some(lease), None, Some(task)) = (&self.lease, self.turn, self.task(scenario, id)) else { return false };
-        let now = scenario.moment(id, now);
-        let enough = if task.renew {
-            lease.deadline.since(now) >= ticks(task.ttl) / 2
-        } else {
-            lease.yes == now && lease.deadline >= scenario.deadline(now, task.ttl)
-        };
-        enough && !lease.block.is_empty() && lease.wanted.is_none_or(|turns| turns < scenario.turns_when_wanted)
+        lease.start(task, scenario.moment(id, now)).is_covered(lease.deadline)
+            && !lease.block.is_empty()
+            && lease.wanted.is_none_or(|turns| turns < scenario.turns_when_wanted)
     }
 
     pub(crate) fn start(&mut self, step: &mut Step<'_>) {
+        let now = step.moment(step.now);
         let (Some(task), Some(lease)) = (self.task(step.scenario, step.id), &mut self.lease) else { return };
         let Some(fence) = lease.block.take() else { return };
+        self.turn = Some(Turn { limit: lease.start(task, now).limit() });
         lease.used = fence;
-        lease.had_a_turn = true;
-        let number = lease.number;
-        step.witness.turn_started(step.token(number), fence);
+        (lease.is_fresh, lease.had_a_turn) = (false, true);
+        step.witness.turn_started(step.token(lease.number), fence);
         for turns in [&mut lease.wanted, &mut lease.told].into_iter().flatten() {
             *turns += 1;
         }
         step.witness.flaws.greedy |= lease.told.is_some_and(|turns| turns > step.scenario.turns_when_wanted);
-        let limit = (!task.renew).then(|| step.scenario.deadline(lease.yes, task.ttl).min(lease.deadline));
-        self.turn = Some(Turn { limit });
     }
 
     pub(crate) fn end(&mut self) {
@@ -185,6 +184,7 @@ impl Client {
         let ttl = renewal.ttl.min(cap);
         let deadline = step.scenario.deadline(from, ttl);
         lease.yes = lease.yes.max(from);
+        lease.is_fresh = self.turn.is_none();
         if renewal.shorten || deadline > lease.deadline {
             lease.ttl = ttl;
             lease.deadline = lease.deadline.max(deadline);
@@ -199,6 +199,11 @@ impl Client {
 }
 
 impl Lease {
+    fn start(&self, task: Task, now: BootTime) -> TurnStart {
+        let fresh = self.is_fresh.then_some(self.yes);
+        TurnStart { ttl: ticks(task.ttl), is_renewed: task.renew, fresh, now }
+    }
+
     /// Marks that somebody waits elsewhere. A mark that is there stays.
     pub(crate) fn tell(&mut self, waiting: bool, step: &Step<'_>) {
         if step.is(Weakened::MarkOverwritten) {

@@ -6,8 +6,8 @@
 //! is not taken. Connections that keep their order and delay everything, and mishaps (`network.rs`): packets lost, astray
 //! or arriving twice. A replica that hears what is published and becomes the master, with all writes or without the last one,
 //! and clients that listen at the wrong one of the two. A client of another kind. A clock that is 1% slow. What a client
-//! concludes from times and fences is concluded by the runtime's own `grant.rs`, `hand_over.rs` and `fences.rs`, which are part of
-//! this crate by path.
+//! concludes from times and fences is concluded by the runtime's own `grant.rs`, `hand_over.rs`, `fences.rs` and `turn_start.rs`, which
+//! are part of this crate by path.
 //!
 //! **What must hold** is in `properties.rs`, and for what no state shows, in `settle.rs`: from every state on, if
 //! nothing bad happens any more, who waits gets the lock in time, and nobody leaves it behind.
@@ -28,6 +28,8 @@ mod hand_over;
 #[expect(dead_code, reason = "not all of them are used here")]
 #[path = "../../../dlock-runtime/src/limits.rs"]
 mod limits;
+#[path = "../../../dlock-runtime/src/protocol/turn_start.rs"]
+mod turn_start;
 
 /// Where the rules look for the clock.
 mod types {

@@ -13,11 +13,7 @@ use self::share::Usage;
 pub(crate) use self::share::{Share, Yield};
 use crate::{
     local::turn::Turn,
-    protocol::{
-        fences::Fences,
-        grant::{Grant, margin},
-        token::LockId,
-    },
+    protocol::{fences::Fences, grant::Grant, token::LockId, turn_start::TurnStart},
     store::AcquireCommand,
     sync::{Arc, AtomicBool, AtomicU8, AtomicU64, Mutex, MutexGuard, Ordering, PoisonError},
     types::{
@@ -214,27 +210,19 @@ impl Lease {
         tenure.ttl = tenure.cap.ttl;
     }
 
-    /// Begins a turn, if enough is left for it. A turn that is renewed begins with at least half of its TTL, one
-    /// that is not with all of it. `fresh` is when a yes was asked for that was meant for this very turn.
+    /// Begins a turn, if enough is left for it. `fresh` is as in [`TurnStart`].
     pub(crate) fn begin(&self, terms: &Terms, fresh: Option<BootTime>, now: BootTime) -> Option<Beginning> {
-        let (deadline, whole) = (self.deadline(), terms.ttl.saturating_sub(margin(terms.ttl)));
-        let left = deadline.since(now);
-        let enough = match (fresh, terms.renew) {
-            (Some(_), Some(_)) => !left.is_zero(),
-            (Some(asked), None) => !left.is_zero() && deadline >= asked.after(whole),
-            (None, Some(_)) => left >= terms.ttl / 2,
-            (None, None) => left >= whole,
-        };
-        if !enough {
+        let start = TurnStart { ttl: terms.ttl, is_renewed: terms.renew.is_some(), fresh, now };
+        if !start.is_covered(self.deadline()) {
             return None;
         }
         let mut tenure = self.tenure();
         let fence = tenure.fences.take()?;
         tenure.turns += 1;
         tenure.turns_contended += u32::from(tenure.contended_since != BootTime::NEVER);
-        let began = fresh.unwrap_or(now);
+        let began = start.began();
         let end = terms.max_hold.map_or(BootTime::NEVER, |bound| began.after(bound));
-        let limit = if terms.renew.is_some() { end } else { end.min(began.after(whole)) };
+        let limit = start.limit().map_or(end, |limit| limit.min(end));
         Some(Beginning { fence, began, limit, end })
     }
 

@@ -57,9 +57,9 @@ pub(crate) fn bounded_turn(until: u8) -> Scenario {
     Scenario::of(&[&[renewing(4), bounded(2)], &[renewing(2)]]).until(until)
 }
 
-/// A lease is shortened for one turn and prolonged for the next, and a request is carried out late.
+/// A lease is shortened for one turn and prolonged for the next, which needs all of it; and a request is carried out late.
 pub(crate) fn shortening(until: u8) -> Scenario {
-    let tasks = [renewing(4), renewing(2), renewing(4)];
+    let tasks = [renewing(4), renewing(2), bounded(4)];
     Scenario::of(&[&tasks]).until(until).with(Mishaps { strays: 1, ..NONE })
 }
 
