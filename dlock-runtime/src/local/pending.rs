@@ -184,3 +184,107 @@ impl PendingRequest {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::atomic::AtomicBool, time::Duration};
+
+    use super::*;
+    use crate::protocol::token::{Identity, LockId, Token};
+
+    fn pending(waits: bool) -> PendingRequest {
+        let token = Token { identity: Identity::random().expect("random numbers"), number: 1 };
+        let command = AcquireCommand {
+            lock_id: LockId { name: "k".into(), token },
+            ttl: Duration::from_secs(10),
+            fences: 1,
+            who: String::new(),
+            waits,
+            sent: AtomicBool::new(false),
+            doubled: AtomicBool::new(false),
+        };
+        PendingRequest::new(command, "k")
+    }
+
+    /// Whether the store is told anything when it is given up, and whether of a place in the queue.
+    fn left(pending: &PendingRequest) -> Option<bool> {
+        pending.release_command().map(|command| command.queue_entry.is_some())
+    }
+
+    /// What happened to a request.
+    type Past = fn(&PendingRequest);
+
+    #[test]
+    fn the_store_is_told_of_whatever_it_may_know() {
+        let cases: [(Past, [Option<bool>; 2], [bool; 2], bool); 5] = [
+            // What happened; what is left to the store, was it queued (each if it does not wait and if it does); is it in doubt.
+            (|_| {}, [None, None], [false, false], false),
+            (|pending| pending.record_busy(BootTime::now(), 1), [None, Some(true)], [false, true], false),
+            (PendingRequest::mark_in_doubt, [Some(false), Some(true)], [false, true], true),
+            (
+                |pending| pending.command.doubled.store(true, Ordering::Release),
+                [Some(false), Some(true)],
+                [false, true],
+                true,
+            ),
+            (
+                |pending| pending.record_granted(1, 0, BootTime::now()),
+                [Some(false), Some(false)],
+                [false, false],
+                false,
+            ),
+        ];
+        for (number, (past, leaves, queued, in_doubt)) in cases.into_iter().enumerate() {
+            for (waits, leaves, queued) in [(false, leaves[0], queued[0]), (true, leaves[1], queued[1])] {
+                let pending = pending(waits);
+                past(&pending);
+                assert_eq!((left(&pending), pending.was_queued()), (leaves, queued), "{number}, {waits}");
+                assert_eq!(pending.in_doubt(), in_doubt, "{number}, {waits}");
+                let calm = queued && !in_doubt;
+                assert_eq!(pending.is_queued_in_store(), calm, "{number}, {waits}: there is nothing to do but wait");
+            }
+        }
+    }
+
+    #[test]
+    fn a_place_in_the_queue_is_not_forgotten_over_a_doubt() {
+        let pending = pending(true);
+        pending.record_busy(BootTime::now(), 1);
+        pending.mark_in_doubt();
+        assert!(pending.was_queued() && !pending.is_queued_in_store());
+    }
+
+    #[test]
+    fn news_are_there_until_a_task_has_seen_them() {
+        let pending = pending(true);
+        pending.record_busy(BootTime::now(), 1);
+        assert!(pending.has_no_news() && !pending.take_free_notice());
+        pending.notify_free();
+        assert!(!pending.has_no_news() && !pending.is_queued_in_store());
+        assert!(pending.take_free_notice() && pending.has_no_news());
+        let (from, asked) = (BootTime::now(), BootTime::now());
+        pending.record_granted(7, 2, from);
+        assert!(!pending.has_no_news());
+        assert_eq!(pending.take_hand_over(), Some(HandOver { fence: 7, waiting: 2, from }));
+        assert!(pending.take_hand_over().is_none() && pending.has_no_news());
+        pending.keep_in_flight(InFlight { asked, reply: Box::pin(std::future::pending()) });
+        assert!(!pending.has_no_news());
+        assert!(pending.take_in_flight().is_some_and(|in_flight| in_flight.asked == asked));
+        assert!(pending.take_in_flight().is_none() && pending.has_no_news());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_for_news_is_woken_to_look() {
+        let pending = pending(true);
+        let has_waited = async || tokio::time::timeout(Duration::from_secs(1), pending.news()).await.is_err();
+        assert!(has_waited().await, "there is nothing new");
+        pending.recheck();
+        assert!(!has_waited().await, "messages may have been missed");
+        pending.notify_free();
+        assert!(!has_waited().await, "it is free");
+        pending.record_sent(BootTime::now());
+        pending.notify_hand_over(1, 0, 1);
+        assert!(!has_waited().await, "it was handed over");
+        assert!(has_waited().await, "once each");
+    }
+}

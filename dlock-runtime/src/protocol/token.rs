@@ -84,4 +84,10 @@ mod tests {
         assert_eq!(Token::number_of(theirs, &text), None);
         assert_eq!(Token::number_of(ours, "a foreign token"), None);
     }
+
+    #[test]
+    fn the_secret_half_of_a_token_stays_out_of_what_is_formatted_for_logs() {
+        let token = Token { identity: Identity([0xa, 0xb]), number: 0x2f };
+        assert_eq!(format!("{token:?}"), "..-2f");
+    }
 }

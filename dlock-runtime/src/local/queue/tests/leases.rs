@@ -102,3 +102,23 @@ fn a_shutdown_takes_out_what_is_parked() {
     assert_eq!(scene.queues.close().iter().map(|lease| lease.id()).collect::<Vec<_>>(), [1]);
     assert!(scene.is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_whose_deadline_is_now_is_not_passed_on() {
+    let scene = scene(Rules::default());
+    let (baton, lease) = scene.head_with_lease(1);
+    let mut next = scene.queue(BootTime::NEVER);
+    assert_eq!(baton.pass_on(lease.deadline()).as_ref().map(number), Some(1));
+    assert!(now(&mut next).await.flatten().expect("its turn comes").lease().is_none());
+}
+
+#[test]
+fn a_lease_is_parked_for_as_long_as_the_rules_say_and_is_told_from_another() {
+    let scene = scene(lingering());
+    assert_eq!(scene.queues.linger(), SECOND);
+    let (baton, lease) = scene.head_with_lease(1);
+    assert!(baton.pass_on(BootTime::now()).is_none());
+    let another = lease_of(&scene.pending(2));
+    assert!(scene.queues.parked_until(&another).is_none() && scene.queues.unpark(&another).is_none());
+    assert!(scene.queues.unpark(&lease).is_some());
+}

@@ -91,3 +91,21 @@ fn a_request_that_does_not_wait_enters_only_an_idle_queue() {
     drop(baton);
     assert!(scene.is_empty());
 }
+
+#[test]
+fn a_head_knows_whether_others_wait_behind_it_and_take_turns_after_it() {
+    let scene = scene(Rules::default());
+    let head = scene.head();
+    assert!(!head.has_followers() && !head.expects_more_turns());
+    let waiter = scene.queue(BootTime::NEVER);
+    assert!(head.has_followers() && head.expects_more_turns());
+    let aside = scene.queues.unqueued_baton(&scene.name);
+    assert!(!aside.has_followers(), "they wait behind another");
+    drop((aside, waiter, head));
+
+    let without_turns = Rules { share: Share { turns: false, ..Share::default() }, ..Rules::default() };
+    let scene = self::scene(without_turns);
+    let head = scene.head();
+    let _waiter = scene.queue(BootTime::NEVER);
+    assert!(head.has_followers() && !head.expects_more_turns());
+}

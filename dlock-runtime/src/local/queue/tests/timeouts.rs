@@ -193,3 +193,38 @@ async fn the_keeper_is_woken_only_for_an_earlier_timeout() {
         waiter
     });
 }
+
+#[test]
+fn the_last_answer_is_for_the_queue_and_until_the_process_has_the_lock() {
+    let scene = scene(Rules::default());
+    let (mut head, pending) = (scene.head(), scene.pending(1));
+    assert!(head.last_answer().is_none());
+    scene.record_busy_answer(&head);
+    assert!(head.last_answer().is_some());
+    assert!(scene.queues.unqueued_baton(&scene.name).last_answer().is_none(), "it asks for itself");
+    head.set_pending(Arc::clone(&pending));
+    head.set_lease(lease_of(&pending));
+    assert!(head.remove_lease().is_some() && head.last_answer().is_none(), "it holds no more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_too_old_is_told_to_nobody() {
+    let scene = scene(Rules::default());
+    let (head, start) = (scene.head(), BootTime::now());
+    let until = start.after(SECOND);
+    let mut waiter = scene.queue(until);
+    head.record_answer(LastAnswer { verdict: Verdict::Busy(Holder::new(None, None, 7)), at: start, until });
+    scene.queues.expire_waiters(until);
+    assert!(matches!(ended(&mut waiter).await, Some(WaitEnd::TimedOut(TimedOut::AskStore))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiter_that_went_away_is_not_the_one_that_asks_for_all() {
+    let scene = scene(Rules::default());
+    let (_head, start) = (scene.head(), BootTime::now());
+    let gone = scene.queue(start.after(SECOND));
+    let mut stays = scene.queue(start.after(SECOND));
+    drop(gone);
+    scene.queues.expire_waiters(start.after(SECOND));
+    assert!(matches!(ended(&mut stays).await, Some(WaitEnd::TimedOut(TimedOut::AskStore))));
+}
