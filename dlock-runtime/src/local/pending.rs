@@ -211,13 +211,13 @@ mod tests {
         pending.release_command().map(|command| command.queue_entry.is_some())
     }
 
-    /// What happened to a request.
-    type Past = fn(&PendingRequest);
+    /// What happened to a request; what is left to the store, and whether it was queued, each if it does not wait and if it does;
+    /// whether it is in doubt.
+    type Case = (fn(&PendingRequest), [Option<bool>; 2], [bool; 2], bool);
 
     #[test]
     fn the_store_is_told_of_whatever_it_may_know() {
-        let cases: [(Past, [Option<bool>; 2], [bool; 2], bool); 5] = [
-            // What happened; what is left to the store, was it queued (each if it does not wait and if it does); is it in doubt.
+        let cases: [Case; 5] = [
             (|_| {}, [None, None], [false, false], false),
             (|pending| pending.record_busy(BootTime::now(), 1), [None, Some(true)], [false, true], false),
             (PendingRequest::mark_in_doubt, [Some(false), Some(true)], [false, true], true),
