@@ -1,7 +1,7 @@
 //! The fences that were reserved for a lease: one for each turn.
 
 /// A block of fences that nobody else gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Fences {
     next: u64,
     end: u64,

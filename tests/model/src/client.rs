@@ -6,10 +6,10 @@
 use crate::{
     Scenario, Task, Weakened,
     clock::{BootTime, Tick},
+    hand_over::HandOverValidity,
     lease::{Lease, Renewal, Turn},
     network::{Packet, Token},
     properties::Witness,
-    remembered::Remembered,
     store::Ear,
 };
 
@@ -33,7 +33,7 @@ pub(crate) struct Client {
 pub(crate) struct Ask {
     pub(crate) number: u8,
     pub(crate) ttl: Tick,
-    validity: Remembered,
+    validity: HandOverValidity,
     /// When it was last put.
     last: Tick,
     /// A message says that it is worth asking now.
@@ -139,7 +139,7 @@ impl Client {
         self.ask = Some(Ask {
             number: self.number,
             ttl: task.ttl,
-            validity: Remembered::default(),
+            validity: HandOverValidity::default(),
             last: step.now,
             nudged: false,
             open: 0,

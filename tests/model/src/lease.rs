@@ -6,7 +6,6 @@ use crate::{
     clock::{BootTime, Tick, ticks},
     fences::Fences,
     network::Packet,
-    remembered::Block,
     turn_start::TurnStart,
 };
 
@@ -18,7 +17,7 @@ pub(crate) struct Lease {
     ttl: Tick,
     yes: BootTime,
     pub(crate) deadline: BootTime,
-    block: Block,
+    block: Fences,
     /// The last fence that was taken from the block.
     used: u8,
     /// Nobody gives a lease away before it was of use.
@@ -66,7 +65,7 @@ impl Client {
             ttl: ask.ttl,
             yes: from,
             deadline,
-            block: Fences::new(u64::from(first), u32::from(step.scenario.block)).into(),
+            block: Fences::new(first.into(), step.scenario.block.into()),
             used: first - 1,
             had_a_turn: false,
             is_fresh: true,
@@ -90,7 +89,7 @@ impl Client {
     pub(crate) fn start(&mut self, step: &mut Step<'_>) {
         let now = step.moment(step.now);
         let (Some(task), Some(lease)) = (self.task(step.scenario, step.id), &mut self.lease) else { return };
-        let Some(fence) = lease.block.take() else { return };
+        let Some(fence) = lease.block.take().map(narrow) else { return };
         self.turn = Some(Turn { limit: lease.start(task, now).limit() });
         lease.used = fence;
         (lease.is_fresh, lease.had_a_turn) = (false, true);
@@ -162,8 +161,8 @@ impl Client {
 
     pub(crate) fn release(&mut self, step: &mut Step<'_>) {
         let Some(lease) = self.lease.take() else { return };
-        let used = lease.block.to_return().filter(|_| !step.is(Weakened::BlockKept));
-        self.owe(step, lease.number, used, Some((lease.used, lease.block.last())), lease.doubt);
+        let used = lease.block.to_return().map(narrow).filter(|_| !step.is(Weakened::BlockKept));
+        self.owe(step, lease.number, used, Some((lease.used, narrow(lease.block.last()))), lease.doubt);
     }
 
     /// The answer to a renewal arrives. Those that were given up say nothing any more.
@@ -193,7 +192,7 @@ impl Client {
             lease.cap = lease.cap.filter(|(_, doubt)| *doubt);
         }
         if let Some(first) = first.filter(|_| lease.block.is_empty()) {
-            lease.block = Fences::new(u64::from(first), u32::from(step.scenario.block)).into();
+            lease.block = Fences::new(first.into(), step.scenario.block.into());
         }
     }
 }
@@ -221,4 +220,9 @@ impl Lease {
             self.cap = self.cap.map(|(ttl, _)| (ttl, true));
         }
     }
+}
+
+/// The model's numbers are small, so that states are.
+fn narrow(fence: u64) -> u8 {
+    u8::try_from(fence).expect("the fences of a run stay below 255")
 }

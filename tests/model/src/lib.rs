@@ -43,7 +43,6 @@ mod lease;
 mod network;
 mod properties;
 mod protocol;
-mod remembered;
 mod scenario;
 mod settle;
 mod store;

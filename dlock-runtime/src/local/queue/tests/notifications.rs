@@ -54,3 +54,36 @@ fn a_lease_is_contended_though_the_message_came_before_the_reply() {
     baton.set_lease(Arc::clone(&lease));
     assert!(lease.is_contended());
 }
+
+#[test]
+fn a_lease_that_was_given_back_is_known_until_many_others_were() {
+    let scene = scene(Rules::default());
+    let take_and_give_back = |number| {
+        let (mut baton, pending) = (scene.head(), scene.pending(number));
+        baton.set_pending(Arc::clone(&pending));
+        pending.record_busy(BootTime::now(), 1);
+        baton.set_lease(lease_of(&pending));
+        drop(baton);
+        pending.command.lock_id.clone()
+    };
+    let is_known = |lock_id: &LockId| scene.queues.notify_hand_over(lock_id, 5, 0, 9);
+    let first = take_and_give_back(0);
+    assert!(is_known(&first), "its message may come late");
+    for number in 1..REMEMBERED_LEASES as u64 {
+        take_and_give_back(number);
+    }
+    assert!(is_known(&first), "not so many were given back since");
+    take_and_give_back(u64::MAX);
+    assert!(!is_known(&first));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_messages_may_have_been_missed_every_pending_request_looks_again() {
+    let scene = scene(Rules::default());
+    let (mut baton, pending) = (scene.head(), scene.pending(1));
+    baton.set_pending(Arc::clone(&pending));
+    let has_waited = async || tokio::time::timeout(SECOND, pending.news()).await.is_err();
+    assert!(has_waited().await);
+    scene.queues.recheck_all();
+    assert!(!has_waited().await);
+}

@@ -228,3 +228,17 @@ async fn a_waiter_that_went_away_is_not_the_one_that_asks_for_all() {
     scene.queues.expire_waiters(start.after(SECOND));
     assert!(matches!(ended(&mut stays).await, Some(WaitEnd::TimedOut(TimedOut::AskStore))));
 }
+
+#[tokio::test(start_paused = true)]
+async fn checks_that_are_out_of_date_do_not_pile_up_and_the_one_that_counts_stays() {
+    let scene = scene(Rules::default());
+    let (head, start) = (scene.head(), BootTime::now());
+    scene.record_busy_answer(&head);
+    // Each is to be looked at earlier than the one before.
+    let mut waiters = (1..=500).rev().map(|second| scene.queue(start.after(second * SECOND))).collect::<Vec<_>>();
+    let checks = scene.queues.shard(&scene.name).checks.len();
+    assert!(checks <= 2 + 64 + 1, "{checks} checks of one queue");
+    scene.queues.expire_waiters(start.after(SECOND));
+    assert!(ended(waiters.last_mut().expect("there are some")).await.is_some());
+    assert_eq!(scene.queues.next_timeout(), start.after(2 * SECOND));
+}
