@@ -11,7 +11,7 @@
 use crate::types::boot_time::BootTime;
 
 /// What is known about a pending request that decides whether the message of a hand-over is valid.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct HandOverValidity {
     /// A moment before the store could hand the lock over.
     from: Option<BootTime>,

@@ -3,6 +3,8 @@
 //! Every method is one step that the process may take. That a step may also not be taken, for any time, is what a pause
 //! is. What a step concludes is concluded by the rules of the runtime: `Grant`, `HandOverValidity`, `Fences`.
 
+use std::hash::{Hash, Hasher};
+
 use crate::{
     Scenario, Task, Weakened,
     clock::{BootTime, Tick},
@@ -26,6 +28,13 @@ pub(crate) struct Client {
     pub(crate) turn: Option<Turn>,
     pub(crate) owed: Vec<Owed>,
     pub(crate) ear: Ear,
+}
+
+/// Those that are equal count from the same moment.
+impl Hash for HandOverValidity {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.lease_start(u64::MAX).hash(hasher);
+    }
 }
 
 /// A request for the lock that is put to the store again and again.
