@@ -30,10 +30,12 @@ pub(crate) struct Client {
     pub(crate) ear: Ear,
 }
 
-/// Those that are equal count from the same moment.
+/// By all that it answers: states are told apart by their hashes alone. No time of the model is above `u8::MAX`.
 impl Hash for HandOverValidity {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        self.lease_start(u64::MAX).hash(hasher);
+        let highest = u64::from(u8::MAX);
+        self.lease_start(highest).hash(hasher);
+        (0..=highest).find(|since| self.lease_start(*since).is_some()).hash(hasher);
     }
 }
 
