@@ -157,3 +157,53 @@ impl Waiters {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(second: u64) -> BootTime {
+        BootTime::START.after(Duration::from_secs(second))
+    }
+
+    /// With the ends of those who wait, which would have gone away without them.
+    fn waiters(until: &[BootTime]) -> (Waiters, Vec<oneshot::Receiver<WaitEnd>>) {
+        let mut waiters = Waiters::default();
+        let ends = until.iter().map(|&until| {
+            let (end, wait) = oneshot::channel();
+            waiters.push(Waiter { end, until }, &mut Vec::new());
+            wait
+        });
+        let ends = ends.collect();
+        (waiters, ends)
+    }
+
+    fn until(waiter: Option<Waiter>) -> Option<BootTime> {
+        waiter.map(|waiter| waiter.until)
+    }
+
+    #[test]
+    fn whoever_is_out_of_time_is_found_though_others_were_served_before() {
+        let (mut waiters, _ends) = waiters(&[at(4), at(2), BootTime::NEVER, at(3), at(9)]);
+        assert_eq!(until(waiters.pop()), Some(at(4)));
+        assert_eq!(until(waiters.pop_timed_out(at(3))), Some(at(2)));
+        assert_eq!(until(waiters.pop_timed_out(at(3))), Some(at(3)));
+        assert_eq!(until(waiters.pop_timed_out(at(3))), None);
+        assert_eq!((waiters.len(), waiters.next_deadline()), (2, Some(at(9))));
+        assert_eq!(until(waiters.pop()), Some(BootTime::NEVER));
+        assert_eq!((until(waiters.pop()), until(waiters.pop())), (Some(at(9)), None));
+        assert_eq!((waiters.len(), waiters.next_deadline()), (0, None));
+    }
+
+    #[test]
+    fn those_who_timed_out_or_were_served_do_not_count() {
+        let (mut waiters, _ends) = waiters(&[at(1), at(2), at(3)]);
+        assert!(!waiters.is_empty() && waiters.pop_timed_out(at(1)).is_some());
+        assert_eq!((waiters.len(), waiters.present().count()), (2, 2));
+        assert_eq!(until(waiters.pop()), Some(at(2)));
+        assert_eq!(waiters.drain().into_iter().map(|waiter| waiter.until).collect::<Vec<_>>(), [at(3)]);
+        assert!(waiters.is_empty() && waiters.pop().is_none());
+    }
+}
