@@ -11,6 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 pub(crate) use tokio::{
     runtime::{Handle, Id},
     spawn,
+    task::JoinHandle,
 };
 
 /// Whether there are threads beside the one that runs the caller.

@@ -11,11 +11,11 @@ pub mod simulated;
 
 #[cfg(not(dlock_simulation))]
 pub(crate) use self::host::{
-    HAS_THREADS, Handle, Id, RandomState, Thread, boot_nanos, fit, process_name, random, set_fit, spawn, try_drivers,
-    wall_time,
+    HAS_THREADS, Handle, Id, JoinHandle, RandomState, Thread, boot_nanos, fit, process_name, random, set_fit, spawn,
+    try_drivers, wall_time,
 };
 #[cfg(dlock_simulation)]
 pub(crate) use self::simulated::{
-    HAS_THREADS, Handle, Id, RandomState, Thread, boot_nanos, connect, fit, process_name, random, set_fit, spawn,
-    try_drivers, wall_time,
+    HAS_THREADS, Handle, Id, JoinHandle, RandomState, Thread, boot_nanos, connect, fit, process_name, random, set_fit,
+    spawn, try_drivers, wall_time,
 };

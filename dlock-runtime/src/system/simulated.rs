@@ -18,7 +18,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    task::JoinHandle,
+    task::JoinError,
 };
 
 /// Nothing runs beside the caller.
@@ -98,12 +98,47 @@ pub fn within<T>(place: Place, work: impl FnOnce() -> T) -> T {
 /// Spawns a task at `place`.
 pub fn spawn_at<T: Send + 'static>(place: Place, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
     let tokio = WORLD.with_borrow(|world| world.as_ref().map(|(_, tokio)| tokio.clone()));
-    tokio.expect("a world is installed").spawn(AtPlace { place, task: Some(task) })
+    JoinHandle(Some(tokio.expect("a world is installed").spawn(AtPlace { place, task: Some(task) })))
 }
 
-/// Whether the runtime shall do wrong what the word names: the control of the simulation's judge.
-pub fn is_weakened(what: &str) -> bool {
+fn is_weakened(what: &str) -> bool {
     world(|world| world.is_weakened(what))
+}
+
+/// A task that was spawned, as tokio has it.
+#[derive(Debug)]
+pub struct JoinHandle<T>(Option<tokio::task::JoinHandle<T>>);
+
+impl<T> JoinHandle<T> {
+    pub(crate) fn abort(&self) {
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
+    }
+}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let task = self.0.as_mut().expect("it is not polled after its end");
+        let polled = Pin::new(task).poll(cx);
+        if polled.is_ready() {
+            self.0 = None;
+        }
+        polled
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    /// What the task came to is dropped, if nobody took it; or forgotten, if that is the weakness.
+    fn drop(&mut self) {
+        if let Some(mut task) = self.0.take().filter(tokio::task::JoinHandle::is_finished)
+            && is_weakened("job output")
+        {
+            std::mem::forget(Pin::new(&mut task).poll(&mut Context::from_waker(Waker::noop())));
+        }
+    }
 }
 
 pin_project_lite::pin_project! {
@@ -152,7 +187,11 @@ pub(crate) fn process_name() -> String {
     format!("simulated pid {}", here().process)
 }
 
-pub(crate) async fn connect() -> io::Result<Box<dyn Stream>> {
+/// Opens a connection to the server of the world.
+///
+/// # Errors
+/// If it is refused.
+pub async fn connect() -> io::Result<Box<dyn Stream>> {
     world(|world| world.connect(here().process)).await
 }
 
@@ -210,6 +249,10 @@ impl Handle {
     }
 
     pub(crate) fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        if self.0.lane == Place::KEEPER && is_weakened("jobs") && world(|world| world.random(here().process)) % 4 == 0 {
+            drop(task);
+            return spawn_at(self.0, std::future::pending());
+        }
         spawn_at(self.0, task)
     }
 }

@@ -2,25 +2,53 @@
 
 use std::{fmt, ops::AddAssign};
 
+use crate::plan::Fault;
+
+/// All kinds of faults that strike a world, in the order of their numbers.
+const FAULTS: [Fault; 15] = {
+    use Fault::*;
+    [
+        Crash,
+        Pause,
+        Shutdown,
+        Reset,
+        BlackHole,
+        Cut,
+        Stall,
+        Restart,
+        ScriptsLost,
+        Full,
+        Failover,
+        AddressMoves,
+        DataLost,
+        WritesLost,
+        ClockStep,
+    ]
+};
+
 macro_rules! figures {
     ($($name:ident: $text:literal),+ $(,)?) => {
         /// Counts of what happened.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[expect(missing_docs, reason = "each is printed with what it counts")]
         pub struct Figures {
-            $(pub $name: u64),+
+            $(pub $name: u64,)+
+            /// Faults by their kinds.
+            pub faults: [u64; FAULTS.len()],
         }
 
         impl AddAssign for Figures {
             fn add_assign(&mut self, other: Self) {
                 $(self.$name += other.$name;)+
+                self.faults.iter_mut().zip(other.faults).for_each(|(sum, more)| *sum += more);
             }
         }
 
-        impl fmt::Display for Figures {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                $(writeln!(f, "{:>14}  {}", self.$name, $text)?;)+
-                Ok(())
+        impl Figures {
+            /// What was counted, each with its name.
+            pub fn all(&self) -> Vec<(String, u64)> {
+                let faults = FAULTS.iter().map(|fault| (format!("fault {fault:?}"), self.faults[*fault as usize]));
+                [$(($text.to_owned(), self.$name)),+].into_iter().chain(faults).collect()
             }
         }
     };
@@ -28,27 +56,30 @@ macro_rules! figures {
 
 figures! {
     acquisitions: "acquisitions (turns)",
-    leases: "leases",
     scripts: "script runs",
     handed: "hand-overs",
-    told: "of these heard of by message",
-    stale: "messages refused as too old",
-    renewals: "renewals",
-    shortened: "leases shortened",
-    refilled: "blocks of fences for a lease that had used up its own",
-    cancelled: "requests and waits cancelled",
-    busy: "single tries that found the lock taken",
+    joined: "holds joined by re-entry",
+    renewed: "renewals by hand",
+    annotated: "calls of an annotated function",
+    elsewhere: "requests from an executor without tokio",
+    cancelled: "requests and releases cancelled at some await",
+    busy: "requests that found the lock taken",
+    unavailable: "requests that ended in an error of the store, or by a shutdown",
+    lost_turns: "turns that were lost",
     foreign: "locks taken by foreign clients",
-    lost_turns: "turns cut off at their limit or with their lease",
-    expired: "locks that expired in the store",
-    lost: "requests, replies and messages lost",
-    delayed: "delayed",
-    doubled: "delivered twice",
-    crashes: "crashes",
-    pauses: "pauses",
-    cuts: "processes cut off from the store",
-    deaf: "processes that missed messages",
-    failovers: "losses of all records",
+    shutdowns: "runtimes shut down in good order",
+    lost: "sends into a connection that was gone",
+    delayed: "sends delayed",
+    cut_short: "sends cut off in the middle",
+    split: "sends split in two",
+    refused: "connections refused",
+    mute: "connections never answered",
     events: "events",
     virtual_ms: "ms of virtual time",
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.all().into_iter().try_for_each(|(what, count)| writeln!(f, "{count:>14}  {what}"))
+    }
 }

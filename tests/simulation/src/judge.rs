@@ -1,22 +1,27 @@
-//! Sees everything, the store and the minds of all processes, and knows what must never be.
+//! Sees everything that users and the master see, and knows what must never be.
 
-mod file;
+use std::{collections::BTreeMap, sync::Weak, time::Duration};
 
-use std::rc::Rc;
+use dlock_runtime::{
+    Guard, LockError,
+    simulated::{Place, within},
+};
 
-use self::file::{Belief, File, Lock, Token};
 use crate::{
-    clock::{MICROSECOND, MILLISECOND, Time},
-    plan::{LONGEST_DELAY, LONGEST_GHOST, Plan, SEAT_COUNTS_MS},
-    store::EPOCH,
+    plan::{LONGEST_GHOST, MICROSECOND, MILLISECOND, SEAT_COUNTS, SECOND, Time},
+    redis::Reply,
+    server::{EPOCH, Seat},
+    sim::Sim,
+    trace::Lane,
+    weakness::Weakness,
 };
 
 /// What must never be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// Two believe that they have the lock.
+    /// Two hold the lock by their own clocks.
     Exclusion,
-    /// Somebody believes to have the lock that the store gave to another, or gave up.
+    /// Somebody holds the lock by its own clock that the store gave to another, or gives up earlier.
     Covered,
     /// The fence of a turn is not above the one before.
     Fences,
@@ -28,7 +33,9 @@ pub enum Rule {
     Listening,
     /// The lock was given past somebody who waited for it longer, and listens.
     Order,
-    /// A lock or a seat outlived its owner for longer than a repair takes.
+    /// A task got the lock before another of its process that waited for it longer.
+    LocalOrder,
+    /// A lock outlived its use for longer than a repair takes.
     Orphan,
     /// The lock is free, and somebody waits for it.
     Free,
@@ -36,12 +43,20 @@ pub enum Rule {
     Starved,
     /// The last fence runs away from the time.
     Ahead,
-    /// It does not come to rest, or leaves something behind.
+    /// A process does not come to rest.
     Rest,
-    /// A waiter does not believe that it was handed the lock, though it has it.
-    Disbelief,
+    /// Something is left behind at the end.
+    Residue,
+    /// A process does not listen, though nothing keeps it from that.
+    Deaf,
+    /// One request asks too often.
+    Commands,
+    /// A user was told of a failure, and nothing had failed.
+    Failure,
     /// A script failed.
     Script,
+    /// Something panicked.
+    Panic,
 }
 
 /// What was seen.
@@ -57,37 +72,82 @@ pub struct Violation {
 
 #[derive(Debug, Default)]
 pub(crate) struct Judge {
-    keys: Vec<File>,
-    /// Until when something kept each process from acting as it should.
-    disturbed: Vec<Time>,
+    keys: Vec<Key>,
+    number: u64,
+    /// Which process a token belongs to, by the identity in it.
+    identities: BTreeMap<String, u32>,
+    /// When a token asked first, and how often it did since.
+    asked: BTreeMap<String, (Time, u64)>,
+    died: BTreeMap<u32, Time>,
+    /// When data was lost or a clock stepped: until then all leases are void, and some time after that hardly anything is promised.
+    disaster: Option<Time>,
+    lenient: Time,
     only: Option<Rule>,
     pub(crate) violation: Option<Violation>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Gone {
-    Left,
-    Crashed,
+#[derive(Debug, Default)]
+struct Key {
+    lock: Option<Lock>,
+    /// Since when it is free.
+    free: Time,
+    holders: Vec<Holder>,
+    waits: Vec<Wait>,
+    /// When a process stopped to use it.
+    left: BTreeMap<u32, Time>,
+    last_fence: u64,
 }
 
-/// One run of a script on one key, as the world saw it.
+#[derive(Clone, Debug)]
+struct Lock {
+    token: String,
+    life: Option<u32>,
+    since: Time,
+    /// The last millisecond of the server's clock in which it exists.
+    expires: u64,
+}
+
+#[derive(Debug)]
+struct Holder {
+    number: u64,
+    /// The request that it began for.
+    wait: u64,
+    life: u32,
+    guard: Option<Weak<Guard>>,
+    /// Until when a foreign client holds it. A call of an annotated function has no guard to be asked, and speaks for itself alone.
+    ends: Time,
+    is_foreign: bool,
+    is_excused: bool,
+}
+
+#[derive(Debug)]
+struct Wait {
+    number: u64,
+    life: u32,
+    since: Time,
+    until: Time,
+    queues: bool,
+}
+
+/// One request to the master about one lock.
 #[derive(Debug)]
 pub(crate) struct Ran<'a> {
     pub(crate) key: usize,
-    pub(crate) by: &'a Rc<str>,
+    /// Who sent it, and its token.
+    pub(crate) life: Option<u32>,
+    pub(crate) by: &'a str,
+    pub(crate) asks: bool,
     /// Whether it may end the lock of its own token.
     pub(crate) releases: bool,
-    pub(crate) after: Option<(Rc<str>, u64)>,
-    /// Who stood in the queue before, and how many heard messages for them.
-    pub(crate) seats: &'a [(Rc<str>, i64)],
-    /// The last fence of the record, counted from the world's first microsecond; 0 if there is none.
+    pub(crate) reply: &'a Reply,
+    pub(crate) after: Option<(String, u64)>,
+    pub(crate) seats: &'a [Seat],
     pub(crate) last: u64,
 }
 
 impl Judge {
-    pub(crate) fn new(keys: usize, processes: usize, only: Option<Rule>) -> Self {
-        let keys = (0..keys).map(|_| File::default()).collect();
-        Self { keys, disturbed: vec![0; processes], only, violation: None }
+    pub(crate) fn new(keys: usize, only: Option<Rule>) -> Self {
+        Self { keys: (0..keys).map(|_| Key::default()).collect(), only, ..Self::default() }
     }
 
     /// Only the first one counts: what comes after may follow from it.
@@ -97,180 +157,355 @@ impl Judge {
         }
     }
 
-    pub(crate) fn disturbed(&mut self, process: usize, until: Time) {
-        self.disturbed[process] = self.disturbed[process].max(until);
+    pub(crate) fn died(&mut self, life: u32, now: Time) {
+        self.died.insert(life, now);
+        for key in &mut self.keys {
+            key.holders.retain(|holder| holder.life != life);
+            key.waits.retain(|wait| wait.life != life);
+        }
+    }
+}
+
+impl Key {
+    fn expire(&mut self, now: Time, step: i64) {
+        if let Some(gone) = self.lock.as_ref().map(|lock| true_end(lock.expires, step)).filter(|gone| *gone <= now) {
+            self.lock = None;
+            self.free = gone;
+        }
+    }
+}
+
+/// When a key that exists to the end of that millisecond is gone, in true time.
+fn true_end(expires: u64, step: i64) -> Time {
+    ((expires.saturating_add(1)).saturating_mul(1_000)).saturating_sub(EPOCH.saturating_add_signed(step)) * MICROSECOND
+}
+
+impl Sim {
+    fn judged<T>(&self, key: usize, work: impl FnOnce(&mut Key, &mut u64) -> T) -> T {
+        let judge = &mut *self.judge.borrow_mut();
+        work(&mut judge.keys[key], &mut judge.number)
     }
 
-    /// `token` is believed to hold the lock from now on, or the end of that belief moves.
-    pub(crate) fn believes(&mut self, now: Time, key: usize, token: &Rc<str>, ends: Time) {
-        let file = &mut self.keys[key];
-        let other = file.beliefs.iter().find(|belief| belief.token != *token && belief.ends > now);
-        let fault =
-            other.map(|other| (Rule::Exclusion, format!("{token} and {} believe to hold key {key}", other.token)));
-        match file.beliefs.iter_mut().find(|belief| belief.token == *token) {
-            Some(belief) => belief.ends = ends,
-            None => {
-                file.beliefs.retain(|belief| belief.ends > now);
-                file.beliefs.push(Belief { token: Rc::clone(token), ends });
+    /// A task begins to ask, and waits until `until`.
+    pub(crate) fn asks(&self, key: usize, life: u32, wait: Option<Duration>) -> u64 {
+        let since = self.now();
+        let until = wait.map_or(Time::MAX, |wait| since + wait.as_nanos() as Time * 98 / 100);
+        self.note(since, Lane::Life(life), None, || format!("asks for k{key}, waits {wait:?}"));
+        self.judged(key, |key, number| {
+            *number += 1;
+            key.waits.push(Wait { number: *number, life, since, until, queues: wait != Some(Duration::ZERO) });
+            *number
+        })
+    }
+
+    /// A task asks no more, whatever came of it.
+    pub(crate) fn asks_no_more(&self, key: usize, number: u64) {
+        let now = self.now();
+        self.judged(key, |key, _| {
+            if let Some(at) = key.waits.iter().position(|wait| wait.number == number) {
+                let wait = key.waits.swap_remove(at);
+                key.left.insert(wait.life, now);
             }
-        }
-        let fault = fault.or_else(|| file.uncovered(now, key));
-        if let Some((rule, text)) = fault {
-            self.accuse(rule, now, text);
-        }
-    }
-
-    /// A waiter takes a message for too old that it was handed the lock at `since`, in microseconds.
-    pub(crate) fn disbelieves(&mut self, now: Time, key: usize, token: &Rc<str>, since: u64) {
-        let lock = self.keys[key].lock.as_ref().filter(|lock| lock.expires > now / MILLISECOND);
-        if lock.is_some_and(|lock| lock.token == *token && lock.since / MICROSECOND == since) {
-            self.accuse(Rule::Disbelief, now, format!("{token} has key {key} and does not believe it"));
-        }
-    }
-
-    pub(crate) fn gave_up(&mut self, key: usize, token: &Rc<str>) {
-        self.keys[key].beliefs.retain(|belief| belief.token != *token);
-    }
-
-    pub(crate) fn turn(&mut self, now: Time, key: usize, token: &Rc<str>, fence: u64) {
-        let file = &mut self.keys[key];
-        let last = std::mem::replace(&mut file.last_fence, fence);
-        let held = file.beliefs.iter().any(|belief| belief.token == *token && belief.ends > now);
-        if fence <= last {
-            self.accuse(Rule::Fences, now, format!("a turn on key {key} has fence {fence} after {last}"));
-        } else if !held {
-            self.accuse(Rule::Exclusion, now, format!("a turn on key {key} without a lease"));
-        }
-    }
-
-    pub(crate) fn asks(&mut self, now: Time, key: usize, process: usize) {
-        self.keys[key].asking.push((process, now));
-    }
-
-    pub(crate) fn asks_no_more(&mut self, key: usize, process: usize) {
-        self.keys[key].asking.retain(|(other, _)| *other != process);
-    }
-
-    /// A process wants nothing of the token any more.
-    pub(crate) fn gone(&mut self, now: Time, key: usize, token: &Rc<str>, how: Gone) {
-        if let Some(known) = self.keys[key].tokens.get_mut(token) {
-            known.gone.get_or_insert((now, how));
-        }
-    }
-
-    /// A process has made a token.
-    pub(crate) fn made(&mut self, key: usize, process: usize, token: &Rc<str>) {
-        let new = Token { process, asked: 0, gone: None, copied: false };
-        self.keys[key].tokens.insert(Rc::clone(token), new);
-    }
-
-    pub(crate) fn crashed(&mut self, now: Time, process: usize, identity: &str) {
-        for file in &mut self.keys {
-            file.beliefs.retain(|belief| !belief.token.starts_with(identity));
-            file.asking.retain(|(other, _)| *other != process);
-            for token in file.tokens.values_mut().filter(|token| token.process == process) {
-                // Now nobody goes on giving back what it left.
-                token.gone = Some((now, Gone::Crashed));
-            }
-        }
-    }
-
-    /// A request for the lock is about to be carried out.
-    pub(crate) fn carries_out(&mut self, now: Time, key: usize, token: &Rc<str>, copy: bool) {
-        if let Some(known) = self.keys[key].tokens.get_mut(token) {
-            known.asked = now;
-            known.copied |= copy;
-        }
-    }
-
-    /// A script has run. Returns whether the lock was handed to somebody else.
-    pub(crate) fn ran(&mut self, now: Time, plan: &Plan, expired: &mut u64, ran: &Ran<'_>) -> bool {
-        let file = &mut self.keys[ran.key];
-        *expired += u64::from(file.expire(now));
-        let before = file.lock.take();
-        file.lock = ran.after.as_ref().map(|(token, expires)| {
-            let since = before.as_ref().filter(|lock| lock.token == *token).map_or(now, |lock| lock.since);
-            Lock { token: Rc::clone(token), since, expires: *expires }
         });
-        let (was, is) = (before.as_ref().map(|lock| &lock.token), file.lock.as_ref().map(|lock| &lock.token));
-        if was.is_some() && is.is_none() {
-            file.free = now;
+    }
+
+    /// A user was told of an error.
+    pub(crate) fn failed(&self, key: usize, life: u32, since: Time, may_be_lost: bool, error: &LockError) {
+        let disturbed = self.lives.borrow()[life as usize].disturbed.max(self.judge.borrow().lenient);
+        self.note(self.now(), Lane::Life(life), None, || format!("k{key}: {error}"));
+        self.count(|figures| match error {
+            LockError::Busy { .. } => figures.busy += 1,
+            LockError::Lost { .. } => figures.lost_turns += 1,
+            _ => figures.unavailable += 1,
+        });
+        let is_expected = match error {
+            LockError::Busy { .. } | LockError::ShutDown => true,
+            // What is late for long ends in doubt, or after the lease.
+            LockError::Lost { .. } => may_be_lost || self.plan.delayed > 0,
+            LockError::Unavailable { .. } => self.plan.delayed > 0,
+            _ => false,
+        };
+        if !is_expected && disturbed < since {
+            self.accuse(Rule::Failure, format!("p{life} is told of k{key}: {error:?}"));
         }
+    }
+
+    /// A turn begins.
+    pub(crate) fn begins(
+        &self,
+        key: usize,
+        life: u32,
+        wait: u64,
+        guard: Option<Weak<Guard>>,
+        (fence, remaining): (u64, Duration),
+    ) -> u64 {
+        let (now, mut faults) = (self.now(), Vec::new());
+        self.note(now, Lane::Life(life), None, || format!("holds k{key} with fence {fence} for {remaining:?}"));
+        self.count(|figures| figures.acquisitions += 1);
+        self.mix(fence);
+        let (disaster, longest) = (self.judge.borrow().disaster, self.plan.longest_ttl() * 102 / 100);
+        let number = self.judged(key, |file, number| {
+            let own = file.waits.iter().find(|other| other.number == wait).filter(|own| own.queues && now < own.until);
+            if own.is_some() {
+                let before = |other: &&Wait| other.life == life && other.number < wait && other.queues;
+                let late = |other: &&Wait| now + 20 * MILLISECOND < other.until;
+                if let Some(other) = file.waits.iter().filter(before).find(late) {
+                    faults.push((Rule::LocalOrder, format!("k{key}: p{life} asked at {} and waits", other.since)));
+                }
+            }
+            // Until then a lease from before the disaster may be believed.
+            let is_excused = disaster.is_some_and(|disaster| now < disaster + longest + 100 * MILLISECOND);
+            let last = file.last_fence;
+            file.last_fence = last.max(fence);
+            // A resource refuses the fences of a lease that the store does not know any more.
+            if fence <= last && fence > 0 && !is_excused {
+                faults.push((Rule::Fences, format!("a turn on k{key} has fence {fence} after {last}")));
+            }
+            *number += 1;
+            file.holders.push(Holder {
+                number: *number,
+                wait,
+                life,
+                guard,
+                ends: 0,
+                is_foreign: fence == 0,
+                is_excused,
+            });
+            *number
+        });
+        faults.into_iter().for_each(|(rule, text)| self.accuse(rule, text));
+        self.works(key, number, remaining);
+        number
+    }
+
+    /// A turn goes on: nobody else may have the lock, and the store must keep it for longer.
+    pub(crate) fn works(&self, key: usize, number: u64, remaining: Duration) {
+        if remaining.is_zero() {
+            return;
+        }
+        let now = self.now();
+        let Some((life, is_excused)) = self.judged(key, |file, _| {
+            file.holders.iter().find(|holder| holder.number == number).map(|holder| (holder.life, holder.is_excused))
+        }) else {
+            return;
+        };
+        let ends = now + self.true_span(life, remaining);
+        self.judged(key, |file, _| {
+            if let Some(holder) = file.holders.iter_mut().find(|holder| holder.number == number && holder.is_foreign) {
+                holder.ends = ends;
+            }
+        });
+        if is_excused {
+            return;
+        }
+        if let Some(other) = self.holders(key).into_iter().find(|other| other.0 != number) {
+            self.accuse(Rule::Exclusion, format!("p{life} and p{} hold k{key}", other.1));
+        }
+        self.is_covered(key, life, ends);
+    }
+
+    fn is_covered(&self, key: usize, life: u32, ends: Time) {
+        let (now, step) = (self.now(), self.with_servers(|servers| servers.step));
+        let lock = self.judged(key, |file, _| {
+            file.expire(now, step);
+            file.lock.clone()
+        });
+        let is_foreign = |lock: &Lock| lock.life.is_none() && lock.token.starts_with(&format!("foreign-{life}-"));
+        let own = lock.as_ref().filter(|lock| lock.life == Some(life) || is_foreign(lock));
+        if own.is_none_or(|lock| true_end(lock.expires, step) < ends) {
+            let text = lock.map(|lock| format!("{} until {}", lock.token, true_end(lock.expires, step)));
+            self.accuse(Rule::Covered, format!("p{life} holds k{key} until {ends}, in the store {text:?}"));
+        }
+    }
+
+    /// Who holds a lock by its own clock.
+    fn holders(&self, key: usize) -> Vec<(u64, u32, Time)> {
+        let now = self.now();
+        let known = self.judged(key, |file, _| {
+            let live = file.holders.iter().filter(|holder| !holder.is_excused);
+            live.map(|holder| (holder.number, holder.life, holder.ends, holder.guard.clone())).collect::<Vec<_>>()
+        });
+        let held = known.into_iter().filter_map(|(number, life, ends, guard)| match guard {
+            Some(guard) => {
+                let guard = guard.upgrade()?;
+                let remaining = within(Place { process: life, lane: Place::TASKS }, || guard.remaining());
+                (!remaining.is_zero()).then(|| (number, life, now + self.true_span(life, remaining)))
+            }
+            None => (now < ends).then_some((number, life, ends)),
+        });
+        held.collect()
+    }
+
+    /// The turn that began for a request, if there was one.
+    pub(crate) fn last_turn(&self, key: usize, life: u32, wait: u64) -> u64 {
+        self.judged(key, |file, _| {
+            let own = file.holders.iter().find(|holder| holder.life == life && holder.wait == wait);
+            own.map_or(0, |holder| holder.number)
+        })
+    }
+
+    /// A turn ends, or its lock is given up.
+    pub(crate) fn stops(&self, key: usize, number: u64) {
+        let now = self.now();
+        self.judged(key, |file, _| {
+            if let Some(at) = file.holders.iter().position(|holder| holder.number == number) {
+                let holder = file.holders.swap_remove(at);
+                file.left.insert(holder.life, now);
+            }
+        });
+    }
+
+    /// Data was lost, or a clock stepped.
+    pub(crate) fn disaster(&self, now: Time) {
+        let judge = &mut *self.judge.borrow_mut();
+        if self.weakness == Some(Weakness::DisasterDenied) {
+            return;
+        }
+        judge.disaster = Some(now);
+        judge.lenient = now + 6 * SECOND;
+        judge.keys.iter_mut().for_each(|key| {
+            key.holders.iter_mut().for_each(|holder| holder.is_excused = true);
+            key.lock = None;
+            key.free = now;
+        });
+    }
+
+    /// The master has carried out a request.
+    pub(crate) fn ran(&self, ran: &Ran<'_>) {
+        let (now, step) = (self.now(), self.with_servers(|servers| servers.step));
         let mut faults = Vec::new();
-        let mut handed = false;
-        if let Some(was) = was.filter(|was| Some(*was) != is && !(ran.releases && *was == ran.by)) {
-            faults.push((Rule::OwnToken, format!("{} ended the lock of {was}", ran.by)));
-        }
-        if let (Some(before), Some(after)) = (&before, &file.lock)
-            && before.token == after.token
-            && before.token != *ran.by
-            && before.expires != after.expires
+        if let Reply::Error(message) = ran.reply
+            && !["READONLY", "OOM", "LOADING", "NOSCRIPT"].iter().any(|code| message.contains(code))
         {
-            faults.push((Rule::OwnToken, format!("{} changed the lease of {}", ran.by, before.token)));
+            faults.push((Rule::Script, message.clone()));
         }
-        if let Some(is) = is.filter(|is| Some(*is) != was) {
-            handed = is != ran.by;
-            let lives = |token: &Rc<str>, listeners: i64| {
-                let asked = file.tokens.get(token).map_or(0, |known| known.asked / MILLISECOND);
-                listeners > 0 && (asked + SEAT_COUNTS_MS) * 1_000 >= now / MICROSECOND
-            };
-            let seat = ran.seats.iter().position(|(token, _)| token == is);
-            if handed && !seat.is_some_and(|at| lives(is, ran.seats[at].1)) {
-                faults.push((Rule::Listening, format!("key {} was handed to {is}, who is not there", ran.key)));
+        let identity = |token: &str| token.split('-').next().unwrap_or_default().to_owned();
+        let mut handed = None;
+        let lenient = {
+            let judge = &mut *self.judge.borrow_mut();
+            if let (true, Some(life)) = (ran.asks, ran.life) {
+                judge.identities.insert(identity(ran.by), life);
+                let disturbed = self.lives.borrow()[life as usize].disturbed.max(judge.lenient);
+                let asked = judge.asked.entry(ran.by.to_owned()).or_insert((now, 0));
+                asked.1 += 1;
+                if disturbed > asked.0 {
+                    *asked = (now, 0);
+                }
+                if asked.1 > 60 + (now - asked.0) / (50 * MILLISECOND) {
+                    faults.push((Rule::Commands, format!("{} asked {} times since {}", ran.by, asked.1, asked.0)));
+                }
             }
-            let before = &ran.seats[..seat.unwrap_or(ran.seats.len())];
-            let foreign = !file.tokens.contains_key(is);
-            if let Some((other, _)) = before.iter().find(|(token, listeners)| !foreign && lives(token, *listeners)) {
-                faults.push((Rule::Order, format!("key {} went to {is}, and {other} was first", ran.key)));
+            let file = &mut judge.keys[ran.key];
+            file.expire(now, step);
+            let before = file.lock.take();
+            file.lock = ran.after.as_ref().map(|(token, expires)| {
+                let since = before.as_ref().filter(|lock| lock.token == *token).map_or(now, |lock| lock.since);
+                let life = judge.identities.get(&identity(token)).copied();
+                Lock { token: token.clone(), life, since, expires: *expires }
+            });
+            let (was, is) = (before.as_ref().map(|lock| &*lock.token), file.lock.as_ref().map(|lock| &*lock.token));
+            if was.is_some() && is.is_none() {
+                file.free = now;
             }
+            if let Some(was) = was.filter(|was| Some(*was) != is && !(ran.releases && *was == ran.by)) {
+                faults.push((Rule::OwnToken, format!("{} ended the lock of {was} on k{}", ran.by, ran.key)));
+            }
+            if let (Some(before), Some(after)) = (&before, &file.lock)
+                && before.token == after.token
+                && before.token != ran.by
+                && before.expires != after.expires
+            {
+                faults.push((Rule::OwnToken, format!("{} changed the lease of {}", ran.by, before.token)));
+            }
+            if let Some(is) = is.filter(|is| Some(*is) != was) {
+                let life = file.lock.as_ref().and_then(|lock| lock.life);
+                let millis = (EPOCH.saturating_add_signed(step) + now / MICROSECOND) / 1_000;
+                let seat = ran.seats.iter().position(|seat| seat.token == is);
+                if is != ran.by {
+                    handed = life;
+                    if !seat.is_some_and(|at| ran.seats[at].may_live(millis)) {
+                        faults.push((Rule::Listening, format!("k{} was handed to {is}, who is not there", ran.key)));
+                    }
+                }
+                let first = ran.seats[..seat.unwrap_or(ran.seats.len())].iter().find(|seat| seat.lives(millis));
+                if let Some(first) = first.filter(|_| life.is_some()) {
+                    faults.push((Rule::Order, format!("k{} went to {is}, and {} was first", ran.key, first.token)));
+                }
+            }
+            if ran.last > 0 && ran.last < file.last_fence {
+                let text = format!("the record of k{} went back to {} from {}", ran.key, ran.last, file.last_fence);
+                faults.push((Rule::Returned, text));
+            }
+            let time = EPOCH.saturating_add_signed(step) + now / MICROSECOND;
+            if ran.last > time + 200_000 {
+                faults.push((Rule::Ahead, format!("the last fence of k{} is {} us ahead", ran.key, ran.last - time)));
+            }
+            now < judge.lenient
+        };
+        if handed.is_some() {
+            self.count(|figures| figures.handed += 1);
         }
-        faults.extend(file.uncovered(now, ran.key));
-        faults.extend(file.orphan(now, ran.key, plan, &self.disturbed));
-        let used = file.last_fence.saturating_sub(EPOCH);
-        if ran.last > 0 && ran.last < used {
-            faults
-                .push((Rule::Returned, format!("the record of key {} went back {} fences", ran.key, used - ran.last)));
+        let strict = |rule: Rule| matches!(rule, Rule::Script | Rule::OwnToken);
+        faults.retain(|(rule, _)| !lenient || strict(*rule));
+        faults.into_iter().for_each(|(rule, text)| self.accuse(rule, text));
+        // An end of a belief is compared only where a change of the store could end it.
+        let has_holders = self.judged(ran.key, |file, _| file.holders.iter().any(|holder| !holder.is_excused));
+        if has_holders {
+            self.holders(ran.key).into_iter().for_each(|(_, life, ends)| self.is_covered(ran.key, life, ends));
         }
-        let time = now / 1_000;
-        if ran.last > time + plan.longest_lead() {
-            faults.push((Rule::Ahead, format!("the last fence of key {} is {} ahead", ran.key, ran.last - time)));
-        }
-        for (rule, text) in faults {
-            self.accuse(rule, now, text);
-        }
-        handed
     }
 
     /// What can be seen without anybody doing anything.
-    pub(crate) fn look(&mut self, now: Time, plan: &Plan) {
+    pub(crate) fn judged_look(&self, able: &[u32]) {
+        let (now, step) = (self.now(), self.with_servers(|servers| servers.step));
         let mut faults = Vec::new();
-        for (key, file) in self.keys.iter_mut().enumerate() {
-            let _ = file.expire(now);
-            faults.extend(file.orphan(now, key, plan, &self.disturbed));
-            for (process, since) in &file.asking {
-                let able = (*since).max(self.disturbed[*process]);
-                let free = if file.lock.is_none() { now.saturating_sub(able.max(file.free)) } else { 0 };
-                if free > plan.longest_free() {
-                    faults.push((Rule::Free, format!("key {key} is free, and process {process} waits")));
+        let lives = self.lives.borrow();
+        let judge = &mut *self.judge.borrow_mut();
+        let lenient = judge.lenient;
+        if now > lenient {
+            for (name, file) in judge.keys.iter_mut().enumerate() {
+                file.expire(now, step);
+                for wait in
+                    file.waits.iter().filter(|wait| able.contains(&wait.life) && now < wait.until && wait.queues)
+                {
+                    let able = wait.since.max(lives[wait.life as usize].disturbed).max(lenient);
+                    let free = if file.lock.is_none() { now.saturating_sub(able.max(file.free)) } else { 0 };
+                    if free > self.plan.longest_free() {
+                        faults.push((
+                            Rule::Free,
+                            format!("k{name} is free since {}, and p{} waits", file.free, wait.life),
+                        ));
+                    }
+                    if now.saturating_sub(able) > self.plan.longest_wait() {
+                        faults.push((Rule::Starved, format!("p{} waits for k{name} since {}", wait.life, wait.since)));
+                    }
                 }
-                if now.saturating_sub(able) > plan.longest_wait() {
-                    faults.push((Rule::Starved, format!("process {process} waits for key {key} since {since}")));
+                let Some((lock, life)) = file.lock.as_ref().and_then(|lock| Some((lock, lock.life?))) else { continue };
+                let known = &lives[life as usize];
+                let left = lock.since.max(file.left.get(&life).copied().unwrap_or(0)).max(lenient);
+                let limit = match judge.died.get(&life) {
+                    Some(died) => *died + LONGEST_GHOST + SEAT_COUNTS + SECOND + self.plan.longest_ttl(),
+                    None if known.paused.is_some() => continue,
+                    None => left.max(known.disturbed) + self.plan.linger * MILLISECOND + self.plan.recovery() + SECOND,
+                };
+                let is_used = |of: u32| of == life;
+                let is_used = file.holders.iter().any(|holder| is_used(holder.life))
+                    || file.waits.iter().any(|wait| is_used(wait.life));
+                if !is_used && now > limit {
+                    faults.push((
+                        Rule::Orphan,
+                        format!("k{name} is held by {}, which nobody uses since {left}", lock.token),
+                    ));
                 }
             }
-            // What nobody asked about for so long has left the network and the store.
-            let past = LONGEST_DELAY * 2 + plan.longest_ttl() * 2 + LONGEST_GHOST + 2_000 * MILLISECOND;
-            file.tokens.retain(|_, token| token.gone.is_none_or(|(when, _)| when.max(token.asked) + past > now));
+            for (identity, life) in judge.identities.iter().filter(|(_, life)| able.contains(life)) {
+                let channel = format!("dlock:{identity}");
+                let count = self.with_servers(|servers| servers.listeners(servers.master, channel.as_bytes()).len());
+                if count == 0 && lives[*life as usize].disturbed + 6 * SECOND < now {
+                    faults.push((Rule::Deaf, format!("p{life} does not listen")));
+                }
+            }
         }
-        for (rule, text) in faults {
-            self.accuse(rule, now, text);
-        }
-    }
-
-    /// Everybody has stopped wanting anything.
-    pub(crate) fn rest(&mut self, now: Time) {
-        let waiting = self.keys.iter().position(|file| !file.asking.is_empty());
-        if let Some(key) = waiting {
-            self.accuse(Rule::Rest, now, format!("somebody still waits for key {key}"));
-        }
+        faults.into_iter().for_each(|(rule, text)| judge.accuse(rule, now, text));
     }
 }

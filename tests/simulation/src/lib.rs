@@ -1,85 +1,142 @@
-//! A simulation of dlock's protocol: the Lua scripts that Redis runs, the rules that the clients follow, and everything
-//! in between that can go wrong, over virtual time. A seed says all that happens, so it happens again whenever wanted.
-//!
-//! What is checked is what runs: the scripts are those of the store, and the rules on what a lease is worth (`grant`,
-//! `hand_over`, `fences`) are the files of dlock itself. The rest of the client is told again here, in short, from the
-//! description of the protocol.
-//!
-//! A violation is printed with the seed of its world; `--seed N --each M --trace` shows what happened in it.
-//!
-//! # What is left out
-//! - Tasks of one process share one memory without races: a process handles one event at a time.
-//! - A script runs in one instant of the server's clock, which is never stepped; no two run in the same microsecond.
-//! - The server loses nothing but the records (in worlds made for that); the locks survive every failover.
-//! - Scripts are always known to the server and never refused (memory, permissions, cluster slots, types).
-//! - A connection is not broken as a whole: single messages on it get lost, are delayed past others, or come twice. The
-//!   network does so at most twice in a row to the same wish, so that waits have a bound that can be checked. It never
-//!   repeats the shortening of a lease by itself: a store that resends what was answered would not be safe.
+//! dlock's real runtime in simulated worlds. See README.md beside this crate.
 
-mod ask;
-mod clock;
-mod env;
-mod events;
+mod faults;
 mod figures;
-mod foreign;
 mod judge;
-mod lease;
-mod leave;
-mod network;
+mod lua;
+mod net;
 mod plan;
-mod process;
 mod redis;
-mod renewal;
-mod report;
+mod resp;
 mod rng;
-mod script;
-mod store;
-mod task;
+mod server;
+mod sim;
 mod trace;
+mod users;
 mod weakness;
-mod world;
 
-#[path = "../../../dlock-runtime/src/protocol/fences.rs"]
-mod fences;
-#[path = "../../../dlock-runtime/src/protocol/grant.rs"]
-mod grant;
-#[path = "../../../dlock-runtime/src/protocol/hand_over.rs"]
-mod hand_over;
-#[expect(dead_code, reason = "not all of them are used here")]
-#[path = "../../../dlock-runtime/src/limits.rs"]
-mod limits;
-
-/// Where the rules look for the clock.
-mod types {
-    pub(crate) use crate::clock as boot_time;
-}
+use std::cell::Cell;
 
 pub use self::{
     figures::Figures,
     judge::{Rule, Violation},
+    lua::{Host, Stores},
+    plan::Fault,
     redis::{Redis, Reply},
-    report::Report,
-    script::Host,
+    trace::{Entry, Lane, svg},
     weakness::Weakness,
 };
+use self::{
+    plan::{LONGEST_GHOST, MILLISECOND, SECOND},
+    sim::Sim,
+};
 
-/// What to run.
+/// Which world, and what of it is told.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// What this world is made from.
+    /// Decides about everything.
     pub seed: u64,
-    /// After how many turns everybody stops wanting more.
+    /// After so many turns the world comes to rest.
     pub acquisitions: u64,
-    /// What is left out of the protocol.
+    /// Something that is done wrong on purpose.
     pub weakness: Option<Weakness>,
-    /// The only rule that the judge looks at, if not all.
+    /// The judge looks at this rule only.
     pub only: Option<Rule>,
-    /// Whether to keep the last things that happened.
+    /// Whether a time line is kept.
     pub trace: bool,
 }
 
-/// Runs a world to its end, or to the first violation.
-#[must_use]
-pub fn run(options: Options) -> Report {
-    world::World::new(options).run()
+/// What came of a world.
+#[derive(Debug)]
+pub struct Report {
+    /// What the seed made.
+    pub plan: String,
+    /// What happened, counted.
+    pub figures: Figures,
+    /// What must never be, and was.
+    pub violation: Option<Violation>,
+    /// Of all that happened.
+    pub hash: u64,
+    /// The time line, if one was asked for.
+    pub trace: Vec<Entry>,
+    /// How many texts of scripts were weakened.
+    pub weakened: u64,
+}
+
+thread_local! {
+    static PANICS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Runs a world from its first event to its last, or to the first violation.
+///
+/// # Panics
+/// If there is no memory for a tokio runtime.
+pub fn run(options: &Options) -> Report {
+    static HOOK: std::sync::Once = std::sync::Once::new();
+    HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            PANICS.set(PANICS.get() + 1);
+            before(panic);
+        }));
+    });
+    PANICS.set(0);
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let tokio = tokio.expect("a tokio runtime");
+    let report = tokio.block_on(live(options));
+    // What is left is dropped here.
+    drop(tokio);
+    Sim::take();
+    report
+}
+
+async fn live(options: &Options) -> Report {
+    let sim = Sim::begin(options);
+    let plan = format!("seed {}: {:?}", options.seed, sim.plan);
+    sim.note(0, Lane::World, None, || plan.clone());
+    users::begin(&sim);
+    let is_violated = || {
+        if PANICS.get() > 0 {
+            sim.accuse(Rule::Panic, "something panicked".to_owned());
+        }
+        sim.judge.borrow().violation.is_some()
+    };
+    let wants = || sim.figures().acquisitions < options.acquisitions && sim.now() < sim.plan.duration;
+    sim.go_on(|| is_violated() || !wants()).await;
+    sim.ending.set(true);
+    // Some die with what they have, and nobody comes after them.
+    if sim.plan.faults.iter().any(|(fault, _)| *fault == Fault::Crash) && sim.rng.borrow_mut().chance(5_000) {
+        sim.strikes(Fault::Crash);
+    }
+    sim.calm_down();
+    let (end, limit) = (sim.now(), 150 * SECOND);
+    let rests = || sim.lives.borrow().iter().all(|life| life.is_dead || life.is_done);
+    sim.go_on(|| is_violated() || rests() || sim.now() > end + limit).await;
+    if !rests() {
+        let lives = sim.lives.borrow();
+        let restless = (0..lives.len()).filter(|life| !(lives[*life].is_dead || lives[*life].is_done));
+        let restless = restless.collect::<Vec<_>>();
+        drop(lives);
+        sim.accuse(Rule::Rest, format!("{restless:?} do not come to rest"));
+    }
+    // A process that died can be handed the lock until its seat does not count any more, and has it for one TTL.
+    let end = sim.now() + sim.plan.longest_ttl() + LONGEST_GHOST + 8 * SECOND;
+    sim.go_on(|| is_violated() || sim.now() > end).await;
+    let now = sim.now();
+    let left = sim.with_servers(|servers| {
+        servers.tick(servers.master, now);
+        servers.all().into_iter().filter(|name| !name.ends_with(":fence")).collect::<Vec<_>>()
+    });
+    if !left.is_empty() {
+        sim.accuse(Rule::Residue, format!("{left:?} are left behind"));
+    }
+    sim.count(|figures| figures.virtual_ms = now / MILLISECOND);
+    sim.over.set(true);
+    let violation = sim.judge.borrow_mut().violation.take();
+    if let Some(violation) = &violation {
+        sim.note(violation.at, Lane::World, None, || format!("{violation:?}"));
+    }
+    let (hash, trace) = sim.end_of_trace();
+    let weakened = sim.with_servers(|servers| servers.weakened);
+    Report { plan, figures: sim.figures(), violation, hash, trace, weakened }
 }

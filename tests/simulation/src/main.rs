@@ -1,67 +1,91 @@
-//! Runs worlds one after the other until enough turns were taken: `--acquisitions 20000000 --seed 1`.
+//! Runs worlds: `cargo run --release -p dlock-simulation -- --help`.
 
-use std::{process::ExitCode, time::Instant};
+use std::{env, fs, process::ExitCode, thread, time::Instant};
 
-use dlock_simulation::{Figures, Options, run};
+use dlock_simulation::{Figures, Options, Weakness, run, svg};
 
-const USAGE: &str = "usage: dlock-simulation [--acquisitions N] [--seed N] [--each N] [--trace]
-  --acquisitions  how many turns in all (default 1,000,000)
-  --seed          the seed of the first world (default 1); the next ones follow
-  --each          after how many turns a world comes to its end (default 250,000)
-  --trace         one world only, and what happened in it";
+const HELP: &str = "\
+--seed N           the first seed (1)
+--seeds N          how many, on two threads (1)
+--acquisitions N   how many turns each world takes (2000)
+--total N          go on until all worlds together took so many turns
+--weakness NAME    do something wrong on purpose
+--trace            print the time line
+--svg FILE         draw the last 50 ms";
 
 fn main() -> ExitCode {
-    let Some(wish) = Wish::parse() else {
-        eprintln!("{USAGE}");
-        return ExitCode::from(2);
+    let words = env::args().skip(1).collect::<Vec<_>>();
+    let value = |name: &str| words.iter().position(|word| word == name).and_then(|at| words.get(at + 1));
+    let number = |name: &str, otherwise: u64| {
+        value(name).map_or(otherwise, |text| text.replace('_', "").parse().expect("a number"))
     };
-    let begun = Instant::now();
-    let mut all = Figures::default();
-    let (mut seed, mut violations) = (wish.seed, 0_u64);
-    while all.acquisitions < wish.acquisitions {
-        let options = Options { seed, acquisitions: wish.each, trace: wish.trace, ..Options::default() };
-        let report = run(options);
-        all += report.figures;
-        for line in &report.lines {
-            println!("{line}");
-        }
-        if let Some(violation) = &report.violation {
-            violations += 1;
-            println!("seed {seed}: {violation:?}\n  {}", report.plan);
-        }
-        if wish.trace {
-            println!("hash {:016x}", report.hash);
-            break;
-        }
-        seed += 1;
+    if words.iter().any(|word| word == "--help") {
+        println!("{HELP}");
+        return ExitCode::SUCCESS;
     }
-    println!("{all}{:>14}  worlds", seed - wish.seed);
-    println!("{:>14.1}  s of wall time", begun.elapsed().as_secs_f64());
-    println!("{violations:>14}  violations");
-    ExitCode::from(u8::from(violations > 0))
+    let weakness = value("--weakness").map(|name| {
+        let known = Weakness::ALL.into_iter().find(|weakness| format!("{weakness:?}") == *name);
+        known.unwrap_or_else(|| panic!("one of {:?}", Weakness::ALL))
+    });
+    let (first, total) = (number("--seed", 1), number("--total", 0));
+    let seeds = if total > 0 { u64::MAX / 2 } else { number("--seeds", 1) };
+    let (trace, drawn) = (words.iter().any(|word| word == "--trace"), value("--svg").cloned());
+    let options = Options {
+        seed: first,
+        acquisitions: number("--acquisitions", 2_000),
+        weakness,
+        only: None,
+        trace: trace || drawn.is_some(),
+    };
+    let began = Instant::now();
+    let halves =
+        [0, 1].map(|half| thread::spawn(move || (half..seeds).step_by(2).try_fold_figures(&options, total / 2)));
+    let halves = halves.map(|half| half.join().expect("no panic"));
+    let (mut all, mut worlds, mut code) = (Figures::default(), 0, ExitCode::SUCCESS);
+    for Half { figures, count, failed } in halves {
+        all += figures;
+        worlds += count;
+        if let Some((seed, report)) = failed {
+            if trace {
+                report.trace.iter().for_each(|entry| println!("{entry}"));
+            }
+            println!("seed {seed}: {:?}\n{}", report.violation, report.plan);
+            if let Some(file) = &drawn {
+                fs::write(file, svg(&report.trace)).expect("a file");
+            }
+            code = ExitCode::FAILURE;
+        }
+    }
+    println!("{all}{worlds:>14}  worlds\n{:>14.1}  seconds", began.elapsed().as_secs_f64());
+    code
 }
 
-struct Wish {
-    acquisitions: u64,
-    seed: u64,
-    each: u64,
-    trace: bool,
+/// What one of two threads did.
+struct Half {
+    figures: Figures,
+    count: u64,
+    failed: Option<(u64, dlock_simulation::Report)>,
 }
 
-impl Wish {
-    fn parse() -> Option<Self> {
-        let mut wish = Self { acquisitions: 1_000_000, seed: 1, each: 250_000, trace: false };
-        let mut words = std::env::args().skip(1);
-        while let Some(word) = words.next() {
-            let mut number = || words.next()?.replace(['_', ','], "").parse().ok();
-            match word.as_str() {
-                "--acquisitions" => wish.acquisitions = number()?,
-                "--seed" => wish.seed = number()?,
-                "--each" => wish.each = number()?,
-                "--trace" => wish.trace = true,
-                _ => return None,
+trait Worlds: Iterator<Item = u64> + Sized {
+    /// Runs the worlds until one is violated, or they took enough turns. A single world that is looked at is always shown.
+    fn try_fold_figures(self, options: &Options, enough: u64) -> Half {
+        let mut half = Half { figures: Figures::default(), count: 0, failed: None };
+        for place in self {
+            let seed = options.seed + place;
+            let report = run(&Options { seed, ..*options });
+            half.figures += report.figures;
+            half.count += 1;
+            if report.violation.is_some() || options.trace {
+                half.failed = Some((seed, report));
+                break;
+            }
+            if enough > 0 && half.figures.acquisitions >= enough {
+                break;
             }
         }
-        Some(wish)
+        half
     }
 }
+
+impl<I: Iterator<Item = u64>> Worlds for I {}

@@ -1,52 +1,74 @@
 //! What kind of world a seed makes: who is in it, what they want, and what goes wrong.
 
-use std::time::Duration;
+use crate::rng::Rng;
 
-use crate::{
-    clock::{MICROSECOND, MILLISECOND, SECOND, Time},
-    rng::Rng,
-};
+/// Virtual time in nanoseconds.
+pub(crate) type Time = u64;
+pub(crate) const MICROSECOND: Time = 1_000;
+pub(crate) const MILLISECOND: Time = 1_000_000;
+pub(crate) const SECOND: Time = 1_000_000_000;
+
+/// What a message needs at most when it is delayed.
+pub(crate) const LONGEST_DELAY: Time = 400 * MILLISECOND;
+/// How long the server takes a dead process for a listener.
+pub(crate) const LONGEST_GHOST: Time = 500 * MILLISECOND;
+/// How long a seat in the store's queue counts.
+pub(crate) const SEAT_COUNTS: Time = SECOND;
+/// The TTL of the annotated function.
+pub(crate) const ANNOTATED_TTL: Time = SECOND;
+/// The longest pause between two questions of a waiter, and how long one of them may go unanswered.
+pub(crate) const NAP: Time = 250 * MILLISECOND;
+pub(crate) const PATIENCE: Time = 500 * MILLISECOND;
 
 /// Everything about a world that is drawn once.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    /// For whoever reads a trace.
     #[expect(dead_code, reason = "it is printed with the rest of the plan")]
     pub(crate) kind: Kind,
     pub(crate) processes: usize,
     pub(crate) tasks: usize,
     pub(crate) keys: usize,
     pub(crate) foreigners: usize,
-    /// How long a turn takes, and how long a task rests between two.
-    pub(crate) body: (Time, Time),
-    pub(crate) rest: (Time, Time),
-    /// Parts in 10,000 of the turns that take `long`.
+    /// Servers beside the first, which copy it.
+    pub(crate) replicas: usize,
+    /// The longest body and the longest rest of a task, in milliseconds, and parts in 10,000 of bodies that take any time at all.
+    pub(crate) body: u64,
+    pub(crate) rest: u64,
+    pub(crate) slow_bodies: u32,
+    /// Parts in 10,000 of the bodies that take `long` milliseconds.
     pub(crate) long_bodies: u32,
-    pub(crate) long: Time,
+    pub(crate) long: u64,
     pub(crate) ttls: &'static [u64],
-    /// Parts in 10,000.
+    /// Parts in 10,000 of the requests.
     pub(crate) without_renewal: u32,
+    pub(crate) bounded: u32,
     pub(crate) tries_once: u32,
+    pub(crate) waits_shortly: u32,
     pub(crate) cancels: u32,
-    pub(crate) lingers: bool,
-    /// How many fences a process reserves while several tasks want a key.
-    pub(crate) block: u32,
-    /// Parts in 10,000 of requests, replies and messages.
-    pub(crate) lost: u32,
+    pub(crate) reenters: u32,
+    pub(crate) attribute: u32,
+    pub(crate) looks: u32,
+    /// The settings of the runtimes.
+    pub(crate) turns: bool,
+    pub(crate) confirms: bool,
+    pub(crate) linger: u64,
+    pub(crate) lazily: bool,
+    /// Parts in 10,000 of the tasks that run on an executor without tokio.
+    pub(crate) elsewhere: u32,
+    /// Parts in 10,000 of the polls that are put off.
+    pub(crate) put_off: u32,
+    /// What a message needs, in microseconds.
+    pub(crate) latency: (u64, u64),
+    /// Parts in 10,000 of what is sent: delayed, cut off in the middle, sent in two pieces; and of connections that are refused or
+    /// never answered.
     pub(crate) delayed: u32,
-    pub(crate) doubled: u32,
-    /// More of the messages that nobody asked for are delayed.
-    pub(crate) late_news: u32,
-    /// Around how much time passes between two faults of a process, 0 for never.
-    pub(crate) crashes: Time,
-    pub(crate) pauses: Time,
-    pub(crate) cuts: Time,
-    pub(crate) deafness: Time,
-    /// The same for losses of all records.
-    pub(crate) failovers: Time,
-    /// When the world comes to rest.
-    pub(crate) acquisitions: u64,
-    pub(crate) scripts: u64,
+    pub(crate) cut: u32,
+    pub(crate) split: u32,
+    pub(crate) refused: u32,
+    pub(crate) mute: u32,
+    /// Around how much time passes between two faults of each kind, 0 for never.
+    pub(crate) faults: Vec<(Fault, Time)>,
+    /// When the world comes to rest, if it has not taken all its turns by then.
     pub(crate) duration: Time,
 }
 
@@ -58,139 +80,183 @@ pub(crate) enum Kind {
     Busy,
     /// Many keys, hardly any two after the same.
     Calm,
-    /// As busy, and everything goes wrong.
+    /// The network breaks in every way, and processes crash and stop.
     Storm,
     /// Clients of another kind join in.
     Foreign,
-    /// The records get lost now and then.
-    Failover,
+    /// The server refuses, stalls, and restarts with its data.
+    Server,
+    /// Replicas, and an address that moves.
+    Replicas,
+    /// Data is lost and clocks are stepped.
+    Disaster,
 }
 
-/// How long an unanswered question is waited for.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(150);
-/// The longest pause between two questions of a waiter.
-pub(crate) const NAP: Duration = Duration::from_millis(250);
-pub(crate) const JITTER: Duration = Duration::from_millis(25);
-/// How long a seat counts.
-pub(crate) const SEAT_COUNTS_MS: u64 = 1_000;
-/// What a message needs when nothing happens to it, and at most when it is delayed.
-pub(crate) const LATENCY: (Time, Time) = (15 * MICROSECOND, 250 * MICROSECOND);
-pub(crate) const LONGEST_DELAY: Time = 600 * MILLISECOND;
-/// So many times in a row the same wish meets with a fault: then it gets through.
-pub(crate) const FAULTS_IN_A_ROW: u8 = 2;
-/// How long the server counts a listener that died.
-pub(crate) const LONGEST_GHOST: Time = 500 * MILLISECOND;
-pub(crate) const RECORD_KEPT_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
+/// What can befall a world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// A process dies at once.
+    Crash,
+    /// A process is stopped and continued.
+    Pause,
+    /// A process is shut down properly.
+    Shutdown,
+    /// A connection is reset.
+    Reset,
+    /// What is sent on a connection vanishes, until it is reset.
+    BlackHole,
+    /// A process reaches nobody for a while; what it sends arrives later.
+    Cut,
+    /// The server does nothing for a while.
+    Stall,
+    /// The server restarts with its data.
+    Restart,
+    /// The server forgets its scripts.
+    ScriptsLost,
+    /// Memory is full for a while.
+    Full,
+    /// A replica becomes the master, the old one is shut off, and the address moves.
+    Failover,
+    /// The address leads to a replica for a while; connections stay where they are.
+    AddressMoves,
+    /// The server restarts without its data.
+    DataLost,
+    /// A replica takes over that lacks the last writes.
+    WritesLost,
+    /// The server's clock is stepped.
+    ClockStep,
+}
 
 impl Plan {
-    pub(crate) fn draw(rng: &mut Rng, acquisitions: u64) -> Self {
-        use Kind::{Busy, Calm, Failover, Foreign, Hot, Storm};
-        let kind = rng.pick(&[Hot, Hot, Busy, Calm, Storm, Storm, Foreign, Failover]);
+    pub(crate) fn draw(rng: &mut Rng) -> Self {
+        use Fault::*;
+        use Kind::*;
+        let kind = rng.pick(&[Hot, Busy, Calm, Storm, Storm, Foreign, Server, Replicas, Replicas, Disaster]);
         let mut plan = Self {
             kind,
-            processes: rng.between((2, 5)) as usize,
-            tasks: rng.between((1, 4)) as usize,
+            processes: rng.between((2, 4)) as usize,
+            tasks: rng.between((1, 5)) as usize,
             keys: rng.between((1, 3)) as usize,
             foreigners: 0,
-            body: (MICROSECOND, 400 * MICROSECOND),
-            rest: (0, 3 * MILLISECOND),
+            replicas: 0,
+            body: rng.pick(&[1, 3, 10]),
+            rest: rng.pick(&[1, 5, 30]),
+            slow_bodies: 5_000,
             long_bodies: 50,
-            long: 400 * MILLISECOND,
+            long: 700,
             ttls: &[300, 1_000, 3_000],
-            without_renewal: 1_500,
-            tries_once: 500,
-            cancels: 500,
-            lingers: rng.chance(3_000),
-            block: rng.pick(&[16, 256, 2_000]),
-            lost: 0,
-            delayed: 20,
-            doubled: 0,
-            late_news: 0,
-            crashes: 0,
-            pauses: 0,
-            cuts: 0,
-            deafness: 0,
-            failovers: 0,
-            acquisitions,
-            scripts: acquisitions / 2,
-            duration: 300 * SECOND + acquisitions * 5 * MILLISECOND,
+            without_renewal: 1_000,
+            bounded: 300,
+            tries_once: 1_000,
+            waits_shortly: 2_000,
+            cancels: 1_000,
+            reenters: 1_000,
+            attribute: 2_000,
+            looks: 200,
+            turns: !rng.chance(1_500),
+            confirms: !rng.chance(2_500),
+            linger: if rng.chance(3_000) { rng.pick(&[5, 50, 400]) } else { 0 },
+            lazily: rng.chance(2_000),
+            elsewhere: rng.pick(&[0, 0, 2_000]),
+            put_off: rng.pick(&[0, 300, 3_000]),
+            latency: rng.pick(&[(15, 250), (50, 2_000), (200, 9_000)]),
+            delayed: rng.pick(&[0, 0, 20]),
+            cut: 0,
+            split: 20,
+            refused: 0,
+            mute: 0,
+            faults: Vec::new(),
+            duration: 200 * SECOND,
         };
+        let often = rng.pick(&[SECOND, 3 * SECOND, 10 * SECOND]);
         match kind {
             Hot => {
-                plan.tasks = rng.between((4, 32)) as usize;
-                plan.keys = rng.pick(&[1, 1, 1, 2]);
-                plan.body = (MICROSECOND, rng.pick(&[1, 3, 20]) * MICROSECOND);
-                plan.rest = (0, 0);
-                plan.long_bodies = 1;
-                (plan.without_renewal, plan.tries_once, plan.cancels) = (2, 0, 5);
-                plan.block = rng.pick(&[1_000, 4_000, 16_000]);
-                (plan.lost, plan.delayed) = (100, 100);
-                (plan.crashes, plan.pauses) = (10 * SECOND, 10 * SECOND);
+                (plan.tasks, plan.keys, plan.latency) =
+                    (rng.between((4, 32)) as usize, rng.pick(&[1, 1, 2]), (15, 250));
+                (plan.rest, plan.body, plan.slow_bodies, plan.long_bodies) = (0, 1, rng.pick(&[5, 50, 300]), 1);
+                (plan.without_renewal, plan.tries_once, plan.waits_shortly) = (5, 20, 20);
+                (plan.cancels, plan.reenters, plan.attribute, plan.looks) = (20, 20, 500, 1);
+                (plan.turns, plan.put_off, plan.bounded) = (true, rng.pick(&[0, 100]), 2);
+                plan.faults = vec![(Crash, 20 * SECOND), (Pause, 10 * SECOND)];
             }
-            Busy | Failover | Foreign => {}
+            Busy => {}
             Calm => {
-                plan.keys = rng.pick(&[8, 50, 300]);
-                plan.rest = (0, rng.pick(&[5, 40]) * MILLISECOND);
+                (plan.keys, plan.long_bodies) = (rng.pick(&[20, 100, 500]), 200);
                 plan.ttls = &[1_000, 3_000, 10_000];
-                plan.cancels = 1_500;
             }
             Storm => {
                 plan.ttls = rng.pick(&[&[300, 300, 1_000], &[300, 1_000, 3_000], &[1_000, 3_000, 10_000]]);
-                plan.long_bodies = 200;
-                plan.long = rng.pick(&[50, 400, 2_000]) * MILLISECOND;
-                plan.cancels = 1_500;
-                (plan.lost, plan.delayed, plan.doubled) = (rng.pick(&[100, 500, 1_500]), 500, 500);
-                plan.late_news = rng.pick(&[0, 1_000]);
-                let often = rng.pick(&[SECOND, 3 * SECOND, 10 * SECOND]);
-                (plan.crashes, plan.pauses, plan.cuts, plan.deafness) = (often, often, 2 * often, 2 * often);
+                (plan.long_bodies, plan.cancels) = (300, 2_000);
+                (plan.delayed, plan.cut, plan.split) = (rng.pick(&[20, 200, 500]), rng.pick(&[5, 50]), 500);
+                (plan.refused, plan.mute) = (500, 500);
+                plan.faults = vec![
+                    (Crash, 2 * often),
+                    (Pause, often),
+                    (Shutdown, 4 * often),
+                    (Reset, often),
+                    (BlackHole, often),
+                    (Cut, 2 * often),
+                ];
             }
-        }
-        if kind == Foreign {
-            plan.foreigners = rng.between((1, 2)) as usize;
-            (plan.lost, plan.delayed) = (100, 100);
-            plan.pauses = 5 * SECOND;
-        }
-        if kind == Failover {
-            plan.failovers = 300 * MILLISECOND;
-            plan.ttls = rng.pick(&[&[300], &[300, 1_000, 3_000]]);
-            (plan.lost, plan.delayed, plan.late_news) = (500, 500, 2_000);
-            plan.long_bodies = 1_000;
-            plan.crashes = 5 * SECOND;
-        }
-        if rng.chance(3_000) {
-            (plan.lost, plan.delayed, plan.doubled) = (300, 300, 300);
+            Foreign => {
+                plan.foreigners = rng.between((1, 2)) as usize;
+                (plan.delayed, plan.put_off) = (50, 100);
+                plan.faults = vec![(Pause, 5 * SECOND), (Reset, 5 * SECOND)];
+            }
+            Server => {
+                (plan.cut, plan.refused) = (10, 200);
+                plan.faults = vec![
+                    (Stall, often),
+                    (Restart, 2 * often),
+                    (ScriptsLost, often),
+                    (Full, 2 * often),
+                    (Shutdown, 4 * often),
+                    (Reset, often),
+                ];
+            }
+            Replicas => {
+                (plan.replicas, plan.mute) = (rng.between((1, 2)) as usize, 300);
+                plan.faults = vec![(AddressMoves, often), (Failover, 3 * often), (Reset, often), (Crash, 4 * often)];
+            }
+            Disaster => {
+                plan.replicas = 1;
+                plan.ttls = rng.pick(&[&[300], &[300, 1_000, 3_000]]);
+                plan.faults = vec![
+                    (DataLost, 2 * often),
+                    (WritesLost, often),
+                    (ClockStep, 2 * often),
+                    (Crash, 4 * often),
+                    (BlackHole, 2 * often),
+                ];
+            }
         }
         plan
     }
 
-    /// How long a lock can be free while a live waiter wants it.
-    pub(crate) fn longest_free(&self) -> Time {
-        let [nap, jitter, patience] = [NAP, JITTER, PATIENCE].map(|span| span.as_nanos() as Time);
-        let calm = (nap + jitter) * 102 / 100 + 10 * MILLISECOND;
-        if self.lost + self.delayed + self.doubled == 0 {
-            return calm;
-        }
-        // A question may be in vain a few times in a row.
-        calm + (Time::from(FAULTS_IN_A_ROW) + 1) * (patience * 102 / 100 + 10 * MILLISECOND)
+    pub(crate) fn longest_ttl(&self) -> Time {
+        self.ttls.iter().max().map_or(0, |ttl| ttl * MILLISECOND).max(ANNOTATED_TTL)
     }
 
-    pub(crate) fn longest_ttl(&self) -> Time {
-        self.ttls.iter().max().map_or(0, |ttl| ttl * MILLISECOND)
+    /// How long a question and its answer can be under way while no fault lasts.
+    pub(crate) fn longest_way(&self) -> Time {
+        let calm = 4 * self.latency.1 * MICROSECOND + 20 * MILLISECOND;
+        if self.delayed + self.cut + self.split > 0 { calm + 2 * LONGEST_DELAY } else { calm }
+    }
+
+    /// How long it takes a process to recover, after what kept it from reaching the server is over.
+    pub(crate) fn recovery(&self) -> Time {
+        2 * PATIENCE + 2 * NAP + 2 * self.longest_way()
+    }
+
+    /// How long a lock can be free while a waiter whose way is clear wants it.
+    pub(crate) fn longest_free(&self) -> Time {
+        let vain = if self.delayed + self.cut + self.refused + self.mute > 0 { 2 * (PATIENCE + NAP) } else { 0 };
+        NAP + 2 * self.longest_way() + vain
     }
 
     /// How long anybody can wait whose way is clear: everybody else holds the lock once, for as long as possible.
     pub(crate) fn longest_wait(&self) -> Time {
-        let turn = self.longest_ttl() + self.long + SEAT_COUNTS_MS * MILLISECOND + self.longest_free();
-        (self.processes + self.foreigners * 4) as Time * turn
-    }
-
-    /// How long it takes to undo a request that was cancelled, while nothing keeps the process from it.
-    pub(crate) fn longest_repair(&self) -> Time {
-        self.longest_free() + 300 * MILLISECOND
-    }
-
-    /// How far the last fence may be ahead of the time, in microseconds.
-    pub(crate) fn longest_lead(&self) -> u64 {
-        u64::from(self.block) * 8
+        let others = (self.processes * self.tasks.max(4) + self.foreigners * 40) as Time;
+        others * (self.long * MILLISECOND + self.longest_ttl() + SEAT_COUNTS + self.longest_free())
     }
 }

@@ -1,8 +1,8 @@
-//! The few commands of Redis that the scripts use, over a clock that somebody else moves.
+//! The few commands of Redis that work on keys and channels, over a clock that somebody else moves.
 //!
 //! Replies, errors and expiry are those of Redis 7; the test `the_subset_answers_as_redis_does` compares the two.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// What a command answers.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,22 +24,31 @@ pub enum Reply {
 /// The keys of a server, and who listens to it.
 #[derive(Debug, Default)]
 pub struct Redis {
-    keys: HashMap<Vec<u8>, Entry>,
+    keys: BTreeMap<Vec<u8>, Entry>,
     /// The server's clock, in microseconds.
-    now: u64,
-    listeners: HashMap<Vec<u8>, i64>,
+    pub(crate) now: u64,
+    listeners: BTreeMap<Vec<u8>, i64>,
     /// What was published, with its channel, since it was last taken.
     pub(crate) published: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Which keys were written since they were last taken.
+    pub(crate) written: Vec<Vec<u8>>,
+    /// A replica takes no writes.
+    pub(crate) is_replica: bool,
+    /// Memory is full: nothing grows.
+    pub(crate) is_full: bool,
+    /// Keys live a tenth shorter than they should: a control of the judge.
+    pub(crate) hurries: bool,
 }
 
-#[derive(Debug)]
-struct Entry {
+/// What stands at a key.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
     value: Value,
     /// The last millisecond in which it exists.
     expires: Option<u64>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Value {
     Text(Vec<u8>),
     /// By score, then by member.
@@ -58,7 +67,7 @@ impl Redis {
         self.now = now;
     }
 
-    pub(crate) fn millis(&self) -> u64 {
+    fn millis(&self) -> u64 {
         self.now / 1_000
     }
 
@@ -88,24 +97,64 @@ impl Redis {
         }
     }
 
+    /// What stands at `key`, for a replica.
+    pub(crate) fn copy(&self, key: &[u8]) -> Option<Entry> {
+        self.keys.get(key).cloned()
+    }
+
+    /// What stands at all keys.
+    pub(crate) fn copy_all(&self) -> Vec<(Vec<u8>, Entry)> {
+        self.keys.iter().map(|(key, entry)| (key.clone(), entry.clone())).collect()
+    }
+
+    /// Takes over what stands at `key` at the master.
+    pub(crate) fn paste(&mut self, key: &[u8], entry: Option<Entry>) {
+        match entry {
+            Some(entry) => drop(self.keys.insert(key.to_vec(), entry)),
+            None => drop(self.keys.remove(key)),
+        }
+    }
+
+    /// Loses all keys.
+    pub(crate) fn forget(&mut self) {
+        self.keys.clear();
+    }
+
+    /// The score of a member.
+    pub(crate) fn score(&mut self, key: &[u8], member: &[u8]) -> Option<f64> {
+        match self.live(key) {
+            Some(Entry { value: Value::Sorted(members), .. }) => {
+                members.iter().find(|(_, name)| name == member).map(|(score, _)| *score)
+            }
+            _ => None,
+        }
+    }
+
     /// All keys that exist, in order.
     pub(crate) fn all(&mut self) -> Vec<Vec<u8>> {
         let now = self.millis();
-        let mut names: Vec<_> =
-            self.keys.iter().filter(|(_, entry)| entry.lives(now)).map(|(name, _)| name.clone()).collect();
-        names.sort();
-        names
+        self.keys.iter().filter(|(_, entry)| entry.lives(now)).map(|(name, _)| name.clone()).collect()
     }
 
     /// Runs one command.
     pub fn command(&mut self, words: &[&[u8]]) -> Reply {
+        if let [verb @ (b"SET" | b"DEL" | b"PEXPIRE" | b"ZADD" | b"ZREM"), keys @ ..] = words {
+            if self.is_replica {
+                return Reply::Error("READONLY You can't write against a read only replica.".to_owned());
+            }
+            if self.is_full && matches!(*verb, b"SET" | b"ZADD") {
+                return Reply::Error("OOM command not allowed when used memory > 'maxmemory'.".to_owned());
+            }
+            let keys = if *verb == b"DEL" { keys } else { &keys[..keys.len().min(1)] };
+            self.written.extend(keys.iter().map(|key| key.to_vec()));
+        }
         let answer = match words {
             [b"GET", key] => self.get(key),
             [b"SET", key, value, options @ ..] => self.set(key, value, options),
-            [b"DEL", key] => {
-                let lived = self.live(key).is_some();
-                self.keys.remove(*key);
-                Ok(Reply::Int(i64::from(lived)))
+            [b"DEL", keys @ ..] => {
+                let lived = keys.iter().filter(|key| self.live(key).is_some()).count();
+                keys.iter().for_each(|key| drop(self.keys.remove(*key)));
+                Ok(Reply::Int(lived as i64))
             }
             [b"PTTL", key] => self.pttl(key),
             [b"PEXPIRE", key, span] => self.pexpire(key, span),
@@ -123,8 +172,9 @@ impl Redis {
                 Some(members) => members.map(|members| Reply::Int(members.len() as i64)),
             },
             [b"ZCOUNT", key, low, high] => self.zcount(key, low, high),
-            [b"PUBSUB", b"NUMSUB", channel] => {
-                Ok(Reply::List(vec![Reply::Text(channel.to_vec()), Reply::Int(self.listeners(channel))]))
+            [b"PUBSUB", b"NUMSUB", channels @ ..] => {
+                let count = |channel: &&[u8]| [Reply::Text(channel.to_vec()), Reply::Int(self.listeners(channel))];
+                Ok(Reply::List(channels.iter().flat_map(count).collect()))
             }
             [b"PUBLISH", channel, message] => {
                 self.published.push((channel.to_vec(), message.to_vec()));
@@ -132,7 +182,7 @@ impl Redis {
             }
             _ => {
                 let words: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word)).collect();
-                panic!("not in the subset: {words:?}");
+                Err(format!("ERR unknown command {words:?}: it is not in the subset"))
             }
         };
         answer.unwrap_or_else(Reply::Error)
@@ -180,9 +230,13 @@ impl Redis {
         if only_new && self.live(key).is_some() {
             return Ok(before);
         }
-        let expires = span.map(|span| self.millis() + span as u64);
+        let expires = span.map(|span| self.millis() + self.lasts(span as u64));
         self.keys.insert(key.to_vec(), Entry { value: Value::Text(value.to_vec()), expires });
         Ok(if asks { before } else { Reply::Status("OK".to_owned()) })
+    }
+
+    fn lasts(&self, span: u64) -> u64 {
+        if self.hurries { span - span / 10 } else { span }
     }
 
     fn pttl(&mut self, key: &[u8]) -> Answer {

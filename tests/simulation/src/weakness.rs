@@ -1,87 +1,150 @@
-//! Ways to do it wrong. The judge must see each of them; else it proves nothing.
+//! Ways to do it wrong. The judge must see each of them; else it proves nothing. All of them come from outside: the text of a
+//! script as the server runs it, the server, the clock, the network, or a switch where the runtime takes its tasks from.
 
-/// One thing left out of the protocol, in the client or in the text of a script.
+use Weakness::*;
+
+/// One thing left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "tests/weakened.rs says of each what it is and which rule sees it")]
 pub enum Weakness {
-    /// A lease counts from the reply instead of from before the question.
-    DeadlineFromReply,
-    /// A lease that was handed over counts from the message.
-    HandedFromMessage,
-    /// A message about a lease is believed however old it is.
-    StaleHandOver,
-    /// An answer that does not say when the lock was given away last counts as if it did.
-    UnknownFloor,
-    /// A release deletes whatever is there.
     ReleaseWithoutToken,
-    /// A renewal renews whatever is there.
     RenewWithoutToken,
-    /// The lock is handed to waiters who are not there to hear of it.
     HandOverToTheDead,
-    /// The lock is handed to who came last.
     LastComesFirst,
-    /// The unused rest of a block of fences is not returned.
     BlockKept,
-    /// The rest of a block is returned, whatever was reserved since.
     BlockReturnedBlindly,
-    /// A lease is shortened in the store while its holder goes on to trust the old deadline.
-    ShortenWithoutCap,
-    /// Nobody cleans up after a request that was cancelled.
-    CancelledNotCleanedUp,
-    /// The network carries a shortening out again after it was answered.
-    ShorteningResent,
-    /// Who waits sleeps until a message comes.
-    SleeperWithoutDeadline,
-    /// A fence counts on from the record alone.
     FenceWithoutTimeFloor,
-    /// The lock is set, whether it is there or not.
     AcquireWithoutNx,
+    PublishedFirst,
+    FloorUnknown,
+    RenewalShortens,
+    RepeatedAcquireIsRefused,
+    LockWithoutTtl,
+    SeatWithoutTtl,
+    LeasesEndEarly,
+    ReleaseSwallowed,
+    ShorteningResent,
+    SubscribeSwallowed,
+    StaleHandOver,
+    DisasterDenied,
+    SlowClock,
+    ClockStops,
+    SameIdentity,
+    JobOutputLost,
+    JobsDropped,
 }
 
-const MINT: &str = include_str!("../../../dlock-runtime/src/store/redis/scripts/mint.lua");
-
-/// What `mint` would be if it counted on from the record alone.
-const MINT_WITHOUT_TIME_FLOOR: &str = "
-local function mint(token, who, count, kept, now)
-  local last = tonumber(string.match(redis.call('GET', KEYS[2]) or '', '^%d+')) or 0
-  redis.call('SET', KEYS[2], string.format('%.0f %.0f ', last + count, now) .. token .. ' ' .. who, 'PX', kept)
-  return last + 1
-end
-";
-
 impl Weakness {
-    /// Leaves something out of a script.
-    pub(crate) fn spoil(self, script: &str, text: &str) -> String {
-        let changes: &[(&str, &str)] = match (self, script) {
-            (Self::ReleaseWithoutToken, "release") => {
-                &[("if redis.call('GET', KEYS[1]) ~= ARGV[1] then", "if false then")]
+    /// All of them.
+    pub const ALL: [Self; 25] = [
+        ReleaseWithoutToken,
+        RenewWithoutToken,
+        HandOverToTheDead,
+        LastComesFirst,
+        BlockKept,
+        BlockReturnedBlindly,
+        FenceWithoutTimeFloor,
+        AcquireWithoutNx,
+        PublishedFirst,
+        FloorUnknown,
+        RenewalShortens,
+        RepeatedAcquireIsRefused,
+        LockWithoutTtl,
+        SeatWithoutTtl,
+        LeasesEndEarly,
+        ReleaseSwallowed,
+        ShorteningResent,
+        SubscribeSwallowed,
+        StaleHandOver,
+        DisasterDenied,
+        SlowClock,
+        ClockStops,
+        SameIdentity,
+        JobOutputLost,
+        JobsDropped,
+    ];
+
+    /// What the runtime's tasks are told to do wrong.
+    pub(crate) fn switch(self) -> Option<&'static str> {
+        match self {
+            JobOutputLost => Some("job output"),
+            JobsDropped => Some("jobs"),
+            _ => None,
+        }
+    }
+
+    /// Whether something is left out of a script.
+    pub fn is_of_a_script(self) -> bool {
+        !self.edits().is_empty()
+    }
+
+    /// Leaves something out of a script, if it is there: what is replaced, and by what.
+    pub(crate) fn edits(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            ReleaseWithoutToken => &[("if redis.call('GET', KEYS[1]) ~= ARGV[1] then\n  if", "if false then\n  if")],
+            RenewWithoutToken => {
+                &[("if redis.call('GET', KEYS[1]) ~= ARGV[1] then\n  redis", "if false then\n  redis")]
             }
-            (Self::RenewWithoutToken, "renew") => &[("if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end", "")],
-            (Self::LastComesFirst, "acquire" | "release") => &[(
-                "local entry = redis.call('ZRANGE', KEYS[3], 0, 0)",
-                "local entry = redis.call('ZRANGE', KEYS[3], -1, -1)",
-            )],
-            (Self::BlockReturnedBlindly, "release") => {
-                &[("and last == ARGV[5] then", "and tonumber(ARGV[2]) < tonumber(last) then")]
-            }
-            (Self::HandOverToTheDead, "acquire" | "release") => &[
+            HandOverToTheDead => &[
                 ("if token and counts >= now / 1000 then", "if token then"),
                 ("heard = not listeners.err and tonumber(listeners[2]) > 0", "heard = true"),
+                ("if type(done) == 'number' then return token end", "return token"),
             ],
-            (Self::FenceWithoutTimeFloor, "acquire" | "renew") => {
-                &[(MINT, MINT_WITHOUT_TIME_FLOOR), ("math.max(last + 1, now)", "last + 1")]
+            LastComesFirst => &[(
+                "local seat = redis.call('ZRANGE', KEYS[3], 0, 0)",
+                "local seat = redis.call('ZRANGE', KEYS[3], -1, -1)",
+            )],
+            BlockKept => &[("if holder == ARGV[1] and ARGV[2] ~= '' and last == ARGV[5] then", "if false then")],
+            BlockReturnedBlindly => {
+                &[("if holder == ARGV[1] and ARGV[2] ~= '' and last == ARGV[5] then", "if ARGV[2] ~= '' then")]
             }
-            (Self::FenceWithoutTimeFloor, "release") => &[("math.max(last + 1, now)", "last + 1")],
-            (Self::AcquireWithoutNx, "acquire") => &[("ARGV[1], 'NX', 'PX', ARGV[2])", "ARGV[1], 'PX', ARGV[2])")],
+            FenceWithoutTimeFloor => &[
+                (
+                    "if not before or not before.err and before < since then return now end\n",
+                    "if not before then before = '0 ' end\n",
+                ),
+                ("math.max(now, used + 1)", "(used + 1)"),
+                ("math.max(last + 1, now)", "(last + 1)"),
+            ],
+            AcquireWithoutNx => &[(
+                "waiting == 0 and redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])",
+                "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])",
+            )],
+            PublishedFirst => &[
+                (
+                    "local done = redis.pcall('SET', KEYS[1], token, 'PX', ttl)",
+                    "local done = redis.pcall('PUBLISH', channel,
+          string.format('granted %s %.0f %d %.0f ', token, fence, redis.call('ZCARD', KEYS[3]), now) .. KEYS[1])
+      if done == 0 then done = {err = 'nobody'} else done = redis.pcall('SET', KEYS[1], token, 'PX', ttl) end",
+                ),
+                ("heard = not listeners.err and tonumber(listeners[2]) > 0", "heard = true"),
+                (
+                    "done = redis.pcall('PUBLISH', channel,
+          string.format('granted %s %.0f %d %.0f ', token, fence, redis.call('ZCARD', KEYS[3]), now) .. KEYS[1])
+        if",
+                    "done = 1 if",
+                ),
+            ],
+            FloorUnknown => &[(
+                "return {0, redis.call('PTTL', KEYS[1]), owner, record,",
+                "return {0, redis.call('PTTL', KEYS[1]), owner, string.gsub(record, '^%d+ %d+', '1 1', 1),",
+            )],
+            RenewalShortens => &[("local left = ARGV[3] == '1' and 0 or", "local left = true and 0 or")],
+            RepeatedAcquireIsRefused => &[("elseif owner == token then", "elseif false then")],
+            LockWithoutTtl => {
+                &[("redis.pcall('SET', KEYS[1], token, 'PX', ttl)", "redis.pcall('SET', KEYS[1], token)")]
+            }
+            SeatWithoutTtl => &[("local lapses = redis.pcall('PEXPIRE', KEYS[place], ARGV[6])", "local lapses = 1")],
             _ => &[],
-        };
-        let mut text = text.to_owned();
-        for (original, spoilt) in changes {
-            assert!(
-                text.matches(original).count() == 1,
-                "{script}.lua does not say `{original}` once; {self:?} must follow it"
-            );
-            text = text.replace(original, spoilt);
         }
-        text
+    }
+
+    /// The text of a script with its edits, if one of them is for it.
+    pub(crate) fn spoil(self, text: &str) -> Option<String> {
+        let mut spoilt = text.to_owned();
+        for (original, other) in self.edits() {
+            spoilt = spoilt.replace(original, other);
+        }
+        (spoilt != text).then_some(spoilt)
     }
 }

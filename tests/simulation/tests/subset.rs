@@ -1,11 +1,23 @@
 //! The simulation is worth as much as its idea of Redis: the same calls, to the small set of commands and to a real
 //! server, must be answered alike.
 
-use std::{cell::RefCell, rc::Rc, thread::sleep, time::Duration};
+use std::{thread::sleep, time::Duration};
 
-use dlock_simulation::{Host, Redis, Reply};
+use dlock_simulation::{Host, Reply, Stores};
 use dlock_testkit::{Raw, RedisServer, Value};
 
+/// Puts a script together from its chapters, as the store does.
+macro_rules! script {
+    ($($chapter:literal),+) => {
+        concat!($(include_str!(concat!("../../../dlock-runtime/src/store/redis/scripts/", $chapter, ".lua"))),+)
+    };
+}
+
+const SCRIPTS: [&str; 3] = [
+    script!("mint", "acquire", "mend", "hand_over", "wait"),
+    script!("mint", "renew", "reserve"),
+    script!("release", "mend", "hand_over", "give"),
+];
 const KEYS: [&str; 4] = ["lock", "{lock}:fence", "{lock}:queue", "{lock}:seen"];
 /// A token of the process 0a, and so on: the hexadecimal identity comes first.
 const A: &str = "0a-1";
@@ -35,8 +47,8 @@ enum Shape {
 
 impl Pair {
     fn new(server: &RedisServer) -> Self {
-        let host = Host::new(Rc::new(RefCell::new(Redis::default())), None).expect("Lua takes the scripts");
-        host.redis().borrow_mut().set_time(1_800_000_000_000_000);
+        let host = Host::new(Stores::new(1)).expect("Lua begins");
+        host.with_redis(|redis| redis.set_time(1_800_000_000_000_000));
         Self { host, raw: server.raw(), listeners: Vec::new(), url: server.url() }
     }
 
@@ -44,14 +56,14 @@ impl Pair {
         let mut raw = Raw::connect(&self.url);
         raw.command(&["SUBSCRIBE", channel]);
         self.listeners.push(raw);
-        self.host.redis().borrow_mut().listen(channel.as_bytes(), 1);
+        self.host.with_redis(|redis| redis.listen(channel.as_bytes(), 1));
     }
 
     /// The time moves on for both.
     fn pass(&mut self, millis: u64, clock: &mut u64) {
         sleep(Duration::from_millis(millis));
         *clock += millis * 1_000;
-        self.host.redis().borrow_mut().set_time(*clock);
+        self.host.with_redis(|redis| redis.set_time(*clock));
     }
 
     #[track_caller]
@@ -61,7 +73,7 @@ impl Pair {
             ["EVAL", text, &count].into_iter().chain(keys.iter().copied()).chain(args.iter().copied()).collect();
         let real = real(self.raw.command(&words));
         let [keys, bytes] = [keys, args].map(|words| words.iter().map(|word| word.as_bytes()).collect::<Vec<_>>());
-        let ours = self.host.eval(text, &keys, &bytes).expect("Lua takes it");
+        let ours = self.host.eval(text.as_bytes(), &keys, &bytes).expect("Lua takes it");
         assert_eq!(simulated(ours), real, "simulated, real: {} {args:?}", text.lines().last().unwrap_or(text));
     }
 
@@ -193,7 +205,7 @@ fn conversions(pair: &mut Pair) {
 fn scripts(pair: &mut Pair) {
     pair.listen("dlock:0a");
     pair.listen("dlock:0b");
-    let [acquire, renew, release] = ["acquire", "renew", "release"].map(Host::text);
+    let [acquire, renew, release] = SCRIPTS;
     let ask = |token| [token, "30000", "4", "a host", "99999999", "20000", "1"];
     let once = |token| [token, "30000", "4", "a host", "99999999", "0", "0"];
     let leave = |token, seat| [token, "", seat, "99999999"];
@@ -258,7 +270,7 @@ fn since(second: &str) -> String {
 
 /// Helper keys of another type are begun anew.
 fn spoilt(pair: &mut Pair) {
-    let [acquire, release] = ["acquire", "release"].map(Host::text);
+    let [acquire, _, release] = SCRIPTS;
     let ask = |token| [token, "30000", "4", "a host", "99999999", "20000", "1"];
     let leave = |token| [token, "", "0b-1 30000 4 a host", "99999999"];
     let mut clock = 1_800_000_000_000_000;

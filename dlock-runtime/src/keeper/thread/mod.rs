@@ -14,15 +14,13 @@ use std::{
     time::Duration,
 };
 
-use tokio::task::JoinHandle;
-
 use crate::{
     keeper::{inbox, renewal, state::KeeperState},
     local::queue::Rules,
     observe::{self, Observer, Reporter, caught::words},
     protocol::token::Identity,
     store::Store,
-    system::{HAS_THREADS, Thread, spawn},
+    system::{HAS_THREADS, JoinHandle, Thread, spawn},
     types::boot_time::BootTime,
 };
 

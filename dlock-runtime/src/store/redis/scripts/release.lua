@@ -15,6 +15,8 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then
       end
     end
   end
+  -- A replica, which may lag behind, refuses a write, and so does not deny a lock.
+  redis.call('PEXPIRE', KEYS[2], ARGV[4])
   return 0
 end
 -- A helper key that somebody spoilt must not keep the lock from being released.

@@ -3,6 +3,11 @@
 -- ARGV[1] owner token   ARGV[2] ttl in ms   ARGV[3] 1 if the lease may become shorter by that
 -- ARGV[4] how many fences to reserve, 0 for none   ARGV[5] who   ARGV[6] how long the record is kept, in ms
 -- Reply 0 the lock is free or somebody else's; 1 renewed; the first of the fences
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-if ARGV[3] == '1' or redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+-- Each answer goes with a write: a replica, which may lag behind, refuses that and so neither confirms nor denies a lease.
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+  redis.call('PEXPIRE', KEYS[2], ARGV[6])
+  return 0
+end
+local left = ARGV[3] == '1' and 0 or redis.call('PTTL', KEYS[1])
+redis.call('PEXPIRE', KEYS[1], left < tonumber(ARGV[2]) and ARGV[2] or left)
 if ARGV[4] == '0' then return 1 end

@@ -1,45 +1,37 @@
-//! dlock's Lua scripts, run by the Lua that Redis has, on the small set of its commands.
+//! The Lua that Redis has, for the scripts as they are sent.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    rc::Rc,
+};
 
 use mlua::{Function, Lua, MultiValue, Table, Value};
 
-use crate::{
-    redis::{Redis, Reply, number},
-    weakness::Weakness,
-};
+use crate::redis::{Redis, Reply, number};
 
-/// Puts a script together from its chapters, as the store does.
-macro_rules! script {
-    ($($chapter:literal),+) => {
-        concat!($(include_str!(concat!("../../../dlock-runtime/src/store/redis/scripts/", $chapter, ".lua"))),+)
-    };
+/// The keys of all servers, and whose `redis.call` uses them at the moment.
+#[derive(Debug, Default)]
+pub struct Stores {
+    pub(crate) all: RefCell<Vec<Redis>>,
+    pub(crate) current: Cell<usize>,
 }
 
-const ACQUIRE: &str = script!("mint", "acquire", "mend", "hand_over", "wait");
-const RENEW: &str = script!("mint", "renew", "reserve");
-const RELEASE: &str = script!("release", "mend", "hand_over", "give");
-
-/// Lua with the scripts loaded.
+/// Lua, and the scripts that it has read.
 #[derive(Debug)]
 pub struct Host {
     lua: Lua,
-    redis: Rc<RefCell<Redis>>,
-    /// Whose `redis.call` and `redis.pcall` the scripts use.
-    pub(crate) acquire: Function,
-    pub(crate) renew: Function,
-    pub(crate) release: Function,
+    stores: Rc<Stores>,
+    scripts: BTreeMap<Vec<u8>, Function>,
 }
 
 impl Host {
-    /// Loads the scripts, spoilt in one place if so wished.
-    ///
     /// # Errors
-    /// If Lua does not take them.
-    pub fn new(redis: Rc<RefCell<Redis>>, weakness: Option<Weakness>) -> mlua::Result<Self> {
+    /// If Lua cannot be set up.
+    pub fn new(stores: Rc<Stores>) -> mlua::Result<Self> {
         let lua = Lua::new();
         let api = lua.create_table()?;
-        let (calling, trying) = (Rc::clone(&redis), Rc::clone(&redis));
+        let (calling, trying) = (Rc::clone(&stores), Rc::clone(&stores));
         api.set(
             "call",
             lua.create_function(move |lua, words| match call(lua, &calling, words)? {
@@ -55,45 +47,22 @@ impl Host {
             __newindex = function(_, name) error('global variable ' .. tostring(name)) end,
         })";
         lua.load(strict).exec()?;
-        let load = |name: &str, text: &str| {
-            let text = weakness.map_or_else(|| text.to_owned(), |weakness| weakness.spoil(name, text));
-            lua.load(text).set_name(name).into_function()
-        };
-        let [acquire, renew, release] = [load("acquire", ACQUIRE)?, load("renew", RENEW)?, load("release", RELEASE)?];
-        Ok(Self { lua, redis, acquire, renew, release })
+        Ok(Self { lua, stores, scripts: BTreeMap::new() })
     }
 
-    /// Runs any text, as `EVAL` does.
+    /// Runs a text, as `EVAL` does.
     ///
     /// # Errors
     /// If Lua does not take it.
-    pub fn eval(&self, text: &str, keys: &[&[u8]], args: &[&[u8]]) -> mlua::Result<Reply> {
-        self.run(&self.lua.load(text).into_function()?, keys, args)
-    }
-
-    /// Runs one of dlock's scripts by its name, in the server's time.
-    ///
-    /// # Errors
-    /// If Lua itself fails.
-    pub fn named(&self, name: &str, keys: &[&[u8]], args: &[&[u8]]) -> mlua::Result<Reply> {
-        let script = match name {
-            "acquire" => &self.acquire,
-            "renew" => &self.renew,
-            _ => &self.release,
+    pub fn eval(&mut self, text: &[u8], keys: &[&[u8]], args: &[&[u8]]) -> mlua::Result<Reply> {
+        let script = match self.scripts.get(text) {
+            Some(script) => script.clone(),
+            None => {
+                let script = self.lua.load(text).set_name("script").into_function()?;
+                self.scripts.insert(text.to_vec(), script.clone());
+                script
+            }
         };
-        self.run(script, keys, args)
-    }
-
-    /// The text of one of dlock's scripts.
-    pub fn text(name: &str) -> &'static str {
-        match name {
-            "acquire" => ACQUIRE,
-            "renew" => RENEW,
-            _ => RELEASE,
-        }
-    }
-
-    pub(crate) fn run(&self, script: &Function, keys: &[&[u8]], args: &[&[u8]]) -> mlua::Result<Reply> {
         let globals = self.lua.globals();
         for (name, words) in [("KEYS", keys), ("ARGV", args)] {
             let table = self.lua.create_table_with_capacity(words.len(), 0)?;
@@ -112,13 +81,22 @@ impl Host {
         }
     }
 
-    /// The store that the scripts work on.
-    pub fn redis(&self) -> &RefCell<Redis> {
-        &self.redis
+    /// The keys that the scripts work on.
+    pub fn with_redis<T>(&self, work: impl FnOnce(&mut Redis) -> T) -> T {
+        work(&mut self.stores.all.borrow_mut()[self.stores.current.get()])
     }
 }
 
-fn call(lua: &Lua, redis: &RefCell<Redis>, words: MultiValue) -> mlua::Result<Reply> {
+impl Stores {
+    /// Servers without keys.
+    pub fn new(count: usize) -> Rc<Self> {
+        let stores = Self::default();
+        stores.all.borrow_mut().resize_with(count, Redis::default);
+        Rc::new(stores)
+    }
+}
+
+fn call(lua: &Lua, stores: &Stores, words: MultiValue) -> mlua::Result<Reply> {
     let mut strings = Vec::with_capacity(words.len());
     for word in words {
         strings.push(match word {
@@ -130,7 +108,7 @@ fn call(lua: &Lua, redis: &RefCell<Redis>, words: MultiValue) -> mlua::Result<Re
     }
     let borrowed: Vec<_> = strings.iter().map(mlua::LuaString::as_bytes).collect();
     let words: Vec<&[u8]> = borrowed.iter().map(|word| &**word).collect();
-    Ok(redis.borrow_mut().command(&words))
+    Ok(stores.all.borrow_mut()[stores.current.get()].command(&words))
 }
 
 /// The conversions of Redis: nil is false, a status and an error are tables.

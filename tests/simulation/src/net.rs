@@ -1,0 +1,290 @@
+//! Connections: bytes that are under way, and what becomes of them.
+//!
+//! Each connection keeps its order, as TCP does. What goes wrong is what goes wrong with TCP: delays, resets in the middle of a
+//! request or a reply, bytes that vanish until somebody notices, connections that are refused or never answered.
+
+use std::{
+    collections::VecDeque,
+    io,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
+
+use dlock_runtime::simulated::{Connecting, Place, Stream};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::{
+    plan::{LONGEST_DELAY, LONGEST_GHOST, MICROSECOND, MILLISECOND, Time},
+    resp,
+    sim::{Event, Sim, sim},
+    trace::Lane,
+};
+
+/// A connection of a process to a server.
+#[derive(Debug)]
+pub(crate) struct Conn {
+    pub(crate) life: u32,
+    pub(crate) node: usize,
+    /// What the client has not read yet, and what it reads after that.
+    unread: VecDeque<u8>,
+    reader: Option<Waker>,
+    pub(crate) is_reset: bool,
+    /// Requests that have not come whole yet.
+    pub(crate) arrived: Vec<u8>,
+    /// Whether the server still reads from it.
+    pub(crate) is_served: bool,
+    /// What is sent vanishes.
+    pub(crate) is_hole: bool,
+    pub(crate) channels: Vec<Vec<u8>>,
+    last: [Time; 2],
+}
+
+impl Sim {
+    /// What comes of connecting.
+    pub(crate) fn dial(&self, life: u32) -> Connecting {
+        let now = self.now();
+        let (node, rest) = self.with_servers(|servers| (servers.address, servers.nodes[servers.address].down));
+        let calm = self.calm.get();
+        let (refused, mute, wait) = {
+            let mut rng = self.rng.borrow_mut();
+            let refused = now < rest || !calm && rng.chance(self.plan.refused);
+            (refused, !calm && rng.chance(self.plan.mute), rng.between(self.plan.latency) * MICROSECOND)
+        };
+        if refused {
+            self.count(|figures| figures.refused += 1);
+            self.note(now, Lane::Life(life), None, || "is refused a connection".to_owned());
+            self.disturb(life, now);
+            return Box::pin(async move {
+                pass(wait).await;
+                Err(io::Error::from(io::ErrorKind::ConnectionRefused))
+            });
+        }
+        let conn = Conn {
+            life,
+            node,
+            unread: VecDeque::new(),
+            reader: None,
+            is_reset: false,
+            arrived: Vec::new(),
+            is_served: true,
+            is_hole: mute,
+            channels: Vec::new(),
+            last: [now; 2],
+        };
+        let id = self.conns.borrow().len();
+        self.conns.borrow_mut().push(conn);
+        self.note(now, Lane::Life(life), None, || {
+            format!("connection {id} to server{node} is open{}", if mute { " and will not be answered" } else { "" })
+        });
+        if mute {
+            self.count(|figures| figures.mute += 1);
+            self.disturb(life, now);
+            self.push(now + self.rng.borrow_mut().spread(20_000) * MILLISECOND, Event::Reset(id));
+        }
+        Box::pin(async move {
+            pass(wait).await;
+            Ok(Box::new(Wire { id, life }) as Box<dyn Stream>)
+        })
+    }
+
+    /// Sends bytes, to the server or back.
+    pub(crate) fn send(&self, id: usize, back: bool, bytes: Vec<u8>) {
+        let now = self.now();
+        let calm = self.calm.get();
+        let (life, node) = {
+            let conns = self.conns.borrow();
+            let conn = &conns[id];
+            if conn.is_hole || conn.is_reset {
+                self.count(|figures| figures.lost += 1);
+                return;
+            }
+            (conn.life, conn.node)
+        };
+        let link = self.lives.borrow()[life as usize].link;
+        let (mut at, cut, split) = {
+            let mut rng = self.rng.borrow_mut();
+            let mut at = now.max(link) + rng.between(self.plan.latency) * MICROSECOND;
+            if !calm && rng.chance(self.plan.delayed) {
+                self.count(|figures| figures.delayed += 1);
+                at += rng.below(LONGEST_DELAY);
+            }
+            let inside = rng.below(bytes.len() as u64 + 1) as usize;
+            let cut = (!calm && rng.chance(self.plan.cut)).then_some(inside);
+            (at, cut, (!calm && rng.chance(self.plan.split)).then_some(inside))
+        };
+        {
+            let mut conns = self.conns.borrow_mut();
+            let last = &mut conns[id].last[usize::from(back)];
+            at = at.max(*last + 1);
+            *last = at;
+        }
+        let (from, to) = (Lane::Life(life), Lane::Server(node));
+        let (from, to) = if back { (to, from) } else { (from, to) };
+        self.note(now, from, Some((at, to)), || format!("[{id}] {}", readable(back, &bytes)));
+        let push =
+            |at, bytes| self.push(at, if back { Event::ToClient(id, bytes) } else { Event::ToServer(id, bytes) });
+        if let Some(inside) = cut {
+            self.count(|figures| figures.cut_short += 1);
+            self.disturb(life, at);
+            push(at, bytes[..inside].to_vec());
+            return self.push(at + 1, Event::Reset(id));
+        }
+        if let Some(inside) = split {
+            self.count(|figures| figures.split += 1);
+            let (first, second) = bytes.split_at(inside);
+            push(at, first.to_vec());
+            at += self.rng.borrow_mut().below(5 * MILLISECOND);
+            self.conns.borrow_mut()[id].last[usize::from(back)] = at;
+            return push(at, second.to_vec());
+        }
+        push(at, bytes);
+    }
+
+    /// Bytes reach the client.
+    pub(crate) fn to_client(&self, id: usize, bytes: Vec<u8>) {
+        let waker = {
+            let conn = &mut self.conns.borrow_mut()[id];
+            if conn.is_hole {
+                return;
+            }
+            conn.unread.extend(bytes);
+            conn.reader.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Both ends find that the connection is broken.
+    pub(crate) fn reset(&self, id: usize) {
+        let waker = {
+            let conn = &mut self.conns.borrow_mut()[id];
+            if std::mem::replace(&mut conn.is_reset, true) {
+                return;
+            }
+            conn.reader.take()
+        };
+        self.note(self.now(), Lane::World, None, || format!("connection {id} is reset"));
+        self.hang_up(id);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// The server finds that the client has gone.
+    pub(crate) fn hang_up(&self, id: usize) {
+        let (node, channels) = {
+            let conn = &mut self.conns.borrow_mut()[id];
+            conn.is_served = false;
+            (conn.node, std::mem::take(&mut conn.channels))
+        };
+        self.with_servers(|servers| channels.iter().for_each(|channel| servers.listen(node, channel, id, false)));
+    }
+
+    /// The connections of a process, or of all of them, that are not broken.
+    pub(crate) fn open(&self, of: impl Fn(&Conn) -> bool) -> Vec<usize> {
+        let conns = self.conns.borrow();
+        (0..conns.len()).filter(|id| !conns[*id].is_reset && of(&conns[*id])).collect()
+    }
+
+    /// A process died: its connections end without a word, some later than others.
+    pub(crate) fn abandon(&self, life: u32) {
+        for id in self.open(|conn| conn.life == life) {
+            let mut rng = self.rng.borrow_mut();
+            // A process that is killed is missed at once, one whose machine fails is not.
+            let ghost = if rng.chance(7_000) { rng.below(MILLISECOND) } else { rng.below(LONGEST_GHOST) };
+            self.push(self.now() + ghost, Event::HungUp(id));
+        }
+    }
+}
+
+/// Time passes. Timers count in milliseconds.
+pub(crate) async fn pass(time: Time) {
+    match time / MILLISECOND {
+        0 => tokio::task::yield_now().await,
+        millis => tokio::time::sleep(std::time::Duration::from_millis(millis)).await,
+    }
+}
+
+/// What a client has of a connection.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    id: usize,
+    life: u32,
+}
+
+impl Wire {
+    fn is_held_up(&self, cx: &Context<'_>) -> bool {
+        sim().hold_up(Place { process: self.life, lane: Place::TASKS }, cx.waker(), false)
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.is_held_up(cx) {
+            return Poll::Pending;
+        }
+        let sim = sim();
+        let conn = &mut sim.conns.borrow_mut()[self.id];
+        if conn.unread.is_empty() {
+            if conn.is_reset {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+            }
+            conn.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let count = conn.unread.len().min(buf.remaining());
+        for byte in conn.unread.drain(..count) {
+            buf.put_slice(&[byte]);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.is_held_up(cx) {
+            return Poll::Pending;
+        }
+        let sim = sim();
+        if sim.conns.borrow()[self.id].is_reset {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        sim.send(self.id, false, buf.to_vec());
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        let sim = sim();
+        if !sim.over.get() {
+            let at = sim.conns.borrow()[self.id].last[0] + MICROSECOND;
+            sim.push(at.max(sim.now()), Event::HungUp(self.id));
+        }
+    }
+}
+
+/// Bytes for readers: a script by its kind, and nothing of its text.
+fn readable(back: bool, bytes: &[u8]) -> String {
+    let words = if back { None } else { resp::take_request(&mut bytes.to_vec()) };
+    match words {
+        Some(words) => {
+            let short = |word: &Vec<u8>| {
+                let text = String::from_utf8_lossy(word);
+                let line = text.lines().next().unwrap_or_default();
+                line.chars().take(60).collect::<String>()
+            };
+            words.iter().map(short).collect::<Vec<_>>().join(" ")
+        }
+        None => String::from_utf8_lossy(bytes).replace("\r\n", " ").chars().take(160).collect(),
+    }
+}

@@ -1,0 +1,269 @@
+//! The servers: a master that runs the scripts as they are sent, and replicas that copy it with a lag.
+
+use std::{collections::BTreeMap, rc::Rc};
+
+use crate::{
+    lua::{Host, Stores},
+    plan::{MICROSECOND, Time},
+    redis::{Entry, Reply},
+    weakness::Weakness,
+};
+
+/// What the servers' clocks show when the world begins, in microseconds.
+pub(crate) const EPOCH: u64 = 1_800_000_000_000_000;
+
+/// All servers, the first of which begins as the master.
+#[derive(Debug)]
+pub(crate) struct Servers {
+    host: Host,
+    stores: Rc<Stores>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) master: usize,
+    /// Where new connections lead.
+    pub(crate) address: usize,
+    /// What the servers' clocks are ahead.
+    pub(crate) step: i64,
+    weakness: Option<Weakness>,
+    /// How many texts of scripts were weakened.
+    pub(crate) weakened: u64,
+    /// The text of each script by its hash.
+    texts: BTreeMap<String, Rc<Script>>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Node {
+    scripts: Vec<String>,
+    /// Until when it does not run, loads its data, or does nothing.
+    pub(crate) down: Time,
+    pub(crate) loading: Time,
+    pub(crate) stalled: Time,
+    /// Which connection listens to which channel.
+    pub(crate) listeners: BTreeMap<Vec<u8>, Vec<usize>>,
+    last: u64,
+}
+
+/// A script as it was sent, and as it is run.
+#[derive(Debug)]
+pub(crate) struct Script {
+    pub(crate) kind: ScriptKind,
+    text: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ScriptKind {
+    Acquire,
+    Renew,
+    Release,
+    Other,
+}
+
+/// A seat in the queue of a lock.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    pub(crate) token: String,
+    /// Whether anybody hears messages for it, and up to which millisecond it counts.
+    is_heard: bool,
+    counts: f64,
+}
+
+impl Seat {
+    /// Whether its waiter is there for certain.
+    pub(crate) fn lives(&self, millis: u64) -> bool {
+        self.is_heard && self.counts >= (millis + 1) as f64
+    }
+
+    pub(crate) fn may_live(&self, millis: u64) -> bool {
+        self.is_heard && self.counts + 1.0 >= millis as f64
+    }
+}
+
+impl Servers {
+    pub(crate) fn new(count: usize, weakness: Option<Weakness>) -> Self {
+        let stores = Stores::new(count);
+        let host = Host::new(Rc::clone(&stores)).expect("Lua begins");
+        let nodes = (0..count).map(|_| Node::default()).collect();
+        let mut servers =
+            Self { host, stores, nodes, master: 0, address: 0, step: 0, weakness, weakened: 0, texts: BTreeMap::new() };
+        servers.promote(0);
+        servers
+    }
+
+    pub(crate) fn promote(&mut self, node: usize) {
+        self.master = node;
+        for (at, store) in self.stores.all.borrow_mut().iter_mut().enumerate() {
+            store.is_replica = at != node;
+            store.hurries = self.weakness == Some(Weakness::LeasesEndEarly);
+        }
+    }
+
+    /// Its clock moves on: no two scripts run in the same microsecond, as none is that quick.
+    pub(crate) fn tick(&mut self, node: usize, now: Time) -> u64 {
+        let time = (EPOCH + now / MICROSECOND).saturating_add_signed(self.step).max(self.nodes[node].last + 1);
+        self.nodes[node].last = time;
+        self.stores.current.set(node);
+        self.stores.all.borrow_mut()[node].now = time;
+        time
+    }
+
+    /// The clocks are stepped, by so many microseconds.
+    pub(crate) fn step(&mut self, by: i64) {
+        self.step += by;
+        self.nodes.iter_mut().for_each(|node| node.last = 0);
+    }
+
+    pub(crate) fn fill(&self, node: usize, is_full: bool) {
+        self.stores.all.borrow_mut()[node].is_full = is_full;
+    }
+
+    pub(crate) fn forget_scripts(&mut self, node: usize) {
+        self.nodes[node].scripts.clear();
+    }
+
+    pub(crate) fn forget_keys(&mut self, node: usize) {
+        self.stores.all.borrow_mut()[node].forget();
+    }
+
+    /// One more connection listens, or one less.
+    pub(crate) fn listen(&mut self, node: usize, channel: &[u8], connection: usize, on: bool) {
+        let listeners = self.nodes[node].listeners.entry(channel.to_vec()).or_default();
+        let before = listeners.len() as i64;
+        listeners.retain(|known| *known != connection);
+        if on {
+            listeners.push(connection);
+        }
+        let more = listeners.len() as i64 - before;
+        self.stores.all.borrow_mut()[node].listen(channel, more);
+    }
+
+    pub(crate) fn listeners(&self, node: usize, channel: &[u8]) -> Vec<usize> {
+        self.nodes[node].listeners.get(channel).cloned().unwrap_or_default()
+    }
+
+    /// The owner token of a lock at the master, and the last millisecond, by its clock, in which it has it.
+    pub(crate) fn owner(&self, lock: &str) -> Option<(String, u64)> {
+        let mut stores = self.stores.all.borrow_mut();
+        let (token, expires) = stores[self.master].text(lock.as_bytes())?;
+        Some((String::from_utf8_lossy(token).into_owned(), expires.unwrap_or(u64::MAX)))
+    }
+
+    /// How far the last fence of a lock got.
+    pub(crate) fn last_fence(&self, lock: &str) -> u64 {
+        let mut stores = self.stores.all.borrow_mut();
+        let Some((record, _)) = stores[self.master].text(format!("{{{lock}}}:fence").as_bytes()) else { return 0 };
+        let digits = record.iter().take_while(|byte| byte.is_ascii_digit());
+        digits.fold(0_u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')))
+    }
+
+    /// Who stands in the queue of a lock.
+    pub(crate) fn seats(&self, lock: &str) -> Vec<Seat> {
+        let mut stores = self.stores.all.borrow_mut();
+        let store = &mut stores[self.master];
+        let members = store.members(format!("{{{lock}}}:queue").as_bytes());
+        let seen = format!("{{{lock}}}:seen");
+        let seat = |member: Vec<u8>| {
+            let counts = store.score(seen.as_bytes(), &member).unwrap_or(0.0);
+            let token = String::from_utf8_lossy(&member).split(' ').next().unwrap_or_default().to_owned();
+            let channel = format!("dlock:{}", token.split('-').next().unwrap_or_default());
+            let is_heard = store.listeners(channel.as_bytes()) > 0;
+            Seat { token, is_heard, counts }
+        };
+        members.into_iter().map(seat).collect()
+    }
+
+    /// The names of all keys at the master.
+    pub(crate) fn all(&self) -> Vec<String> {
+        let names = self.stores.all.borrow_mut()[self.master].all();
+        names.into_iter().map(|name| String::from_utf8_lossy(&name).into_owned()).collect()
+    }
+
+    /// What was written at the last command, and what was published, for the replicas and the listeners.
+    #[expect(clippy::type_complexity, reason = "two plain lists")]
+    pub(crate) fn effects(&self, node: usize) -> (Vec<(Vec<u8>, Option<Entry>)>, Vec<(Vec<u8>, Vec<u8>)>) {
+        let mut stores = self.stores.all.borrow_mut();
+        let store = &mut stores[node];
+        let written = std::mem::take(&mut store.written);
+        let copies = written.into_iter().map(|key| (key.clone(), store.copy(&key))).collect();
+        (copies, std::mem::take(&mut store.published))
+    }
+
+    pub(crate) fn paste(&self, node: usize, key: &[u8], entry: Option<Entry>) {
+        self.stores.all.borrow_mut()[node].paste(key, entry);
+    }
+
+    pub(crate) fn copy_all(&self, node: usize) -> Vec<(Vec<u8>, Entry)> {
+        self.stores.all.borrow()[node].copy_all()
+    }
+
+    /// The script of a request, if it is one that runs one.
+    pub(crate) fn script(&mut self, words: &[Vec<u8>]) -> Option<Rc<Script>> {
+        let hash = match &*words[0] {
+            b"EVALSHA" => String::from_utf8_lossy(&words[1]).into_owned(),
+            b"EVAL" => {
+                let text = String::from_utf8_lossy(&words[1]).into_owned();
+                let hash = redis::Script::new(&text).get_hash().to_owned();
+                if !self.texts.contains_key(&hash) {
+                    let kind = match &*text {
+                        text if text.contains("ARGV[7] 1 if it asked before") => ScriptKind::Acquire,
+                        text if text.contains("-- Starts a lease anew") => ScriptKind::Renew,
+                        text if text.contains("-- Gives back whatever") => ScriptKind::Release,
+                        _ => ScriptKind::Other,
+                    };
+                    let spoilt = self.weakness.and_then(|weakness| weakness.spoil(&text));
+                    self.weakened += u64::from(spoilt.is_some());
+                    let text = spoilt.unwrap_or(text).into_bytes();
+                    self.texts.insert(hash.clone(), Rc::new(Script { kind, text }));
+                }
+                hash
+            }
+            _ => return None,
+        };
+        self.texts.get(&hash).cloned()
+    }
+
+    /// Carries out a request of one reply. Its time was set by [`tick`](Self::tick).
+    pub(crate) fn run(&mut self, node: usize, words: &[Vec<u8>], now: Time) -> Reply {
+        if now < self.nodes[node].loading && !matches!(&*words[0], b"PING" | b"INFO" | b"ROLE" | b"AUTH" | b"SELECT") {
+            return Reply::Error("LOADING Redis is loading the dataset in memory".to_owned());
+        }
+        let is_master = node == self.master;
+        match &*words[0] {
+            b"EVAL" | b"EVALSHA" => {
+                let by_hash = &*words[0] == b"EVALSHA";
+                let hash = String::from_utf8_lossy(&words[1]).into_owned();
+                let Some(script) = self.script(words) else { return no_script() };
+                if by_hash && !self.nodes[node].scripts.contains(&hash) {
+                    return no_script();
+                }
+                if !by_hash {
+                    let hash = redis::Script::new(&String::from_utf8_lossy(&words[1])).get_hash().to_owned();
+                    if !self.nodes[node].scripts.contains(&hash) {
+                        self.nodes[node].scripts.push(hash);
+                    }
+                }
+                let count = std::str::from_utf8(&words[2]).ok().and_then(|count| count.parse().ok()).unwrap_or(0);
+                let rest = words[3..].iter().map(Vec::as_slice).collect::<Vec<_>>();
+                let (keys, args) = rest.split_at(count);
+                self.host.eval(&script.text, keys, args).unwrap_or_else(|error| Reply::Error(format!("LUA {error}")))
+            }
+            b"ROLE" => {
+                let role = if is_master { "master" } else { "slave" };
+                Reply::List(vec![Reply::Text(role.into()), Reply::Int(0), Reply::List(Vec::new())])
+            }
+            b"INFO" => {
+                let role = if is_master { "master" } else { "slave" };
+                let info = format!("redis_version:7.0.15\r\nredis_mode:standalone\r\nrole:{role}\r\n");
+                Reply::Text((info + "maxmemory_policy:noeviction\r\n").into_bytes())
+            }
+            b"PING" => Reply::Status("PONG".to_owned()),
+            b"AUTH" | b"SELECT" | b"CLIENT" => Reply::Status("OK".to_owned()),
+            _ => {
+                let words = words.iter().map(Vec::as_slice).collect::<Vec<_>>();
+                self.host.with_redis(|redis| redis.command(&words))
+            }
+        }
+    }
+}
+
+fn no_script() -> Reply {
+    Reply::Error("NOSCRIPT No matching script. Please use EVAL.".to_owned())
+}

@@ -1,0 +1,348 @@
+//! The world: its time, what is going to happen, and what the runtime finds where the machine would be.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    rc::Rc,
+    task::Waker,
+    time::Duration,
+};
+
+use dlock_runtime::simulated::{Connecting, Place, World};
+use tokio::{sync::Notify, time::Instant};
+
+use crate::{
+    Options,
+    faults::End,
+    figures::Figures,
+    judge::{Judge, Rule},
+    net::Conn,
+    plan::{Fault, MILLISECOND, Plan, SECOND, Time},
+    redis::Entry,
+    rng::Rng,
+    server::Servers,
+    trace::{Lane, Trace},
+    weakness::Weakness,
+};
+
+/// What one look at a clock takes: a process that never waits takes time, too.
+const STEP: Time = 250;
+
+thread_local! {
+    static SIM: RefCell<Option<Rc<Sim>>> = const { RefCell::new(None) };
+}
+
+/// The world of this thread.
+pub(crate) fn sim() -> Rc<Sim> {
+    SIM.with_borrow(|sim| sim.clone()).expect("there is a world")
+}
+
+/// What is going to happen.
+#[derive(Debug)]
+pub(crate) enum Event {
+    ToServer(usize, Vec<u8>),
+    ToClient(usize, Vec<u8>),
+    Reset(usize),
+    HungUp(usize),
+    /// What was written, or published, reaches a replica, unless another server was promoted since.
+    Copy {
+        to: usize,
+        era: u32,
+        key: Vec<u8>,
+        entry: Option<Entry>,
+    },
+    News {
+        to: usize,
+        era: u32,
+        channel: Vec<u8>,
+        message: Vec<u8>,
+    },
+    /// A request is carried out once more.
+    Again {
+        node: usize,
+        words: Vec<Vec<u8>>,
+    },
+    Fault(Fault),
+    End(End),
+    Look,
+}
+
+/// A process, from its start to its end.
+#[derive(Debug)]
+pub(crate) struct Life {
+    pub(crate) slot: usize,
+    /// Its clock: what it showed at first, and how many parts in a million it is fast.
+    offset: Time,
+    fast: i64,
+    pub(crate) is_dead: bool,
+    /// It has shut down, or is about to.
+    pub(crate) is_closing: bool,
+    pub(crate) is_done: bool,
+    pub(crate) paused: Option<Time>,
+    /// For how long it was.
+    pub(crate) paused_for: Time,
+    held_up: Vec<Waker>,
+    /// Until when what it sends does not leave.
+    pub(crate) link: Time,
+    /// Until when something keeps it from acting as it should.
+    pub(crate) disturbed: Time,
+}
+
+pub(crate) struct Sim {
+    pub(crate) plan: Plan,
+    pub(crate) weakness: Option<Weakness>,
+    pub(crate) rng: RefCell<Rng>,
+    pub(crate) lives: RefCell<Vec<Life>>,
+    pub(crate) conns: RefCell<Vec<Conn>>,
+    servers: RefCell<Servers>,
+    pub(crate) judge: RefCell<Judge>,
+    trace: RefCell<Trace>,
+    figures: RefCell<Figures>,
+    events: RefCell<BTreeMap<(Time, u64), Event>>,
+    number: Cell<u64>,
+    start: Instant,
+    time: Cell<Time>,
+    wake: Notify,
+    /// Nothing goes wrong any more; nobody wants anything new; nothing happens any more.
+    pub(crate) calm: Cell<bool>,
+    pub(crate) ending: Cell<bool>,
+    pub(crate) over: Cell<bool>,
+    /// Counts changes of the master.
+    pub(crate) era: Cell<u32>,
+}
+
+impl Sim {
+    /// Begins a world on this thread, in the tokio runtime that this is called in.
+    pub(crate) fn begin(options: &Options) -> Rc<Self> {
+        let mut rng = Rng::new(options.seed);
+        let plan = Plan::draw(&mut rng);
+        let sim = Rc::new(Self {
+            servers: RefCell::new(Servers::new(1 + plan.replicas, options.weakness)),
+            judge: RefCell::new(Judge::new(plan.keys, options.only)),
+            plan,
+            weakness: options.weakness,
+            rng: RefCell::new(rng),
+            lives: RefCell::default(),
+            conns: RefCell::default(),
+            trace: RefCell::new(Trace::new(options.trace)),
+            figures: RefCell::default(),
+            events: RefCell::default(),
+            number: Cell::new(0),
+            start: Instant::now(),
+            time: Cell::new(0),
+            wake: Notify::new(),
+            calm: Cell::new(false),
+            ending: Cell::new(false),
+            over: Cell::new(false),
+            era: Cell::new(0),
+        });
+        SIM.set(Some(Rc::clone(&sim)));
+        dlock_runtime::simulated::install(Rc::<Self>::clone(&sim));
+        sim
+    }
+
+    /// Takes the world from this thread.
+    pub(crate) fn take() {
+        SIM.set(None);
+    }
+
+    /// True time since the world began.
+    pub(crate) fn now(&self) -> Time {
+        if !self.over.get() {
+            let timers = self.start.elapsed().as_nanos() as Time;
+            self.time.set(self.time.get().max(timers));
+        }
+        self.time.get()
+    }
+
+    fn timers(&self) -> Time {
+        self.start.elapsed().as_nanos() as Time
+    }
+
+    pub(crate) fn push(&self, at: Time, event: Event) {
+        self.number.set(self.number.get() + 1);
+        let is_first = {
+            let mut events = self.events.borrow_mut();
+            let key = (at, self.number.get());
+            events.insert(key, event);
+            events.first_key_value().is_some_and(|(first, _)| *first == key)
+        };
+        if is_first {
+            self.wake.notify_one();
+        }
+    }
+
+    pub(crate) fn with_servers<T>(&self, work: impl FnOnce(&mut Servers) -> T) -> T {
+        work(&mut self.servers.borrow_mut())
+    }
+
+    pub(crate) fn count(&self, count: impl FnOnce(&mut Figures)) {
+        count(&mut self.figures.borrow_mut());
+    }
+
+    pub(crate) fn figures(&self) -> Figures {
+        *self.figures.borrow()
+    }
+
+    pub(crate) fn note(&self, at: Time, lane: Lane, to: Option<(Time, Lane)>, text: impl FnOnce() -> String) {
+        self.trace.borrow_mut().note(at, lane, to, text);
+    }
+
+    pub(crate) fn mix(&self, number: u64) {
+        self.trace.borrow_mut().mix(number);
+    }
+
+    pub(crate) fn end_of_trace(&self) -> (u64, Vec<crate::trace::Entry>) {
+        self.trace.borrow_mut().end()
+    }
+
+    pub(crate) fn accuse(&self, rule: Rule, text: String) {
+        let now = self.now();
+        self.judge.borrow_mut().accuse(rule, now, text);
+    }
+
+    /// Something keeps the process from acting as it should until `until`, and until it has recovered.
+    pub(crate) fn disturb(&self, life: u32, until: Time) {
+        let until = until + self.plan.recovery();
+        let life = &mut self.lives.borrow_mut()[life as usize];
+        life.disturbed = life.disturbed.max(until);
+    }
+
+    pub(crate) fn disturb_all(&self, until: Time) {
+        let count = self.lives.borrow().len() as u32;
+        (0..count).for_each(|life| self.disturb(life, until));
+    }
+
+    /// A new life in a slot.
+    pub(crate) fn is_born(&self, slot: usize) -> u32 {
+        let mut rng = self.rng.borrow_mut();
+        let offset = SECOND + rng.below(1_000 * SECOND);
+        let fast = if rng.chance(5_000) { rng.pick(&[-9_900, 9_900]) } else { rng.below(19_800) as i64 - 9_900 };
+        let fast = if self.weakness == Some(Weakness::SlowClock) { -60_000 } else { fast };
+        let mut lives = self.lives.borrow_mut();
+        lives.push(Life {
+            slot,
+            offset,
+            fast,
+            is_dead: false,
+            is_closing: false,
+            is_done: false,
+            paused: None,
+            paused_for: 0,
+            held_up: Vec::new(),
+            link: 0,
+            // It has to connect first.
+            disturbed: self.now() + self.plan.recovery() + 2 * SECOND,
+        });
+        lives.len() as u32 - 1
+    }
+
+    /// How long `span` on the clock of a process is in true time.
+    pub(crate) fn true_span(&self, life: u32, span: Duration) -> Time {
+        let fast = self.lives.borrow()[life as usize].fast;
+        (span.as_nanos() as i128 * 1_000_000 / i128::from(1_000_000 + fast)) as Time
+    }
+
+    /// Whether the tasks of a process must not go on, now or at all. Some polls are put off, so that tasks run in any order.
+    pub(crate) fn hold_up(&self, place: Place, waker: &Waker, puts_off: bool) -> bool {
+        let mut lives = self.lives.borrow_mut();
+        let life = &mut lives[place.process as usize];
+        if life.is_dead {
+            return true;
+        }
+        if life.paused.is_some() {
+            life.held_up.push(waker.clone());
+            return true;
+        }
+        drop(lives);
+        if puts_off && self.plan.put_off > 0 && self.rng.borrow_mut().chance(self.plan.put_off) {
+            waker.wake_by_ref();
+            return true;
+        }
+        false
+    }
+
+    pub(crate) fn resume(&self, life: u32) {
+        let wakers = {
+            let life = &mut self.lives.borrow_mut()[life as usize];
+            if let Some(since) = life.paused.take() {
+                life.paused_for += self.now() - since;
+            }
+            std::mem::take(&mut life.held_up)
+        };
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Lets what is going to happen happen, until `done`.
+    pub(crate) async fn go_on(&self, done: impl Fn() -> bool) {
+        while !done() {
+            // Who is busy takes time, and timers must hear of that.
+            let ahead = self.now().saturating_sub(self.timers()) / MILLISECOND;
+            if ahead > 0 {
+                tokio::time::advance(Duration::from_millis(ahead)).await;
+            }
+            let next = self.events.borrow().first_key_value().map(|(&(at, _), _)| at);
+            match next {
+                Some(at) if at <= self.now() || at < self.timers() + MILLISECOND => {
+                    let Some(((at, _), event)) = self.events.borrow_mut().pop_first() else { continue };
+                    self.time.set(self.now().max(at));
+                    self.mix(at);
+                    self.count(|figures| figures.events += 1);
+                    self.happens(event);
+                    tokio::task::yield_now().await;
+                }
+                next => {
+                    let until = next.unwrap_or(self.now() + SECOND) / MILLISECOND;
+                    let until = self.start + Duration::from_millis(until);
+                    _ = tokio::time::timeout_at(until, self.wake.notified()).await;
+                }
+            }
+        }
+    }
+}
+
+impl World for Sim {
+    fn boot_nanos(&self, process: u32) -> u64 {
+        let now = self.now() + STEP;
+        self.time.set(now);
+        if now.is_multiple_of(4 * STEP) && now > self.timers() + MILLISECOND && !self.over.get() {
+            self.wake.notify_one();
+        }
+        let life = &self.lives.borrow()[process as usize];
+        let mut passed = now;
+        if self.weakness == Some(Weakness::ClockStops) {
+            passed -= life.paused_for + life.paused.map_or(0, |since| now - since);
+        }
+        life.offset + (i128::from(passed) * i128::from(1_000_000 + life.fast) / 1_000_000) as u64
+    }
+
+    fn random(&self, process: u32) -> u64 {
+        if self.weakness == Some(Weakness::SameIdentity) {
+            return 7;
+        }
+        _ = process;
+        self.rng.borrow_mut().next()
+    }
+
+    fn is_held_up(&self, place: Place, waker: &Waker) -> bool {
+        !self.over.get() && self.hold_up(place, waker, true)
+    }
+
+    fn connect(&self, process: u32) -> Connecting {
+        self.dial(process)
+    }
+
+    fn is_weakened(&self, what: &str) -> bool {
+        self.weakness.is_some_and(|weakness| weakness.switch() == Some(what))
+    }
+}
+
+impl Sim {
+    /// Takes out what is under way to the replicas.
+    pub(crate) fn take_copies(&self) -> Vec<Event> {
+        let is_copy = |event: &Event| matches!(event, Event::Copy { .. } | Event::News { .. });
+        let mut events = self.events.borrow_mut();
+        let keys = events.iter().filter(|(_, event)| is_copy(event)).map(|(key, _)| *key).collect::<Vec<_>>();
+        keys.into_iter().filter_map(|key| events.remove(&key)).collect()
+    }
+}
