@@ -209,3 +209,39 @@ async fn an_idle_listener_leaves_a_master_that_was_demoted() {
     assert!(time < Duration::from_secs(8), "{time:?}");
     assert_eq!(listeners(&mut at_old), 0);
 }
+
+/// It may lag behind: the lease that it would confirm may have been shortened at the master, the one that it would deny may be
+/// new. A script that only reads succeeds at a replica, so each answer goes with a write. Found by the simulation.
+#[tokio::test]
+async fn a_replica_confirms_and_denies_no_lease() {
+    macro_rules! script {
+        ($($chapter:literal),+) => {
+            concat!($(include_str!(concat!("../dlock-runtime/src/store/redis/scripts/", $chapter, ".lua"))),+)
+        };
+    }
+    const RENEW: &str = script!("mint", "renew", "reserve");
+    const RELEASE: &str = script!("release", "mend", "hand_over", "give");
+    const ACQUIRE: &str = script!("mint", "acquire", "mend", "hand_over", "wait");
+    let master = RedisServer::start();
+    let replica = RedisServer::start_replica_of(&master);
+    let (mut at_master, mut at_replica) = (master.raw(), replica.raw());
+    let runtime = build(master.url()).await;
+    let guard = runtime.lock("k").acquire().await.expect("free");
+    eventually("it is copied", SOON, || at_replica.command(&["GET", "replicas:k"]).text().is_some());
+    let token = at_master.command(&["GET", "replicas:k"]).text().expect("held").to_owned();
+    let keys = ["replicas:k", "{replicas:k}:fence", "{replicas:k}:queue", "{replicas:k}:seen"];
+    for token in [token.as_str(), "0a-1"] {
+        let renew = [token, "5000", "0", "0", "a host", "99999999"];
+        let release = [token, "", "", "99999999", ""];
+        let acquire = [token, "5000", "1", "a host", "99999999", "0", "1"];
+        for (text, keys, args) in
+            [(RENEW, &keys[..2], &renew[..]), (RELEASE, &keys[..], &release[..]), (ACQUIRE, &keys[..], &acquire[..])]
+        {
+            let count = keys.len().to_string();
+            let reply = at_replica.command(&[&["EVAL", text, &*count], keys, args].concat());
+            let Value::Error(message) = &reply else { panic!("{args:?}: {reply:?}") };
+            assert!(message.contains("READONLY"), "{args:?}: {message}");
+        }
+    }
+    guard.release().await.expect("ours");
+}

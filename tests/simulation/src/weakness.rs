@@ -91,12 +91,12 @@ impl Weakness {
                 ("if type(done) == 'number' then return token end", "return token"),
             ],
             LastComesFirst => &[(
-                "local seat = redis.call('ZRANGE', KEYS[3], 0, 0)",
-                "local seat = redis.call('ZRANGE', KEYS[3], -1, -1)",
+                "local entry = redis.call('ZRANGE', KEYS[3], 0, 0)",
+                "local entry = redis.call('ZRANGE', KEYS[3], -1, -1)",
             )],
             BlockKept => &[("if holder == ARGV[1] and ARGV[2] ~= '' and last == ARGV[5] then", "if false then")],
             BlockReturnedBlindly => {
-                &[("if holder == ARGV[1] and ARGV[2] ~= '' and last == ARGV[5] then", "if ARGV[2] ~= '' then")]
+                &[("if holder == ARGV[1] and ARGV[2] ~= '' and last == ARGV[5] then", "if ARGV[2] ~= '' and last then")]
             }
             FenceWithoutTimeFloor => &[
                 (
@@ -114,20 +114,20 @@ impl Weakness {
                 (
                     "local done = redis.pcall('SET', KEYS[1], token, 'PX', ttl)",
                     "local done = redis.pcall('PUBLISH', channel,
-          string.format('granted %s %.0f %d %.0f ', token, fence, redis.call('ZCARD', KEYS[3]), now) .. KEYS[1])
-      if done == 0 then done = {err = 'nobody'} else done = redis.pcall('SET', KEYS[1], token, 'PX', ttl) end",
+                       string.format('granted %s %.0f %d %.0f ', token, fence, waiting, now) .. KEYS[1])
+                     done = done == 0 and {err = 'nobody'} or redis.pcall('SET', KEYS[1], token, 'PX', ttl)",
                 ),
                 ("heard = not listeners.err and tonumber(listeners[2]) > 0", "heard = true"),
                 (
                     "done = redis.pcall('PUBLISH', channel,
-          string.format('granted %s %.0f %d %.0f ', token, fence, redis.call('ZCARD', KEYS[3]), now) .. KEYS[1])
-        if",
-                    "done = 1 if",
+          string.format('granted %s %.0f %d %.0f ', token, fence, waiting, now) .. KEYS[1])
+        if type",
+                    "done = 1 if type",
                 ),
             ],
             FloorUnknown => &[(
-                "return {0, redis.call('PTTL', KEYS[1]), owner, record,",
-                "return {0, redis.call('PTTL', KEYS[1]), owner, string.gsub(record, '^%d+ %d+', '1 1', 1),",
+                "return {0, redis.call('PTTL', KEYS[1]), owner, record, waiting}",
+                "return {0, redis.call('PTTL', KEYS[1]), owner, (string.gsub(record, '^%d+ %d+', '1 1', 1)), waiting}",
             )],
             RenewalShortens => &[("local left = ARGV[3] == '1' and 0 or", "local left = true and 0 or")],
             RepeatedAcquireIsRefused => &[("elseif owner == token then", "elseif false then")],

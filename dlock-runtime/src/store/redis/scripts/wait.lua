@@ -27,8 +27,8 @@ elseif not owner then
     return {1, fence, redis.call('ZCARD', KEYS[3])}
   end
 elseif owner == token then
-  -- A repeated request never shortens what a renewal has gained since.
-  if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+  -- A repeated request never shortens what a renewal has gained since. It writes in any case, as renew.lua does.
+  redis.call('PEXPIRE', KEYS[1], math.max(redis.call('PTTL', KEYS[1]), ARGV[2]))
   if holder == token then return {1, last - ARGV[3] + 1, waiting} end
   local fence = mint(token, ARGV[4], ARGV[3], ARGV[5], now)
   return type(fence) == 'table' and fence or {1, fence, waiting}
