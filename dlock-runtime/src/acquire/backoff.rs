@@ -121,4 +121,37 @@ mod tests {
         }
         assert!(waits.len() > 5, "{waits:?}");
     }
+
+    /// The first pauses of a hundred waiters, without what the timer rounds up.
+    async fn first_pauses(remaining: Option<Duration>, is_told: bool, age: Duration) -> Vec<Duration> {
+        let mut pauses = Vec::new();
+        for _ in 0..100 {
+            let (mut backoff, before) = (Backoff::new(Wait::Forever, Duration::ZERO), Instant::now());
+            assert!(backoff.wait_for(remaining, is_told, age, pending()).await);
+            pauses.push(before.elapsed().saturating_sub(Duration::from_millis(1)));
+            // Chance comes from the time, too.
+            tokio::time::advance(Duration::from_micros(7)).await;
+        }
+        pauses.sort();
+        pauses
+    }
+
+    fn within(pauses: &[Duration], least: Duration, most: Duration) {
+        assert!(pauses[0] + Duration::from_millis(1) >= least && pauses[99] <= most, "{pauses:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_waiter_that_is_told_waits_for_the_end_of_the_lease_and_others_poll() {
+        let millis = Duration::from_millis;
+        let told = first_pauses(Some(millis(100)), true, Duration::ZERO).await;
+        within(&told, millis(100), millis(100) + SHORTEST);
+        let told_late = first_pauses(Some(millis(100)), true, millis(60)).await;
+        within(&told_late, millis(40), millis(40) + SHORTEST);
+        for far in [None, Some(LONGEST), Some(Duration::from_secs(10))] {
+            let pauses = first_pauses(far, true, Duration::ZERO).await;
+            within(&pauses, LONGEST.mul_f64(0.8), LONGEST);
+            assert!(pauses[25] < pauses[75], "not all of them are cut off at an end: {pauses:?}");
+        }
+        within(&first_pauses(None, false, Duration::ZERO).await, SHORTEST / 2, SHORTEST);
+    }
 }

@@ -1,5 +1,7 @@
 //! Who is served, and when.
 
+use std::task::{Context, Poll, Wake, Waker};
+
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -108,4 +110,24 @@ fn a_head_knows_whether_others_wait_behind_it_and_take_turns_after_it() {
     let head = scene.head();
     let _waiter = scene.queue(BootTime::NEVER);
     assert!(head.has_followers() && !head.expects_more_turns());
+}
+
+#[test]
+fn a_shutdown_ends_all_waits_though_a_waker_panics() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("a waker that panics");
+        }
+    }
+    let scene = scene(Rules::default());
+    let _head = scene.head();
+    let (mut first, mut second) = (scene.queue(BootTime::NEVER), scene.queue(BootTime::NEVER));
+    let mut waits = [Box::pin(first.wait()), Box::pin(second.wait())];
+    let (panics, calm) = (Waker::from(Arc::new(Panics)), Waker::noop());
+    let mut look = |waker| waits.each_mut().map(|wait| wait.as_mut().poll(&mut Context::from_waker(waker)));
+    assert!(look(&panics).iter().all(Poll::is_pending));
+    assert!(scene.queues.close().is_empty());
+    let ended = |end: &Poll<WaitEnd>| matches!(end, Poll::Ready(WaitEnd::Closed));
+    assert!(look(calm).iter().all(ended));
 }

@@ -157,7 +157,8 @@ fn work_of(waiters: u32) -> usize {
 #[test]
 fn a_timeout_costs_the_same_however_many_wait() {
     let (few, many) = (work_of(1_000), work_of(10_000));
-    assert!(few <= 4_000 && many <= 40_000, "{few} and {many}");
+    // At least once for each: the work is counted.
+    assert!((1_000..=4_000).contains(&few) && (10_000..=40_000).contains(&many), "{few} and {many}");
 }
 
 #[test]
@@ -234,10 +235,9 @@ async fn checks_that_are_out_of_date_do_not_pile_up_and_the_one_that_counts_stay
     let scene = scene(Rules::default());
     let (head, start) = (scene.head(), BootTime::now());
     scene.record_busy_answer(&head);
-    // Each is to be looked at earlier than the one before.
-    let mut waiters = (1..=500).rev().map(|second| scene.queue(start.after(second * SECOND))).collect::<Vec<_>>();
-    let checks = scene.queues.shard(&scene.name).checks.len();
-    assert!(checks <= 2 + 64 + 1, "{checks} checks of one queue");
+    // Each is to be looked at earlier than the one before. There is room for 2 times the queues and 64 more.
+    let mut waiters = (1..=68).rev().map(|second| scene.queue(start.after(second * SECOND))).collect::<Vec<_>>();
+    assert_eq!(scene.queues.shard(&scene.name).checks.len(), 1, "the last one swept the others out");
     scene.queues.expire_waiters(start.after(SECOND));
     assert!(ended(waiters.last_mut().expect("there are some")).await.is_some());
     assert_eq!(scene.queues.next_timeout(), start.after(2 * SECOND));
