@@ -84,6 +84,22 @@ mod loss {
         lease.lose(LostReason::Gone);
         assert_eq!((lease.lost_because(), lease.deadline()), (None, BootTime::START));
     }
+
+    #[test]
+    fn a_store_that_took_more_than_two_thirds_of_the_ttl_to_answer_was_too_slow() {
+        let because = |round_trip| lease(BootTime::now()).answered_after(round_trip).why_expired(3 * SECOND);
+        assert_eq!(because(2 * SECOND), LostReason::Expired, "a renewal has two thirds of it");
+        let slow = because(2 * SECOND + Duration::from_millis(1));
+        assert_eq!(slow, LostReason::TooSlow { round_trip_ms: 2001, ttl_ms: 3000 });
+    }
+
+    #[test]
+    fn a_lease_knows_where_it_stands_in_the_schedule() {
+        let (lease, due) = (lease(BootTime::now()), BootTime::now().after(SECOND));
+        assert_eq!(lease.due(), BootTime::NEVER);
+        lease.set_due(due);
+        assert_eq!(lease.due(), due);
+    }
 }
 
 mod beginning {
