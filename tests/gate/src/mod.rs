@@ -10,9 +10,9 @@
 //! **That the checks catch mistakes** is checked too: each of [`weakness::ALL`] is made by the locks and channels
 //! (`scheduled.rs`) or by those who use the queue (`world.rs`, `outside.rs`), where its name stands.
 //!
-//! **What is not seen.** Every atomic operation is sequentially consistent here; the scheduler (shuttle) knows nothing else, and
-//! loom, which does, is too slow for orders of so many steps. The queue leans on its locks; beside them, orderings matter for a
-//! lease's deadline, for the limit of a turn and for what was told of it, and each of these says why at its place.
+//! **What is not seen.** Every atomic operation is sequentially consistent here: the scheduler (shuttle) knows nothing else. Loom
+//! knows weaker orderings, but tries all orders, and most of these scenarios have more than a million. The queue leans on its locks;
+//! whether the orderings of a lease's deadline, of a turn's limit and of what was told of it are strong enough, nothing here shows.
 
 mod anything;
 mod book;
