@@ -3,8 +3,8 @@
 //! waits in vain; whatever a cancelled task had goes on or is released, once; a turn ends once; no loss goes unseen.
 //!
 //! **What is checked** is the runtime itself. `tests/gate` compiles its source with `--cfg dlock_shuttle`: its `sync.rs` takes locks,
-//! atomics and channels from [`scheduled`](crate::sync::scheduled), and this is a module of its queue. Nothing else differs, but
-//! that time stands still. Every scenario ends with [`World::close`](world::World::close), which looks for whatever is left or
+//! atomics and channels from [`scheduled`](crate::sync::scheduled), and this is a module of its queue. Beside that,
+//! time stands still and the queue has two shards instead of sixteen. Every scenario ends with [`World::close`](world::World::close), which looks for whatever is left or
 //! lost; a task that waits for ever is found by the scheduler.
 //!
 //! **That the checks catch mistakes** is checked too: each of [`weakness::ALL`] is made by the locks and channels
