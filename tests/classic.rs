@@ -211,13 +211,13 @@ async fn renew_starts_the_lease_anew() {
     let process = process().await;
     let mut redis = redis();
     let guard = process.lock("renew").ttl(SOON).renew(false).acquire().await.expect("it is free");
-    let token = owner(&mut redis, "classic:renew");
+    let value = owner(&mut redis, "classic:renew");
     eventually("the lease has aged", SOON, || lease(&mut redis, "classic:renew") < Some(Duration::from_millis(4_800)));
     let (aged, remaining) = (lease(&mut redis, "classic:renew"), guard.remaining());
     guard.renew().await.expect("it is ours");
     assert!(lease(&mut redis, "classic:renew") > aged);
     assert!(guard.remaining() > remaining);
-    assert_eq!(owner(&mut redis, "classic:renew"), token);
+    assert_eq!(owner(&mut redis, "classic:renew"), value);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -290,7 +290,7 @@ async fn the_owner_tag_is_random_and_new_with_every_hold() {
     let mut seen = Vec::new();
     for process in [&ours, &ours, &theirs] {
         let guard = process.lock("tag").acquire().await.expect("it is free");
-        let tag = owner(&mut redis, "classic:tag").expect("a tag");
+        let tag = redis.token("classic:tag").expect("a tag");
         assert!(tag.len() >= 22, "128 random bits do not fit into {tag:?}");
         assert!(!seen.contains(&tag));
         seen.push(tag);
@@ -309,18 +309,24 @@ async fn the_fence_rises_with_every_hold_and_outlives_it() {
         last = guard.fence();
         assert!(last < 1 << 53, "a Lua number holds it");
         guard.release().await.expect("it is ours");
-        let record = owner(&mut redis, "{classic:fence}:fence").expect("the record stays");
-        assert!(record.starts_with(&last.to_string()), "{record:?} is not of fence {last}");
+        assert!(!redis.exists("classic:fence"), "and nothing of the lock does");
+        assert!(redis.fence_clock() >= Some(last), "the server knows of fence {last}");
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_helper_keys_share_the_hash_tag_of_the_key() {
     let process = process().await;
     let mut redis = redis();
-    let _guard = process.lock("{order:7}:pay").acquire().await.expect("it is free");
+    let guard = process.lock("{order:7}:pay").acquire().await.expect("it is free");
     assert!(redis.exists("classic:{order:7}:pay"));
-    assert!(redis.exists("classic:{order:7}:pay:fence"));
+    let other = self::process().await;
+    let waiting = tokio::spawn(other.lock("{order:7}:pay").acquire());
+    for helper in ["queue", "seen"] {
+        eventually("somebody waits", SOON, || redis.exists(&format!("classic:{{order:7}}:pay:{helper}")));
+    }
+    guard.release().await.expect("it is ours");
+    waiting.await.expect("no panic").expect("its turn").release().await.expect("it is ours");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::{error::Error, time::Duration};
 
 use dlock_runtime::{Builder, LockError, Runtime};
-use dlock_testkit::{Fault, Proxy, RedisServer, Rule, Value, eventually};
+use dlock_testkit::{Fault, Proxy, RedisServer, Rule, Value, eventually, eventually_async};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -30,7 +30,7 @@ async fn refused(url: impl Into<String>) -> String {
 async fn a_server_that_is_fit_is_left_as_it_was() {
     let server = RedisServer::start();
     on(server.url()).build().await.expect("a runtime");
-    assert_eq!(server.raw().command(&["DBSIZE"]), Value::Int(0));
+    assert_eq!(server.raw().keys(), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn each_command_that_a_user_may_not_run_is_named_and_nothing_is_left() {
     for command in commands {
         let said = refused(user(&server, &[&format!("-{}", command.to_lowercase())])).await;
         assert!(said.contains(&format!("may not run {command}")), "{command}: {said}");
-        eventually("nothing is left", SOON, || server.raw().command(&["DBSIZE"]) == Value::Int(0));
+        eventually("nothing is left", SOON, || server.raw().keys().is_empty());
     }
 }
 
@@ -49,10 +49,13 @@ async fn each_command_that_a_user_may_not_run_is_named_and_nothing_is_left() {
 async fn keys_that_a_user_may_not_touch_are_named() {
     let server = RedisServer::start();
     let said = refused(user(&server, &["resetkeys", "~shop:*"])).await;
-    assert!(said.contains("may not touch keys `{shop:*`"), "{said}");
+    assert!(said.contains("may not touch keys `dlock:fence-clock*` and `{shop:*`"), "{said}");
     let said = refused(user(&server, &["resetkeys", "~other:*"])).await;
-    assert!(said.contains("`shop:*` and `{shop:*`"), "{said}");
-    on(user(&server, &["resetkeys", "~shop:*", "~{shop:*"])).build().await.expect("these are enough");
+    assert!(said.contains("`shop:*` and `dlock:fence-clock*` and `{shop:*`"), "{said}");
+    let said = refused(user(&server, &["resetkeys", "~shop:*", "~{shop:*"])).await;
+    assert!(said.contains("may not touch keys `dlock:fence-clock*`"), "{said}");
+    let enough = ["resetkeys", "~shop:*", "~{shop:*", "~dlock:fence-clock*"];
+    on(user(&server, &enough)).build().await.expect("these are enough");
 }
 
 #[tokio::test]
@@ -92,8 +95,32 @@ async fn a_node_of_a_cluster_is_named_and_one_that_has_all_keys_will_do() {
     let alone = RedisServer::start_with(&["--cluster-enabled", "yes"]);
     assert!(add_slots(&alone, 0..16_384));
     eventually("it is up", SOON * 2, || up(&alone));
-    let runtime = on(alone.url()).build().await.expect("it has all keys");
-    runtime.lock("k").acquire().await.expect("free").release().await.expect("ours");
+    // Who may not ask for INFO finds out that it is a cluster from the first error.
+    for url in [alone.url(), user(&alone, &["-info"])] {
+        let [one, other] = [on(&url).wait(SOON).build().await, on(&url).wait(SOON).build().await];
+        let [one, other] = [one, other].map(|runtime| runtime.expect("it has all keys"));
+        for key in ["k", "another", "{tag}:k"] {
+            let guard = one.lock(key).acquire().await.expect("free");
+            let waiting = tokio::spawn(other.lock(key).acquire());
+            eventually_async("it waits", SOON, async || {
+                one.inspect(key).await.expect("asked").is_some_and(|holder| holder.waiters() == 1)
+            })
+            .await;
+            guard.renew().await.expect("held");
+            let fence = guard.fence();
+            guard.release().await.expect("ours");
+            let guard = waiting.await.expect("no panic").expect("its turn");
+            assert!(guard.fence() > fence);
+            guard.release().await.expect("ours");
+        }
+    }
+    let mut raw = alone.raw();
+    let Value::List(left) = raw.command(&["KEYS", "*"]) else { panic!("KEYS gives a list") };
+    assert!(left.len() >= 3, "the negative control: {left:?}");
+    for key in left.iter().filter_map(Value::text) {
+        assert!(key.starts_with("dlock:fence-clock:{"), "{key}");
+        assert!(raw.command(&["TTL", key]).int() > Some(0), "{key}");
+    }
 }
 
 fn add_slots(server: &RedisServer, slots: std::ops::Range<u32>) -> bool {

@@ -220,7 +220,7 @@ async fn a_replica_confirms_and_denies_no_lease() {
         };
     }
     const RENEW: &str = script!("mint", "renew", "reserve");
-    const RELEASE: &str = script!("release", "mend", "hand_over", "give");
+    const RELEASE: &str = script!("release", "mend", "mint", "hand_over", "give");
     const ACQUIRE: &str = script!("mint", "acquire", "mend", "hand_over", "wait");
     let master = RedisServer::start();
     let replica = RedisServer::start_replica_of(&master);
@@ -228,12 +228,12 @@ async fn a_replica_confirms_and_denies_no_lease() {
     let runtime = build(master.url()).await;
     let guard = runtime.lock("k").acquire().await.expect("free");
     eventually("it is copied", SOON, || at_replica.command(&["GET", "replicas:k"]).text().is_some());
-    let token = at_master.command(&["GET", "replicas:k"]).text().expect("held").to_owned();
-    let keys = ["replicas:k", "{replicas:k}:fence", "{replicas:k}:queue", "{replicas:k}:seen"];
+    let token = at_master.token("replicas:k").expect("held");
+    let keys = ["replicas:k", "dlock:fence-clock", "{replicas:k}:queue", "{replicas:k}:seen"];
     for token in [token.as_str(), "0a-1"] {
-        let renew = [token, "5000", "0", "0", "a host", "99999999"];
-        let release = [token, "", "", "99999999", ""];
-        let acquire = [token, "5000", "1", "a host", "99999999", "0", "1"];
+        let renew = [token, "5000", "0", "0", "0"];
+        let release = [token, "", "0"];
+        let acquire = [token, "5000", "1", "a host", "0", "0", "1"];
         for (text, keys, args) in
             [(RENEW, &keys[..2], &renew[..]), (RELEASE, &keys[..], &release[..]), (ACQUIRE, &keys[..], &acquire[..])]
         {

@@ -30,5 +30,5 @@ pub(crate) fn is_in_time(renewal: Duration, ttl: Duration) -> bool {
 /// The longest key in bytes, namespace included.
 pub(crate) const LONGEST_KEY: usize = 512;
 
-/// Endings under which the runtime keeps what belongs to a key that has its own hash tag: fences, queue, and who was seen.
+/// Endings under which the runtime keeps, or kept, what belongs to a key that has its own hash tag: queue, who was seen, fences.
 pub(crate) const HELPER_ENDINGS: [&str; 3] = [":fence", ":queue", ":seen"];

@@ -20,9 +20,9 @@ fn blocked(key: &'static str, renew: bool) -> (Result<(), LockError>, bool) {
         scope.spawn(|| {
             let mut raw = server.raw();
             eventually("the body has begun", SOON, || looking.load(Ordering::Acquire));
-            let owner = raw.command(&["GET", &name]);
+            let owner = raw.token(&name);
             while looking.load(Ordering::Acquire) {
-                let same = owner != Value::Nil && raw.command(&["GET", &name]) == owner;
+                let same = owner.is_some() && raw.token(&name) == owner;
                 // Asked before the body ended, or the release could be taken for a loss.
                 if looking.load(Ordering::Acquire) && !same {
                     always.store(false, Ordering::Release);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use dlock_runtime::{Guard, Runtime};
-use dlock_testkit::{Raw, RedisServer, Value, eventually};
+use dlock_testkit::{FENCE_CLOCK, Raw, RedisServer, Value, eventually};
 use tokio::task::JoinHandle;
 
 use crate::{SOON, each};
@@ -31,7 +31,7 @@ struct Scene {
 
 impl Scene {
     fn helper(&self, helper: &str) -> String {
-        format!("{{faults:{}}}:{helper}", self.key)
+        if helper == "fence-clock" { FENCE_CLOCK.into() } else { format!("{{faults:{}}}:{helper}", self.key) }
     }
 
     fn spoil(&self, raw: &mut Raw) {
@@ -134,7 +134,7 @@ impl std::fmt::Debug for Scene {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_helper_key_of_another_type_keeps_the_lock_from_nothing() {
     let server = RedisServer::start();
-    for (helper, right) in [("fence", "string"), ("queue", "zset"), ("seen", "zset")] {
+    for (helper, right) in [("fence-clock", "string"), ("queue", "zset"), ("seen", "zset")] {
         let wrong = TYPES.into_iter().filter(|(kind, _)| *kind != right);
         let scenes = wrong.map(|(kind, how)| Scene { url: server.url(), key: format!("{helper}-{kind}"), helper, how });
         each(scenes.collect::<Vec<_>>(), Scene::every_operation).await;
@@ -144,10 +144,11 @@ async fn a_helper_key_of_another_type_keeps_the_lock_from_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_helper_key_full_of_nonsense_keeps_the_lock_from_nothing() {
     let server = RedisServer::start();
-    let nonsense: [(&str, &[&str]); 6] = [
-        ("fence", &["SET", "nonsense"]),
-        ("fence", &["SET", "99999999999999999999999 99999999999999999999999 a-1 host"]),
-        ("fence", &["SET", "9007199254740993 1 a-1 "]),
+    let nonsense: [(&str, &[&str]); 7] = [
+        ("fence-clock", &["SET", "nonsense"]),
+        ("fence-clock", &["SET", "99999999999999999999999 99999999999999999999999 a 1"]),
+        ("fence-clock", &["SET", "9007199254740993 9007199254740994 a 1"]),
+        ("fence-clock", &["SET", "9007199254740993 1 a 1"]),
         ("queue", &["ZADD", "1", "nonsense"]),
         ("queue", &["ZADD", "-inf", "0-0 99999999999999999999999 4 host"]),
         ("seen", &["ZADD", "inf", "nonsense"]),

@@ -214,7 +214,7 @@ async fn errors_that_concern_one_key_are_no_outage() {
     let server = server();
     let mut raw = server.raw();
     let namespace = format!("at{}", server.port());
-    assert!(raw.command(&["ACL", "SETUSER", "app", "on", "nopass", "+@all", "&*"]).is_ok());
+    assert!(raw.command(&["ACL", "SETUSER", "app", "on", "nopass", "+@all", "&*", "~dlock:fence-clock"]).is_ok());
     for keys in ["may", "dlock-probe"] {
         let patterns = [format!("~{namespace}:{keys}:*"), format!("~{{{namespace}:{keys}:*")];
         assert!(raw.command(&["ACL", "SETUSER", "app", &patterns[0], &patterns[1]]).is_ok());

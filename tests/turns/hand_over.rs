@@ -83,16 +83,16 @@ async fn is_handed_over(key: &'static str, holds: Duration) {
     let [one, other] = build_some(shared()).await;
     let guard = hold(&one, key).await;
     let began = Instant::now();
-    let ours = raw.command(&["GET", &lock]);
+    let ours = raw.token(&lock);
     let waiting = wait_for(&other, key);
     until_waiting(&one, key, 1).await;
     until_they_listen(&mut raw, &lock);
     eventually("it was held for so long", SOON, || began.elapsed() >= holds);
     guard.release().await.expect("ours");
-    let theirs = raw.command(&["GET", &lock]);
+    let theirs = raw.token(&lock);
     let (guard, _) = got(waiting).await;
-    assert!(theirs.text().is_some() && theirs != ours, "{ours:?}, then {theirs:?}");
-    assert_eq!(raw.command(&["GET", &lock]), theirs, "the one who got it is the one to whom it was handed");
+    assert!(theirs.is_some() && theirs != ours, "{ours:?}, then {theirs:?}");
+    assert_eq!(raw.token(&lock), theirs, "the one who got it is the one to whom it was handed");
     guard.release().await.expect("ours");
     nothing_is_left(&mut raw, &lock);
 }
@@ -104,13 +104,13 @@ async fn a_turn_of_more_than_a_second_is_passed_on_directly() {
     for _ in 0..3 {
         let guard = hold(&runtime, "long-turn").await;
         let began = Instant::now();
-        let ours = raw.command(&["GET", lock]);
+        let ours = raw.token(lock);
         let waiting = wait_for(&runtime, "long-turn");
         until_waiting(&runtime, "long-turn", 1).await;
         eventually("it was held for so long", SOON, || began.elapsed() >= 1_100 * MS);
         guard.release().await.expect("ours");
         let (guard, _) = got(waiting).await;
-        assert_eq!(raw.command(&["GET", lock]), ours, "the lease stays");
+        assert_eq!(raw.token(lock), ours, "the lease stays");
         guard.release().await.expect("ours");
         nothing_is_left(&mut raw, lock);
     }

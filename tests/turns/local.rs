@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use dlock_testkit::{RedisServer, eventually};
+use dlock_testkit::RedisServer;
 
 use crate::{
-    MS, SLACK, SOON, build, build_some, busy::take_turns, commands, got, hold, nothing_is_left, on, queue_up, record,
+    MS, SOON, build, build_some, busy::take_turns, commands, got, hold, nothing_is_left, on, queue_up,
     tasks_are_served_in_order,
 };
 
@@ -55,20 +55,29 @@ async fn turns_cost_far_fewer_commands_than_there_are_turns() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_rest_of_a_block_goes_back_after_the_last_turn() {
+async fn a_block_of_fences_is_at_most_twice_what_the_lease_or_the_last_one_used() {
     let server = RedisServer::start();
     let mut raw = server.raw();
     let runtime = build(on(&server)).await;
-    let guard = hold(&runtime, "k").await;
-    let tasks = queue_up(&runtime, "k", 2).await;
-    guard.release().await.expect("ours");
-    let mut last = 0;
+    let first = hold(&runtime, "k").await;
+    let mut last = raw.last_fence("turns:k").expect("held");
+    assert_eq!(last, first.fence(), "nobody else wants it, and no more than one fence is reserved");
+    // More turns than the first blocks have fences.
+    let tasks = queue_up(&runtime, "k", 500).await;
+    first.release().await.expect("ours");
+    let (mut used, mut blocks) = (0, Vec::new());
     for task in tasks {
         let (guard, _) = got(task).await;
-        last = guard.fence();
-        assert!(record(&mut raw, "turns:k") > last + 1000, "the negative control: a block is reserved meanwhile");
+        used += 1;
+        let now = raw.last_fence("turns:k").expect("held");
+        if now != last {
+            let block = now - guard.fence() + 1;
+            assert!(block <= 64.max(2 * used), "{block} fences after {used} turns");
+            blocks.push(block);
+            last = now;
+        }
         guard.release().await.expect("ours");
     }
-    eventually("the rest goes back", SLACK, || record(&mut raw, "turns:k") == last);
+    assert!(blocks.len() > 1 && blocks.len() < 20, "the negative control: {blocks:?}");
     nothing_is_left(&mut raw, "turns:k");
 }

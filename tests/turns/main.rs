@@ -38,6 +38,7 @@ mod foreign;
 mod hand_over;
 mod linger;
 mod local;
+mod marks;
 mod messages;
 mod recall;
 mod stopped;
@@ -187,13 +188,6 @@ fn assert_lost<T>(result: Result<T, LockError>, expected: LostReason) {
 fn commands(raw: &mut Raw) -> u64 {
     let stats = raw.command_stats();
     ["eval", "evalsha"].iter().filter_map(|name| stats.get(*name)).sum()
-}
-
-/// The last fence of which the store knows. Whatever is there of a block that is in use counts as used.
-fn record(raw: &mut Raw, lock: &str) -> u64 {
-    let record = raw.command(&["GET", &format!("{{{lock}}}:fence")]);
-    let last = record.text().and_then(|text| text.split(' ').next()).and_then(|last| last.parse().ok());
-    last.unwrap_or_else(|| panic!("no record: {record:?}"))
 }
 
 /// How many entries the queue has, of the living and the dead, and how many of them are said to be seen.

@@ -51,11 +51,11 @@ async fn a_waiter_that_was_stopped_when_it_was_handed_the_lock_does_not_believe_
     worker.expect("ready", SOON);
     until_waiting(&holder, "handed", 1).await;
     until_they_listen(&mut raw, lock);
-    let ours = raw.command(&["GET", lock]);
+    let ours = raw.token(lock);
     stop(&worker);
     guard.release().await.expect("ours");
     let waiting = wait_for(&next, "handed");
-    let mut handed = || raw.command(&["GET", lock]).text().is_some_and(|token| Some(token) != ours.text());
+    let mut handed = || raw.token(lock).is_some_and(|token| Some(token) != ours);
     // At once, or by the question of the next one, if the lock went free for a moment as it does once a second.
     eventually("it is handed to a process that is stopped", SLACK, &mut handed);
     assert!(!waiting.is_finished(), "the negative control: to none but that");

@@ -6,7 +6,7 @@ use dlock_testkit::{Fault, Proxy, RedisServer, Rule, eventually};
 
 use crate::{
     MS, SLACK, build, build_some, busy::take_turns, commands, got, hand_over_times, hold, median, nothing_is_left, on,
-    queue_entries, queue_up, record, shared, tasks_are_served_in_order, until_free, until_waiting, wait_for,
+    queue_entries, queue_up, shared, tasks_are_served_in_order, until_free, until_waiting, wait_for,
 };
 
 on_both_stores! {
@@ -54,9 +54,9 @@ async fn without_turns_every_call_has_a_lease_of_its_own() {
         let (runtime, mut raw) = (runtime.clone(), server.raw());
         tokio::spawn(async move {
             let guard = hold(&runtime, "k").await;
-            let token = raw.command(&["GET", "turns:k"]);
+            let token = raw.token("turns:k");
             guard.release().await.expect("ours");
-            token.text().map(str::to_owned).expect("it is held")
+            token.expect("it is held")
         })
     });
     first.release().await.expect("ours");
@@ -80,7 +80,7 @@ async fn without_turns_no_fences_are_reserved() {
     first.release().await.expect("ours");
     for task in tasks {
         let (guard, _) = got(task).await;
-        assert_eq!(record(&mut raw, "turns:reserve"), guard.fence());
+        assert_eq!(raw.last_fence("turns:reserve"), Some(guard.fence()));
         guard.release().await.expect("ours");
     }
 }

@@ -145,11 +145,11 @@ async fn after_a_crash_a_key_is_free_within_the_ttl_of_the_turn_and_not_of_the_l
     let (mut raw, lock) = (server.raw(), "turns:crash");
     let mut worker = Worker::spawn("worker_entry", "short-turn", &[("URL", &server.url()), ("KEY", "crash")]);
     worker.expect("first", SOON);
-    let taken = raw.command(&["GET", lock]);
+    let taken = raw.token(lock);
     assert!(raw.command(&["PTTL", lock]).int() > Some(5_000), "the negative control: it was taken for longer");
     worker.expect("second", SOON);
     eventually("the lease is shortened", SECOND, || raw.command(&["PTTL", lock]).int() <= Some(1_000));
-    assert_eq!(raw.command(&["GET", lock]), taken, "it is the same lease");
+    assert_eq!(raw.token(lock), taken, "it is the same lease");
     worker.kill();
     let began = Instant::now();
     let runtime = build(on(server)).await;

@@ -98,7 +98,7 @@ fn locks(raw: &mut Raw, pattern: &str) -> usize {
         dlock_testkit::Value::List(keys) => keys,
         _ => Vec::new(),
     };
-    let notes = [":fence", ":queue", ":seen"];
+    let notes = [":queue", ":seen"];
     keys.iter().filter_map(|key| key.text()).filter(|key| !notes.iter().any(|note| key.ends_with(note))).count()
 }
 

@@ -21,15 +21,12 @@ use crate::{
         queue::{Baton, ToRelease},
     },
     protocol::{fences::Fences, grant::Grant},
-    store::{AcquireCommand, AcquireReply, ErrorClass, MoreFences, RenewCommand, RenewReply, StoreError},
+    store::{AcquireCommand, AcquireReply, ErrorClass, RenewCommand, RenewReply, StoreError},
     types::{boot_time::BootTime, error::LostReason, options::Wait},
 };
 
 /// How long the lock stays free where other clients are to have a chance.
 const FREE_TIME: Duration = Duration::from_millis(1);
-
-/// How many fences are reserved at once for a lease that many turns are to use.
-const FENCES: u32 = 8192;
 
 impl Head {
     /// Renews the lease of this process, which has too little left for this turn, or no fences.
@@ -45,12 +42,12 @@ impl Head {
             self.give_lease_back(baton, LostReason::Expired);
             return Ok(Outcome::Changed);
         }
-        let more = || MoreFences { fences: FENCES, who: self.request.who() };
+        let fences = baton.turns_expected();
         let renewal = RenewCommand {
             lock_id: lease.lock_id.clone(),
             ttl: self.request.terms.ttl,
             shorten: false,
-            more: (!lease.has_fences()).then(more),
+            more_fences: if lease.has_fences() { 0 } else { fences },
         };
         let state = self.state();
         // If this request is dropped, the lease may be parked. The keeper must know of it then.
@@ -61,7 +58,7 @@ impl Head {
             Ok(RenewReply::NotHeld) => self.give_lease_back(baton, LostReason::Gone),
             Ok(RenewReply::Renewed) => self.extend(lease, asked),
             Ok(RenewReply::RenewedWithFences(first)) => {
-                lease.refill(Fences::new(first, FENCES));
+                lease.refill(Fences::new(first, fences));
                 self.extend(lease, asked);
             }
             // Somebody overwrote the lock. Asking for it anew brings the error that says so.
@@ -97,7 +94,7 @@ impl Head {
         if pending.take_free_notice() || std::mem::take(&mut baton.frees_lock_first) {
             tokio::time::sleep(FREE_TIME).await;
         }
-        if take_hand_over(baton, &pending) {
+        if self.take_hand_over(baton, &pending) {
             return Ok(Outcome::Changed);
         }
         let (state, command) = (self.state(), &pending.command);
@@ -121,10 +118,10 @@ impl Head {
                 pending.mark_in_doubt();
                 Err(StoreError::too_slow(self.state().store.address(), took, command.ttl))
             }
-            Ok(AcquireReply::Busy { holder, last_grant }) => {
-                pending.record_busy(asked, last_grant);
-                // The message of a hand-over may have come before this reply.
-                Ok(if take_hand_over(baton, &pending) { Outcome::Changed } else { Outcome::Busy(holder) })
+            Ok(AcquireReply::Busy { holder, last_fence }) => {
+                pending.record_busy(asked, last_fence);
+                // The message of a hand-over may have come before this answer.
+                Ok(if self.take_hand_over(baton, &pending) { Outcome::Changed } else { Outcome::Busy(holder) })
             }
             Err(error) => {
                 if error.class == ErrorClass::Indeterminate && command.sent.load(Ordering::Acquire) {
@@ -154,7 +151,7 @@ impl Head {
         let command = AcquireCommand {
             lock_id: self.request.core().next_lock_id(&self.request.name),
             ttl: self.request.terms.ttl,
-            fences: if baton.expects_more_turns() { FENCES } else { 1 },
+            fences: baton.turns_expected(),
             who: self.request.who(),
             waits,
             sent: AtomicBool::new(false),
@@ -162,22 +159,23 @@ impl Head {
         };
         PendingRequest::new(command, self.request.key.label())
     }
-}
 
-/// Takes the lock if a message says that it was handed over. A message that comes too late is ignored: the next reply brings a
-/// fresh lease.
-fn take_hand_over(baton: &mut Baton, pending: &Arc<PendingRequest>) -> bool {
-    let Some(HandOver { fence, waiting, from }) = pending.take_hand_over() else { return false };
-    let grant = Grant { asked: from, ttl: pending.command.ttl };
-    let in_time = BootTime::now() < grant.deadline();
-    if in_time {
-        // The store may carry out late what nobody waits for any more.
-        if pending.take_in_flight().is_some() {
-            pending.mark_in_doubt();
+    /// Takes the lock if a message says that it was handed over. A message that comes too late is ignored: the next reply brings a
+    /// fresh lease.
+    fn take_hand_over(&self, baton: &mut Baton, pending: &Arc<PendingRequest>) -> bool {
+        let Some(HandOver { fence, waiting, from }) = pending.take_hand_over() else { return false };
+        let grant = Grant { asked: from, ttl: pending.command.ttl };
+        let in_time = BootTime::now() < grant.deadline();
+        if in_time {
+            // The store may carry out late what nobody waits for any more.
+            if pending.take_in_flight().is_some() {
+                pending.mark_in_doubt();
+            }
+            self.state().store.note_fence(fence.saturating_add(u64::from(pending.command.fences) - 1));
+            become_lease(baton, pending, fence, waiting, grant, Duration::ZERO);
         }
-        become_lease(baton, pending, fence, waiting, grant, Duration::ZERO);
+        in_time
     }
-    in_time
 }
 
 /// The request becomes a lease. The reply took `took`; zero for a message, which nobody asked for.

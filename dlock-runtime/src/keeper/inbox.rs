@@ -89,8 +89,8 @@ impl Subscriber for Inbox {
     fn notify(&self, notification: Notification) {
         let Some(state) = self.state.upgrade() else { return };
         match notification {
-            Notification::Granted { lock_id, fence, waiting, since } => {
-                if !state.queues.notify_hand_over(&lock_id, fence, waiting, since) {
+            Notification::Granted { lock_id, fence, waiting } => {
+                if !state.queues.notify_hand_over(&lock_id, fence, waiting) {
                     // The request has gone.
                     state.give_back_unasked(lock_id);
                 }

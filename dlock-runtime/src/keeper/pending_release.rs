@@ -40,7 +40,6 @@ impl PendingRelease {
                 label: lease.label,
                 command: ReleaseCommand {
                     lock_id: lease.lock_id.clone(),
-                    fences: Some(lease.fences()),
                     // A command that is carried out late may also queue.
                     queue_entry: lease.doubt.clone().filter(|command| command.waits),
                 },
@@ -161,7 +160,7 @@ impl KeeperState {
 
     /// Releases a lock that was handed to a request which has gone.
     pub(crate) fn give_back_unasked(self: &Arc<Self>, lock_id: LockId) {
-        let command = ReleaseCommand { lock_id, fences: None, queue_entry: None };
+        let command = ReleaseCommand { lock_id, queue_entry: None };
         let pending = PendingRelease { label: "(departed)", command, ttl: UNASKED, in_doubt: false };
         self.detach(pending.finish_counted(Arc::clone(self)));
     }
@@ -242,7 +241,7 @@ async fn see_through(state: &KeeperState, pending: &PendingRequest) {
             // The lock is known to be ours: one release is enough.
             pending.record_granted(fence, waiting, asked);
         }
-        Ok(AcquireReply::Busy { last_grant, .. }) => pending.record_busy(asked, last_grant),
+        Ok(AcquireReply::Busy { last_fence, .. }) => pending.record_busy(asked, last_fence),
         Err(error) if error.class == ErrorClass::Indeterminate => pending.mark_in_doubt(),
         Err(_) => {}
     }

@@ -99,7 +99,7 @@ pub(crate) async fn renew(state: &Arc<KeeperState>, mut batch: Vec<Work>) {
         lock_id: turn.lease.lock_id.clone(),
         ttl: turn.renewal_ttl(asked),
         shorten: *shorten,
-        more: None,
+        more_fences: 0,
     });
     let renewals = renewals.collect::<Vec<_>>();
     let grants = renewals.iter().map(|renewal| Grant { asked, ttl: renewal.ttl }).collect::<Vec<_>>();
@@ -189,7 +189,7 @@ pub(crate) async fn renew_now(state: &KeeperState, turn: &Turn, limit: Duration)
     turn.ensure_held()?;
     let asked = BootTime::now();
     let ttl = turn.renewal_ttl(asked);
-    let renewal = RenewCommand { lock_id: turn.lease.lock_id.clone(), ttl, shorten: false, more: None };
+    let renewal = RenewCommand { lock_id: turn.lease.lock_id.clone(), ttl, shorten: false, more_fences: 0 };
     let replies = match ask(state, vec![renewal.clone()], limit).await {
         // A connection that is mute may have been forgotten on the way while it was idle. The next one is fresh.
         Err(error) if error.is_timeout() => ask(state, vec![renewal], limit).await,

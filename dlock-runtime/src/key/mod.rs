@@ -5,7 +5,7 @@
 
 mod grammar;
 mod lock_key;
-mod namespace;
+pub(crate) mod namespace;
 pub(crate) mod template;
 
 pub use self::lock_key::LockKey;

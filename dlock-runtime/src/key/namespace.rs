@@ -7,6 +7,10 @@ use crate::{
     limits::{HELPER_ENDINGS, LONGEST_KEY},
 };
 
+/// The key from which all fences of a server come; in a cluster `:{tag}` follows, by slot. It is the same for all namespaces:
+/// one lock can be named by way of several.
+pub(crate) const FENCE_CLOCK: &str = "dlock:fence-clock";
+
 /// The longest namespace: it leaves room for the keys.
 const MAX_NAMESPACE_BYTES: usize = 256;
 
@@ -67,6 +71,9 @@ fn flaw(key: &LockKey, name: &str) -> Option<Cow<'static, str>> {
     if name.len() > LONGEST_KEY {
         return Some(format!("it has {} bytes, and at most {LONGEST_KEY} are allowed", name.len()).into());
     }
+    if name.strip_prefix(FENCE_CLOCK).is_some_and(|rest| rest.is_empty() || rest.starts_with(':')) {
+        return Some("the runtime keeps its fence clock under this name".into());
+    }
     // Most keys are plain: one look at each byte will do.
     if name.bytes().all(|byte| matches!(byte, b' '..=b'z' | b'|' | b'~')) {
         return None;
@@ -108,7 +115,21 @@ mod tests {
 
     #[test]
     fn keys_that_redis_or_an_operator_would_stumble_over_are_refused() {
-        for bad in ["", "a\nb", "a\0b", "{}", "{a", "a}", "}a{", "{a}{b}", "{{a}}", "{a}:fence", "{a}:seen"] {
+        for bad in [
+            "",
+            "a\nb",
+            "a\0b",
+            "{}",
+            "{a",
+            "a}",
+            "}a{",
+            "{a}{b}",
+            "{{a}}",
+            "{a}:fence",
+            "{a}:seen",
+            FENCE_CLOCK,
+            "dlock:fence-clock:{a}",
+        ] {
             assert!(!is_valid(bad), "{bad:?}");
         }
         for good in ["stock:42", "{a}:b", "a b/c(d)", "a:fence"] {

@@ -65,10 +65,10 @@ impl PendingRequest {
         self.state().validity.request_sent(now);
     }
 
-    /// The command of `asked` was answered "busy": the lock had been given away at `last_grant`, by the store's clock.
-    pub(crate) fn record_busy(&self, asked: BootTime, last_grant: u64) {
+    /// The command of `asked` was answered "busy", when the store had given out the fences up to `last_fence`.
+    pub(crate) fn record_busy(&self, asked: BootTime, last_fence: u64) {
         let mut state = self.state();
-        state.validity.answered_busy(asked, last_grant);
+        state.validity.answered_busy(asked, last_fence);
         state.queued = self.command.waits;
     }
 
@@ -84,10 +84,10 @@ impl PendingRequest {
         self.state().in_doubt || self.command.doubled.load(Ordering::Acquire)
     }
 
-    /// A message says that the lock was handed over at `since`, by the store's clock.
-    pub(crate) fn notify_hand_over(&self, fence: u64, waiting: u64, since: u64) {
+    /// A message says that the lock was handed over, with the fences from `fence` on.
+    pub(crate) fn notify_hand_over(&self, fence: u64, waiting: u64) {
         let mut state = self.state();
-        if let Some(from) = state.validity.lease_start(since) {
+        if let Some(from) = state.validity.lease_start(fence) {
             state.hand_over = Some(HandOver { fence, waiting, from });
             drop(state);
             self.wake();
@@ -172,11 +172,8 @@ impl PendingRequest {
         let state = self.state();
         let queued = state.queued || (in_doubt && self.command.waits);
         let queue_entry = queued.then(|| Arc::clone(&self.command));
-        (queued || in_doubt || state.hand_over.is_some()).then(|| ReleaseCommand {
-            lock_id: self.command.lock_id.clone(),
-            fences: None,
-            queue_entry,
-        })
+        (queued || in_doubt || state.hand_over.is_some())
+            .then(|| ReleaseCommand { lock_id: self.command.lock_id.clone(), queue_entry })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -283,7 +280,7 @@ mod tests {
         pending.notify_free();
         assert!(!has_waited().await, "it is free");
         pending.record_sent(BootTime::now());
-        pending.notify_hand_over(1, 0, 1);
+        pending.notify_hand_over(1, 0);
         assert!(!has_waited().await, "it was handed over");
         assert!(has_waited().await, "once each");
     }

@@ -4,9 +4,8 @@
 //! that it tells of may have ended, and somebody else may have had the lock since.
 //!
 //! **Invariant:** a lease that was handed over counts from a moment before the hand-over. The last command that was answered
-//! "busy" was carried out before the hand-over, if the hand-over is later, by the store's clock, than the last one that the
-//! answer knew of. Otherwise the message is older than the answer and is ignored. (Fences could not tell that: unused ones
-//! go back.)
+//! "busy" was carried out before the hand-over, if the fence of the hand-over is above all that were given out when the answer
+//! was made. Otherwise the message is older than the answer and is ignored. (Times could not tell that: clocks step back.)
 
 use crate::types::boot_time::BootTime;
 
@@ -15,8 +14,8 @@ use crate::types::boot_time::BootTime;
 pub(crate) struct HandOverValidity {
     /// A moment before the store could hand the lock over.
     from: Option<BootTime>,
-    /// When the store gave the lock away the last time before that, by its clock; 0 if that is not known.
-    last_grant: u64,
+    /// The last fence that the store had given out before that; 0 if that is not known.
+    last_fence: u64,
 }
 
 impl HandOverValidity {
@@ -25,19 +24,18 @@ impl HandOverValidity {
         self.from.get_or_insert(now);
     }
 
-    /// The command of `asked` was answered "busy": the lock had been given away at `last_grant`, by the store's clock.
-    pub(crate) fn answered_busy(&mut self, asked: BootTime, last_grant: u64) {
-        // Without this time, an older message could not be told from a newer one.
-        if last_grant > 0 {
+    /// The command of `asked` was answered "busy", when the store had given out the fences up to `last_fence`.
+    pub(crate) fn answered_busy(&mut self, asked: BootTime, last_fence: u64) {
+        // Without that, an older message could not be told from a newer one.
+        if last_fence > 0 {
             self.from = self.from.max(Some(asked));
-            self.last_grant = self.last_grant.max(last_grant);
+            self.last_fence = self.last_fence.max(last_fence);
         }
     }
 
-    /// From when the lease counts that a message says was handed over at `since`, by the store's clock. `None` if the message is
-    /// too old.
-    pub(crate) fn lease_start(&self, since: u64) -> Option<BootTime> {
-        self.from.filter(|_| since > self.last_grant)
+    /// From when the lease counts that a message says was handed over with `fence`. `None` if the message is too old.
+    pub(crate) fn lease_start(&self, fence: u64) -> Option<BootTime> {
+        self.from.filter(|_| fence > self.last_fence)
     }
 }
 
@@ -73,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_knows_of_no_hand_over_changes_nothing() {
+    fn an_answer_that_knows_of_no_fence_changes_nothing() {
         let [first, second] = [1, 2].map(|second| BootTime::START.after(Duration::from_secs(second)));
         let mut validity = HandOverValidity::default();
         validity.request_sent(first);

@@ -5,10 +5,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{
-    protocol::{fences::Fences, token::LockId},
-    types::holder::Holder,
-};
+use crate::{protocol::token::LockId, types::holder::Holder};
 
 /// How long an entry of the store's queue lasts after its waiter asked last. Far more than the longest pause between two
 /// commands.
@@ -36,8 +33,8 @@ pub(crate) struct AcquireCommand {
 pub(crate) enum AcquireReply {
     /// The lock is the caller's, with the fences from `fence` on. `waiting` others wait.
     Granted { fence: u64, waiting: u64 },
-    /// The lock was given away the last time at `last_grant`, in µs by the store's clock; 0 if that is not known.
-    Busy { holder: Holder, last_grant: u64 },
+    /// Somebody else holds it. All fences given out so far are at most `last_fence`; 0 if that is not known.
+    Busy { holder: Holder, last_fence: u64 },
 }
 
 /// Asks for a longer lease, or for a shorter one.
@@ -47,15 +44,8 @@ pub(crate) struct RenewCommand {
     pub(crate) ttl: Duration,
     /// Whether the lease may become shorter. Else it is only ever prolonged.
     pub(crate) shorten: bool,
-    /// More fences, if any are needed.
-    pub(crate) more: Option<MoreFences>,
-}
-
-/// More fences for a lease, and whom they are for.
-#[derive(Clone, Debug)]
-pub(crate) struct MoreFences {
-    pub(crate) fences: u32,
-    pub(crate) who: String,
+    /// How many fences to reserve in addition.
+    pub(crate) more_fences: u32,
 }
 
 /// The reply to a [`RenewCommand`].
@@ -73,8 +63,6 @@ pub(crate) enum RenewReply {
 #[derive(Clone, Debug)]
 pub(crate) struct ReleaseCommand {
     pub(crate) lock_id: LockId,
-    /// The block of fences, if the rest of it goes back.
-    pub(crate) fences: Option<Fences>,
     /// The queue entry that it may have.
     pub(crate) queue_entry: Option<Arc<AcquireCommand>>,
 }

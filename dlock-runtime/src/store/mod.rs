@@ -12,7 +12,7 @@ mod redis;
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 pub(crate) use self::{
-    command::{AcquireCommand, AcquireReply, MoreFences, QUEUE_ENTRY_TTL, ReleaseCommand, RenewCommand, RenewReply},
+    command::{AcquireCommand, AcquireReply, QUEUE_ENTRY_TTL, ReleaseCommand, RenewCommand, RenewReply},
     embedded::Embedded,
     notification::{Notification, Subscriber},
     redis::Redis,
@@ -55,6 +55,9 @@ pub(crate) trait Store: Send + Sync {
 
     /// Who holds the lock.
     fn inspect(&self, name: &Arc<str>, reply_timeout: Duration) -> Reply<Option<Holder>>;
+
+    /// A notification brought fences up to this one. A store that can lose its data is told of them with the next command.
+    fn note_fence(&self, _: u64) {}
 
     /// Passes the notifications for `identity` on to `subscriber`, until the subscription breaks.
     fn subscribe(

@@ -5,9 +5,8 @@ use crate::protocol::token::LockId;
 /// A message of the store. Any of them can get lost, or be late.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Notification {
-    /// The lock was given to the request of `lock_id` at `since`, in µs by the store's clock, with the fences from `fence`
-    /// on. `waiting` others wait.
-    Granted { lock_id: LockId, fence: u64, waiting: u64, since: u64 },
+    /// The lock was given to the request of `lock_id`, with the fences from `fence` on. `waiting` others wait.
+    Granted { lock_id: LockId, fence: u64, waiting: u64 },
     /// Somebody waits for the lock that `lock_id` holds. In Redis the message says `wanted`.
     Contended { lock_id: LockId },
     /// The lock is free, and the request of `lock_id` comes next.

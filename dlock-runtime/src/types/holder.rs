@@ -18,9 +18,9 @@ pub(crate) struct Facts {
     pub(crate) waiters: u64,
 }
 
-/// What a dlock holder leaves beside its lock. In Redis it is the text `fence since-in-µs token who`;
-/// the fence is the last of those that were reserved for the hold. After `since` and a colon may stand since when the lock
-/// has been handed on without being free.
+/// What a dlock holder says of itself. In Redis it is the value of the lock, `token fence since-in-µs (who)`; the fence is the
+/// last of those that were reserved for the hold. After `since` and a colon may stand since when the lock has been handed on
+/// without being free, and at the end a mark, `+`, if somebody waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) fence: u64,
@@ -29,27 +29,17 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// When the lock of the record was given away, whoever holds it now, in µs; 0 if it is not a record.
-    pub(crate) fn given_at(text: &str) -> u64 {
-        text.split(' ').nth(1).and_then(given_at).unwrap_or(0)
-    }
-
-    /// Reads a record, if it was written by the holder whose owner token is `token`: the record outlives its
-    /// lock, and a client of another kind may have taken the lock since.
-    pub(crate) fn parse(text: &str, token: &str) -> Option<Self> {
-        let mut parts = text.splitn(4, ' ');
+    /// Reads the value of a lock. `None` if a client of another kind wrote it.
+    pub(crate) fn parse(value: &str) -> Option<Self> {
+        let mut parts = value.splitn(4, ' ');
+        let _token = parts.next()?.split_once('-')?;
         let fence = parts.next()?.parse().ok()?;
-        let since = parts.next().and_then(given_at)?;
-        let owner = parts.next()?;
+        let since = parts.next()?.split(':').next()?.parse().ok()?;
         let who = parts.next()?;
+        let who = who.strip_suffix('+').unwrap_or(who).strip_prefix('(')?.strip_suffix(')')?;
         let since = SystemTime::UNIX_EPOCH.checked_add(Duration::from_micros(since))?;
-        (owner == token).then(|| Self { fence, since, who: who.to_owned() })
+        Some(Self { fence, since, who: who.to_owned() })
     }
-}
-
-/// Reads `since` or `since:unbroken`.
-fn given_at(word: &str) -> Option<u64> {
-    word.split(':').next()?.parse().ok()
 }
 
 impl Holder {
@@ -102,19 +92,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_of_an_earlier_holder_says_nothing_about_this_one() {
-        let text = "1700000000000001 1700000000000000 abc-1 web-7 pid 1 deduct stock:<id>";
-        let record = Record::parse(text, "abc-1").expect("ours");
+    fn the_value_of_a_lock_says_who_holds_it() {
+        let value = "abc-1 1700000000000001 1700000000000000 (web-7 pid 1 deduct(+) stock:<id>)";
+        let record = Record::parse(value).expect("ours");
         assert_eq!(record.fence, 1_700_000_000_000_001);
-        assert_eq!(record.who, "web-7 pid 1 deduct stock:<id>");
-        assert_eq!(Record::parse(text, "foreign"), None);
-        assert_eq!(Record::parse("garbage", "garbage"), None);
-        let handed = "1700000000000001 1700000000000000:1699999999000000 abc-1 web-7";
-        assert_eq!(Record::parse(handed, "abc-1").map(|handed| handed.since), Some(record.since));
-        assert_eq!(
-            Record::given_at(handed),
-            Record::given_at(text),
-            "when it was given away, not since when it is handed on"
-        );
+        assert_eq!(record.who, "web-7 pid 1 deduct(+) stock:<id>");
+        let handed = value.replace("000 (", "000:1699999999000000 (");
+        assert_eq!(Record::parse(&handed), Some(record.clone()));
+        assert_eq!(Record::parse(&(value.to_owned() + "+")), Some(record), "the mark says that somebody waits");
+        for foreign in ["", "abc-1", "garbage", "a 1 2 (b)", "abc-1 x 2 (b)", "abc-1 1 2 b", &value[..value.len() - 1]]
+        {
+            assert_eq!(Record::parse(foreign), None, "{foreign}");
+        }
     }
 }

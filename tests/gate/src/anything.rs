@@ -47,7 +47,7 @@ pub(super) fn anything(tasks: usize) {
                 for name in &names {
                     let lock_id = world.lock_id(name, token);
                     world.queues.notify_free(&lock_id);
-                    world.queues.notify_hand_over(&lock_id, 1, 0, 1);
+                    world.queues.notify_hand_over(&lock_id, 1, 0);
                     world.say_contended(&lock_id);
                 }
             }

@@ -19,17 +19,17 @@ pub(super) fn of_the_head() {
     world.queues.notify_free(&pending.command.lock_id);
     assert!(!pending.has_no_news(), "a message is for whoever asks");
     thread::scope(|scope| {
-        scope.spawn(|| assert!(world.queues.notify_hand_over(&pending.command.lock_id, 1, 0, 1), "it is ours"));
+        scope.spawn(|| assert!(world.queues.notify_hand_over(&pending.command.lock_id, 1, 0), "it is ours"));
         scope.spawn(|| world.say_contended(&pending.command.lock_id));
         world.take(&mut baton);
     });
-    assert!(world.queues.notify_hand_over(&pending.command.lock_id, 1, 0, 1), "it is ours");
+    assert!(world.queues.notify_hand_over(&pending.command.lock_id, 1, 0), "it is ours");
     let lease = world.remove_lease(&mut baton);
     assert!(lease.is_contended(), "a message is lost");
     assert!(world.queues.held_here(&name, BootTime::now()).is_none(), "it is over");
     let known = world.queues.shard(&name).queues.get(&name).is_some_and(|queue| queue.has(&lease));
     assert!(!known, "it is over");
-    assert!(world.queues.notify_hand_over(&pending.command.lock_id, 1, 0, 1), "it was ours");
+    assert!(world.queues.notify_hand_over(&pending.command.lock_id, 1, 0), "it was ours");
     world.pass_on(baton);
     world.close();
 }
@@ -43,7 +43,7 @@ pub(super) fn of_the_next() {
     thread::scope(|scope| {
         scope.spawn(|| drop(baton));
         let message =
-            scope.spawn(|| assert!(world.queues.notify_hand_over(&pending.command.lock_id, 1, 0, 1), "it is ours"));
+            scope.spawn(|| assert!(world.queues.notify_hand_over(&pending.command.lock_id, 1, 0), "it is ours"));
         let mut baton = wait(&mut waiter, None).expect("its turn comes");
         assert!(baton.pending().is_some_and(|known| Arc::ptr_eq(known, &pending)), "it goes on");
         world.take(&mut baton);
@@ -60,7 +60,7 @@ pub(super) fn news() {
     let Entered::Head(mut baton) = world.enter(&name, BootTime::NEVER) else { panic!("nobody was there") };
     let pending = world.ask(&name, &mut baton);
     thread::scope(|scope| {
-        scope.spawn(|| assert!(world.queues.notify_hand_over(&pending.command.lock_id, 1, 0, 1), "it is ours"));
+        scope.spawn(|| assert!(world.queues.notify_hand_over(&pending.command.lock_id, 1, 0), "it is ours"));
         // One that goes away as soon as it has looked takes nothing along.
         let mut first = Box::pin(pending.news());
         block_on(poll_fn(|cx| Poll::Ready(first.as_mut().poll(cx).is_ready())));

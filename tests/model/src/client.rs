@@ -30,12 +30,12 @@ pub(crate) struct Client {
     pub(crate) ear: Ear,
 }
 
-/// By all that it answers: states are told apart by their hashes alone. No time of the model is above `u8::MAX`.
+/// By all that it answers: states are told apart by their hashes alone. No fence of the model is above `u8::MAX`.
 impl Hash for HandOverValidity {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         let highest = u64::from(u8::MAX);
         self.lease_start(highest).hash(hasher);
-        (0..=highest).find(|since| self.lease_start(*since).is_some()).hash(hasher);
+        (0..=highest).find(|fence| self.lease_start(*fence).is_some()).hash(hasher);
     }
 }
 
@@ -61,8 +61,6 @@ pub(crate) struct Ask {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Owed {
     pub(crate) number: u8,
-    used: Option<u8>,
-    known: Option<(u8, u8)>,
     last: Tick,
     /// Until when it is repeated. After that the TTL has done the work.
     until: Tick,
@@ -179,25 +177,18 @@ impl Client {
         let Some(ask) = self.ask.take() else { return };
         self.done += 1;
         if !step.is(Weakened::CancelForgotten) {
-            self.owe(step, ask.number, None, None, ask.open > 0);
+            self.owe(step, ask.number, ask.open > 0);
         }
     }
 
     /// Releases a token, and sees to it that this is carried out.
-    pub(crate) fn owe(
-        &mut self,
-        step: &mut Step<'_>,
-        number: u8,
-        used: Option<u8>,
-        known: Option<(u8, u8)>,
-        doubt: bool,
-    ) {
+    pub(crate) fn owe(&mut self, step: &mut Step<'_>, number: u8, doubt: bool) {
         if self.owed.iter().any(|owed| owed.number == number) {
             return;
         }
         let until = step.now + step.scenario.longest_ttl() + 1;
-        self.owed.push(Owed { number, used, known, last: step.now, until, answered: false, doubt });
-        step.send.push(Packet::Release { token: step.token(number), used, known, sent: step.now });
+        self.owed.push(Owed { number, last: step.now, until, answered: false, doubt });
+        step.send.push(Packet::Release { token: step.token(number), sent: step.now });
         if step.is(Weakened::ReleasedOnce) {
             self.owed.pop();
         }
@@ -211,8 +202,7 @@ impl Client {
     pub(crate) fn release_again(&mut self, step: &mut Step<'_>, place: usize) {
         let owed = &mut self.owed[place];
         owed.last = step.now;
-        let Owed { number, used, known, .. } = *owed;
-        step.send.push(Packet::Release { token: step.token(number), used, known, sent: step.now });
+        step.send.push(Packet::Release { token: step.token(owed.number), sent: step.now });
     }
 
     /// What the clock does: leases and turns end, and what is owed is settled by the TTL.
@@ -242,15 +232,15 @@ impl Client {
                     lease.tell(waiting, step);
                 }
             }
-            Packet::Busy { floor, sent, .. } => {
+            Packet::Busy { last, sent, .. } => {
                 if let Some(ask) = self.ask.as_mut().filter(|ask| ask.number == number) {
                     ask.open -= 1;
                     ask.answered = true;
-                    let floor = if step.is(Weakened::StaleMessageBelieved) { floor.min(1) } else { floor };
-                    ask.validity.answered_busy(step.moment(sent), u64::from(floor));
+                    let last = if step.is(Weakened::StaleMessageBelieved) { last.min(1) } else { last };
+                    ask.validity.answered_busy(step.moment(sent), u64::from(last));
                 }
             }
-            Packet::HandedOver { fence, since, waiting, .. } => self.handed_over(number, fence, since, waiting, step),
+            Packet::HandedOver { fence, waiting, .. } => self.handed_over(number, fence, waiting, step),
             Packet::Renewed { ttl, shorten, yes, first, sent, .. } => {
                 self.renewed(number, Renewal { sent, ttl, shorten }, yes, first, step);
             }
@@ -276,14 +266,14 @@ impl Client {
         }
     }
 
-    fn handed_over(&mut self, number: u8, fence: u8, since: u8, waiting: bool, step: &mut Step<'_>) {
+    fn handed_over(&mut self, number: u8, fence: u8, waiting: bool, step: &mut Step<'_>) {
         let Some(ask) = self.ask.as_mut().filter(|ask| ask.number == number) else {
             if self.believes() != Some(number) {
-                self.owe(step, number, None, None, false);
+                self.owe(step, number, false);
             }
             return;
         };
-        let from = match ask.validity.lease_start(u64::from(since)) {
+        let from = match ask.validity.lease_start(u64::from(fence)) {
             Some(_) if step.is(Weakened::DeadlineFromMessage) => step.moment(step.now),
             Some(_) if step.is(Weakened::DeadlineFromLastQuestion) => step.moment(ask.last),
             Some(from) => from,

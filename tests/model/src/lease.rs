@@ -18,8 +18,6 @@ pub(crate) struct Lease {
     yes: BootTime,
     pub(crate) deadline: BootTime,
     block: Fences,
-    /// The last fence that was taken from the block.
-    used: u8,
     /// Nobody gives a lease away before it was of use.
     had_a_turn: bool,
     /// The last "yes" was meant for the next turn.
@@ -66,7 +64,6 @@ impl Client {
             yes: from,
             deadline,
             block: Fences::new(first.into(), step.scenario.block.into()),
-            used: first - 1,
             had_a_turn: false,
             is_fresh: true,
             renewal: None,
@@ -91,7 +88,6 @@ impl Client {
         let (Some(task), Some(lease)) = (self.task(step.scenario, step.id), &mut self.lease) else { return };
         let Some(fence) = lease.block.take().map(narrow) else { return };
         self.turn = Some(Turn { limit: lease.start(task, now).limit() });
-        lease.used = fence;
         (lease.is_fresh, lease.had_a_turn) = (false, true);
         step.witness.turn_started(step.token(lease.number), fence);
         for turns in [&mut lease.wanted, &mut lease.told].into_iter().flatten() {
@@ -161,8 +157,7 @@ impl Client {
 
     pub(crate) fn release(&mut self, step: &mut Step<'_>) {
         let Some(lease) = self.lease.take() else { return };
-        let used = lease.block.to_return().map(narrow).filter(|_| !step.is(Weakened::BlockKept));
-        self.owe(step, lease.number, used, Some((lease.used, narrow(lease.block.last()))), lease.doubt);
+        self.owe(step, lease.number, lease.doubt);
     }
 
     /// The answer to a renewal arrives. Those that were given up say nothing any more.

@@ -26,19 +26,18 @@ pub enum Packet {
     Acquire { token: Token, ttl: Tick, again: bool, sent: Tick },
     /// To the store: renew.lua. `more` also reserves a block of fences.
     Renew { token: Token, ttl: Tick, shorten: bool, more: bool, sent: Tick },
-    /// To the store: release.lua. `used` is the last fence that was used, if there is a rest to return.
-    /// `known` is the last fence that was used of the block that the client knew, and the last of that block.
-    Release { token: Token, used: Option<u8>, known: Option<(u8, u8)>, sent: Tick },
+    /// To the store: release.lua.
+    Release { token: Token, sent: Tick },
     /// The lock is the client's.
     Granted { token: Token, first: u8, waiting: bool, sent: Tick },
-    /// Not yet. `floor` is when the store last let somebody in.
-    Busy { token: Token, floor: u8, sent: Tick },
+    /// Not yet. All fences given out so far are at most `last`.
+    Busy { token: Token, last: u8, sent: Tick },
     /// The answer to `Renew`; `first` is of the new block.
     Renewed { token: Token, ttl: Tick, shorten: bool, yes: bool, first: Option<u8>, sent: Tick },
     /// The answer to `Release`.
     Released { token: Token, sent: Tick },
-    /// Message: the lock was handed over, and when.
-    HandedOver { token: Token, fence: u8, since: u8, waiting: bool, sent: Tick },
+    /// Message: the lock was handed over.
+    HandedOver { token: Token, fence: u8, waiting: bool, sent: Tick },
     /// Message: somebody waits for the lock that this token has.
     Wanted { token: Token, sent: Tick },
     /// Message: the lock went free, and this token is first in the queue.

@@ -4,7 +4,7 @@ use stateright::Property;
 
 use crate::{
     Protocol, State,
-    network::{Packet, Token},
+    network::{FOREIGN, Token},
     protocol::believers,
     store::{Store, Surroundings},
 };
@@ -17,8 +17,10 @@ pub const BACKED: &str = "a believer has the lock in the store";
 pub const FENCES: &str = "fences rise in the order of turns";
 /// Nobody gets the lock before a live waiter who asked for it earlier.
 pub const QUEUE: &str = "the queue is served in order";
-/// A block that a holder knew of does not stay reserved after its release.
-pub const RETURNED: &str = "the rest of a block goes back";
+/// A lock of our kind that somebody waits for has the mark, so that its release looks at the queue.
+pub const MARKED: &str = "who waits has marked the lock";
+/// The value of another client stays as it wrote it.
+pub const UNTOUCHED: &str = "the value of another client is not marked";
 /// Who was told that somebody waits gives the lock away after the agreed turns.
 pub const YIELDS: &str = "a holder who was told gives way";
 /// From every state on, in a world that got well, each live waiter gets the lock as soon as it can be had, and no live
@@ -39,7 +41,6 @@ pub(crate) struct Witness {
 pub(crate) struct Flaws {
     pub(crate) fence_fell: bool,
     pub(crate) overtaken: bool,
-    pub(crate) block_kept: bool,
     pub(crate) greedy: bool,
 }
 
@@ -54,27 +55,19 @@ impl Witness {
 
     /// The store is as it was before its last write.
     pub(crate) fn lost_a_write(&mut self, before: &Store, after: &Store) {
-        if (before.lock, before.record) == (after.lock, after.record) {
+        if before.lock == after.lock {
             return;
         }
-        let owners = [before.lock, after.lock].into_iter().flatten().map(|lock| lock.owner);
-        self.robbed
-            .extend(owners.chain([before.record, after.record].into_iter().flatten().map(|record| record.holder)));
+        self.robbed.extend([before.lock, after.lock].into_iter().flatten().map(|lock| lock.owner));
         self.robbed.sort();
         self.robbed.dedup();
-        self.last_fence = 0;
     }
 
     /// Looks at what a request did to the store.
-    pub(crate) fn carried_out(&mut self, request: Packet, before: &Store, after: &Store, around: &Surroundings<'_>) {
+    pub(crate) fn carried_out(&mut self, before: &Store, after: &Store, around: &Surroundings<'_>) {
         let owner = after.lock.map(|lock| lock.owner);
         if let Some(owner) = owner.filter(|owner| !before.is_owner(*owner)) {
             self.flaws.overtaken |= overtakes(owner, before, around);
-        }
-        if let Packet::Release { token, known: Some((used, last)), .. } = request {
-            let block = |store: &Store| store.record.filter(|record| record.holder == token).map(|record| record.last);
-            let kept = block(before) == Some(last) && block(after).is_some_and(|last| last > used.max(around.floor));
-            self.flaws.block_kept |= before.is_owner(token) && kept;
         }
     }
 }
@@ -98,7 +91,12 @@ pub(crate) fn all() -> Vec<Property<Protocol>> {
         }),
         Property::always(FENCES, |_, state| !flaws(state).fence_fell),
         Property::always(QUEUE, |_, state| !flaws(state).overtaken),
-        Property::always(RETURNED, |_, state| !flaws(state).block_kept),
+        Property::always(MARKED, |_, State { store, .. }| {
+            store.queue.is_empty() || store.lock.is_none_or(|lock| lock.marked || lock.owner == FOREIGN)
+        }),
+        Property::always(UNTOUCHED, |_, State { store, .. }| {
+            store.lock.is_none_or(|lock| !lock.marked || lock.owner != FOREIGN)
+        }),
         Property::always(YIELDS, |_, state| !flaws(state).greedy),
         Property::always(SETTLES, |model: &Protocol, state| model.settle(state).is_ok()),
     ]

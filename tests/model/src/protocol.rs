@@ -8,7 +8,7 @@ use crate::{
     clock::Tick,
     network::{FOREIGN, Network, Packet, Token},
     properties::{self, Witness},
-    store::{Ear, Lock, Store, Surroundings},
+    store::{Ear, Store, Surroundings},
 };
 
 /// For how long the client of another kind takes the key.
@@ -33,6 +33,8 @@ pub struct State {
     pub(crate) clients: Vec<Client>,
     pub(crate) mishaps: Mishaps,
     pub(crate) witness: Witness,
+    /// Which life of the server this is: a promotion begins a new one.
+    life: u8,
 }
 
 /// One step. A number is that of a client.
@@ -57,6 +59,8 @@ pub enum Action {
     ForeignTakes,
     ForeignReleases,
     RestEnds,
+    /// Somebody deletes the fence clock.
+    LoseClock,
     /// The replica becomes the master. No connection is closed by that: who listened at the one listens at the other.
     Promote,
     /// The same, and it lacks the last write.
@@ -123,10 +127,14 @@ impl Protocol {
             }),
             Action::ForeignTakes => {
                 state.mishaps.foreign -= 1;
-                state.store.lock = Some(Lock { owner: FOREIGN, expires: state.now + FOREIGN_TTL });
+                state.store.take_by_foreign(state.now + FOREIGN_TTL);
             }
             Action::ForeignReleases => state.store.lock = None,
             Action::RestEnds => state.store.rests = false,
+            Action::LoseClock => {
+                state.mishaps.clocks -= 1;
+                state.store.clock = None;
+            }
             Action::Promote => promote(state),
             Action::PromoteWithoutLastWrite => {
                 if let Some(lacking) = state.before.take() {
@@ -170,6 +178,7 @@ impl Protocol {
         let mut around = Surroundings {
             now: state.now,
             floor: self.floor(state),
+            life: state.life,
             block: self.scenario.block,
             seat: self.scenario.seat,
             free_every: self.scenario.free_every,
@@ -182,7 +191,7 @@ impl Protocol {
         if state.mishaps.promotions > 0 && before != state.store {
             state.before = Some(before.clone());
         }
-        state.witness.carried_out(request, &before, &state.store, &around);
+        state.witness.carried_out(&before, &state.store, &around);
         let heard = around.reaches(request.token());
         for packet in around.messages.into_iter().chain(heard.then_some(reply)) {
             state.network.send(packet);
@@ -240,12 +249,13 @@ impl Model for Protocol {
     fn init_states(&self) -> Vec<State> {
         vec![State {
             now: 1,
-            store: Store::default(),
+            store: Store::new(self.scenario.block),
             before: None,
             network: Network::new(self.scenario.clients.len()),
             clients: (0..self.scenario.clients.len()).map(|id| self.client(id)).collect(),
             mishaps: self.scenario.mishaps,
             witness: Witness::default(),
+            life: 0,
         }]
     }
 
@@ -275,6 +285,9 @@ impl Model for Protocol {
         if state.store.rests {
             actions.push(Action::RestEnds);
         }
+        if state.mishaps.clocks > 0 && state.store.clock.is_some_and(|clock| clock.last < self.floor(state)) {
+            actions.push(Action::LoseClock);
+        }
         if state.mishaps.promotions > 0 {
             actions.push(Action::Promote);
             if state.before.is_some() {
@@ -301,6 +314,7 @@ impl Model for Protocol {
 
 fn promote(state: &mut State) {
     state.mishaps.promotions -= 1;
+    state.life += 1;
     state.before = None;
     for client in state.clients.iter_mut().filter(|client| !client.crashed) {
         client.ear = match client.ear {

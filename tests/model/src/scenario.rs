@@ -14,7 +14,7 @@ pub struct Scenario {
     pub horizon: u8,
     /// How many fences are reserved at once.
     pub block: u8,
-    /// How many fences the time is worth in a tick. Less than a block, so that the counter can run ahead of the time.
+    /// How many fences the time is worth in a tick.
     pub fences_per_tick: u8,
     /// For how many ticks a seat in the queue counts after it was asked for.
     pub seat: u8,
@@ -63,6 +63,8 @@ pub struct Mishaps {
     pub repeats: u8,
     /// Times that a client of another kind takes the free key, for two ticks.
     pub foreign: u8,
+    /// Times that the fence clock is lost.
+    pub clocks: u8,
     /// Times that the replica becomes the master, with all writes or without the last one.
     pub promotions: u8,
 }
@@ -75,15 +77,18 @@ pub enum Weakened {
     DeadlineFromMessage,
     DeadlineFromLastQuestion,
     StaleMessageBelieved,
-    MessagesJudgedByFence,
     ReleaseWithoutToken,
     RenewWithoutToken,
     RenewalShortens,
     HandedToTheDead,
     PublishedBeforeLooking,
     QueueJumped,
-    BlockKept,
-    BlockReturnedUnchecked,
+    NotMarked,
+    MarkLostByRefill,
+    MarkLostByHandOver,
+    ForeignMarked,
+    LifeIgnored,
+    ClockFromNothing,
     ShorteningUncapped,
     CappedLeaseKept,
     CancelForgotten,

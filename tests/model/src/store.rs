@@ -3,36 +3,41 @@
 use crate::{
     Weakened,
     clock::Tick,
-    network::{Packet, Token},
+    network::{FOREIGN, Packet, Token},
 };
 
 /// What the store keeps for the key.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Store {
     pub(crate) lock: Option<Lock>,
-    pub(crate) record: Option<Record>,
+    /// `None` if it was lost.
+    pub(crate) clock: Option<FenceClock>,
     pub(crate) queue: Vec<Seat>,
     /// The lock went free on purpose a moment ago: who waits, but is not first, does not get it yet.
     pub(crate) rests: bool,
 }
 
-/// The lock itself: its value and its expiry.
+/// The lock: its expiry, and what its value says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Lock {
     pub(crate) owner: Token,
     pub(crate) expires: Tick,
+    /// The last fence that is reserved for the holder.
+    pub(crate) last: u8,
+    /// Since when it is held, and when it was last free if it was handed to the holder directly. Both are left out where no
+    /// release leaves the lock free.
+    since: Tick,
+    unbroken: Option<Tick>,
+    /// Somebody waits.
+    pub(crate) marked: bool,
 }
 
-/// The record beside the lock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Record {
+/// The fence clock (mint.lua). The rehearsal of `build` has begun it before a run starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct FenceClock {
     pub(crate) last: u8,
-    /// When the holder was let in: the tick, and the order within all ticks. The store's clock is so fine that no two
-    /// scripts see the same time, so the order is what a comparison of two times says.
-    pub(crate) since: (Tick, u8),
-    pub(crate) holder: Token,
-    /// When the lock was last free, if it was handed to the holder directly. Left out where no release leaves it free.
-    pub(crate) unbroken: Option<Tick>,
+    ceiling: u8,
+    life: u8,
 }
 
 /// A place in the queue.
@@ -47,8 +52,10 @@ pub(crate) struct Seat {
 /// What a script can see besides the keys, and where its messages go.
 pub(crate) struct Surroundings<'a> {
     pub(crate) now: Tick,
-    /// The time as a fence: the floor of what is minted.
+    /// The time as a fence: from there the fence clock begins anew if it was lost.
     pub(crate) floor: u8,
+    /// Which life of the server this is.
+    pub(crate) life: u8,
     pub(crate) block: u8,
     pub(crate) seat: Tick,
     /// After so many ticks without being free, the key is left free by a release.
@@ -97,6 +104,11 @@ impl Surroundings<'_> {
 }
 
 impl Store {
+    pub(crate) fn new(block: u8) -> Self {
+        let clock = FenceClock { last: 0, ceiling: 4 * block, life: 0 };
+        Self { lock: None, clock: Some(clock), queue: Vec::new(), rests: false }
+    }
+
     /// Carries a request out and gives the reply.
     pub(crate) fn carry_out(&mut self, request: Packet, around: &mut Surroundings<'_>) -> Packet {
         match request {
@@ -105,8 +117,8 @@ impl Store {
                 let first = self.renew(token, ttl, shorten, more, around);
                 Packet::Renewed { token, ttl, shorten, yes: first.is_some(), first: first.flatten(), sent }
             }
-            Packet::Release { token, used, known, sent } => {
-                self.release(token, used, known.map(|(_, last)| last), around);
+            Packet::Release { token, sent } => {
+                self.release(token, around);
                 Packet::Released { token, sent }
             }
             other => unreachable!("{other:?} is not for the store"),
@@ -122,6 +134,11 @@ impl Store {
         }
     }
 
+    /// Another client takes the free lock.
+    pub(crate) fn take_by_foreign(&mut self, expires: Tick) {
+        self.lock = Some(Lock { owner: FOREIGN, expires, last: 0, since: 0, unbroken: None, marked: false });
+    }
+
     pub(crate) fn is_owner(&self, token: Token) -> bool {
         self.lock.is_some_and(|lock| lock.owner == token)
     }
@@ -130,56 +147,77 @@ impl Store {
         self.queue.retain(|seat| seat.token != token);
     }
 
-    /// mint.lua: the first fence of a block.
-    fn mint(&mut self, token: Token, around: &Surroundings<'_>) -> u8 {
-        let first = around.floor.max(self.record.map_or(0, |record| record.last + 1));
-        let order = self.record.map_or(0, |record| record.since.1) + 1;
-        let last = first + around.block - 1;
-        self.record = Some(Record { last, since: (around.now, order), holder: token, unbroken: None });
+    /// mint.lua: the first fence of a block. A new master's time may be behind by anything, so it counts only if the clock is lost.
+    fn mint(&mut self, around: &Surroundings<'_>) -> u8 {
+        let FenceClock { mut last, mut ceiling, life } = self.clock.unwrap_or_default();
+        if self.clock.is_none() && !around.is(Weakened::ClockFromNothing) {
+            last = last.max(around.floor);
+        }
+        if life != around.life && !around.is(Weakened::LifeIgnored) {
+            last = last.max(ceiling);
+        }
+        let first = last + 1;
+        last += around.block;
+        if last + 2 * around.block > ceiling {
+            ceiling = last + 4 * around.block;
+        }
+        self.clock = Some(FenceClock { last, ceiling, life: around.life });
+        first
+    }
+
+    /// The lock is `owner`'s. Returns the first of its fences.
+    fn grant(&mut self, owner: Token, ttl: Tick, unbroken: Option<Tick>, around: &Surroundings<'_>) -> u8 {
+        let first = self.mint(around);
+        let breaks = around.free_every != Tick::MAX;
+        self.lock = Some(Lock {
+            owner,
+            expires: around.now + ttl,
+            last: first + around.block - 1,
+            since: if breaks { around.now } else { 0 },
+            unbroken: unbroken.filter(|_| breaks),
+            marked: !self.queue.is_empty() && (unbroken.is_none() || !around.is(Weakened::MarkLostByHandOver)),
+        });
         first
     }
 
     /// acquire.lua and wait.lua.
     fn acquire(&mut self, token: Token, ttl: Tick, again: bool, sent: Tick, around: &mut Surroundings<'_>) -> Packet {
-        let lease = Lock { owner: token, expires: around.now + ttl };
         if self.lock.is_none() && (self.queue.is_empty() || around.is(Weakened::QueueJumped)) {
-            self.lock = Some(lease);
-            return Packet::Granted { token, first: self.mint(token, around), waiting: false, sent };
+            return Packet::Granted { token, first: self.grant(token, ttl, None, around), waiting: false, sent };
         }
-        match self.lock {
+        match &mut self.lock {
             None if self.rests && self.queue.first().is_none_or(|seat| seat.token != token) => {}
             None => {
                 self.rests = false;
                 if self.hand_over(token, false, None, around).is_none() {
-                    self.lock = Some(lease);
                     self.leave_queue(token);
-                    let first = self.mint(token, around);
+                    let first = self.grant(token, ttl, None, around);
                     return Packet::Granted { token, first, waiting: !self.queue.is_empty(), sent };
                 }
             }
             Some(lock) if lock.owner == token => {
-                self.lock = Some(Lock { owner: token, expires: lock.expires.max(lease.expires) });
-                let own = self.record.filter(|record| record.holder == token);
-                let first = own.map_or_else(|| self.mint(token, around), |record| record.last + 1 - around.block);
+                lock.expires = lock.expires.max(around.now + ttl);
+                let first = lock.last + 1 - around.block;
                 return Packet::Granted { token, first, waiting: !self.queue.is_empty(), sent };
             }
             Some(_) => {}
         }
         self.sit_down(Seat { token, ttl, counts: around.now + around.seat }, again, around);
-        let by_fence = around.is(Weakened::MessagesJudgedByFence);
-        let floor = self.record.map_or(0, |record| if by_fence { record.last } else { record.since.1 });
-        Packet::Busy { token, floor, sent }
+        Packet::Busy { token, last: self.clock.map_or(0, |clock| clock.last), sent }
     }
 
-    /// The end of wait.lua: a seat in the queue, and a word to the holder.
+    /// The end of wait.lua: a seat in the queue, a mark, and a word to the holder. The value of another client is left alone.
     fn sit_down(&mut self, seat: Seat, again: bool, around: &mut Surroundings<'_>) {
         match self.queue.iter_mut().find(|other| other.token == seat.token) {
             Some(other) => other.counts = seat.counts,
             None => self.queue.push(seat),
         }
-        let Some(lock) = self.lock else { return };
-        let of_our_kind = self.record.is_some_and(|record| record.holder == lock.owner);
-        if of_our_kind && (again || self.queue.len() == 1) {
+        let Some(lock) = &mut self.lock else { return };
+        let is_ours = lock.owner != FOREIGN;
+        let marks = if is_ours { !around.is(Weakened::NotMarked) } else { around.is(Weakened::ForeignMarked) };
+        let was_marked = lock.marked;
+        lock.marked |= marks;
+        if is_ours && (again || !was_marked) {
             around.publish(Packet::Wanted { token: lock.owner, sent: around.now });
         }
     }
@@ -205,39 +243,28 @@ impl Store {
     }
 
     fn reserve(&mut self, token: Token, around: &Surroundings<'_>) -> u8 {
-        let before = self.record.filter(|record| record.holder == token);
-        let first = self.mint(token, around);
-        if let (Some(record), Some(before)) = (&mut self.record, before) {
-            *record = Record { last: record.last, ..before };
+        let first = self.mint(around);
+        if let Some(lock) = self.lock.as_mut().filter(|lock| lock.owner == token) {
+            lock.last = first + around.block - 1;
+            lock.marked &= !around.is(Weakened::MarkLostByRefill);
         }
         first
     }
 
     /// release.lua and give.lua.
-    fn release(&mut self, token: Token, used: Option<u8>, last: Option<u8>, around: &mut Surroundings<'_>) {
-        if !self.is_owner(token) && !around.is(Weakened::ReleaseWithoutToken) {
+    fn release(&mut self, token: Token, around: &mut Surroundings<'_>) {
+        let Some(lock) = self.lock.filter(|lock| lock.owner == token || around.is(Weakened::ReleaseWithoutToken))
+        else {
             self.leave_queue(token);
             return;
-        }
-        // The record may be of another block than the client knows, and that block may end above what others used since.
-        let unchecked = around.is(Weakened::BlockReturnedUnchecked);
-        if let (Some(record), Some(used)) = (&mut self.record, used)
-            && record.holder == token
-            && used < record.last
-            && (unchecked || last == Some(record.last))
-        {
-            record.last = used;
-        }
+        };
         self.lock = None;
-        if self.queue.is_empty() {
+        if !lock.marked || self.queue.is_empty() {
             return;
         }
-        let own = self.record.filter(|record| record.holder == token);
-        let handed = own.and_then(|record| record.unbroken);
-        let free = handed.is_some_and(|since| around.now - since >= around.free_every);
+        let free = lock.unbroken.is_some_and(|since| around.now - since >= around.free_every);
         self.rests |= free;
-        let unbroken = handed.or(own.map(|record| record.since.0)).unwrap_or(around.now);
-        self.hand_over(token, free, Some(unbroken), around);
+        self.hand_over(token, free, Some(lock.unbroken.unwrap_or(lock.since)), around);
     }
 
     /// hand_over.lua: the first in the queue who is there to hear of it gets the lock, or is told that it is free.
@@ -265,11 +292,7 @@ impl Store {
             }
             self.queue.remove(0);
             if heard {
-                self.lock = Some(Lock { owner: seat.token, expires: around.now + seat.ttl });
-                let fence = self.mint(seat.token, around);
-                if let Some(record) = self.record.as_mut().filter(|_| around.free_every != Tick::MAX) {
-                    record.unbroken = unbroken;
-                }
+                let fence = self.grant(seat.token, seat.ttl, Some(unbroken.unwrap_or(around.now)), around);
                 around.publish(self.handed_over(seat.token, fence, around));
                 return Some(seat.token);
             }
@@ -278,15 +301,13 @@ impl Store {
 
     fn handed_over(&self, token: Token, fence: u8, around: &Surroundings<'_>) -> Packet {
         let waiting = !self.queue.is_empty();
-        let by_fence = around.is(Weakened::MessagesJudgedByFence);
-        let since = self.record.map_or(0, |record| if by_fence { fence } else { record.since.1 });
-        Packet::HandedOver { token, fence, since, waiting, sent: around.now }
+        Packet::HandedOver { token, fence, waiting, sent: around.now }
     }
 
     /// What the script did once: it published, looked how many heard it, and took back what nobody had. The message is under way.
     fn undone(&self, token: Token, free: bool, around: &mut Surroundings<'_>) {
         let mut aside = self.clone();
-        let fence = aside.mint(token, around);
+        let fence = aside.mint(around);
         let message = aside.handed_over(token, fence, around);
         around.publish(if free { Packet::Free { token, sent: around.now } } else { message });
     }

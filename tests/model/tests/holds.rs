@@ -36,6 +36,8 @@ macro_rules! explored {
 explored! {
     slow: 3, 4;
     lossy: 3, 4;
+    refill: 3, 4;
+    lost_clock: 3, 4;
     disordered: 3, 4;
     crash: 3, 4;
     crash_of_three: 2, 3;

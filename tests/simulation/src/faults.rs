@@ -184,11 +184,13 @@ impl Sim {
     /// A server tells those who listen to it.
     fn spread(&self, node: usize, channel: &[u8], message: &[u8]) {
         let mut text = message.to_vec();
-        if self.weakness == Some(Weakness::StaleHandOver) && message.starts_with(b"granted") {
+        let is_late = matches!(self.weakness, Some(Weakness::StaleHandOver | Weakness::FloorUnknown));
+        let comes_again = is_late && message.starts_with(b"granted");
+        if comes_again && self.weakness == Some(Weakness::StaleHandOver) {
             // An old message says of itself that it is new.
             let words = String::from_utf8_lossy(message).into_owned();
             let mut words = words.split(' ').map(str::to_owned).collect::<Vec<_>>();
-            words[4] = (words[4].parse::<u64>().unwrap_or(0) + 1_000_000_000).to_string();
+            words[2] = (words[2].parse::<u64>().unwrap_or(0) + 1_000_000_000).to_string();
             text = words.join(" ").into_bytes();
         }
         for id in self.with_servers(|servers| servers.listeners(node, channel)) {
@@ -196,7 +198,7 @@ impl Sim {
             let mut bytes = Vec::new();
             resp::write(&mut bytes, &Reply::List(vec![part(b"message"), part(channel), part(message)]));
             self.send(id, true, bytes);
-            if text != message {
+            if comes_again {
                 let mut bytes = Vec::new();
                 resp::write(&mut bytes, &Reply::List(vec![part(b"message"), part(channel), part(&text)]));
                 let late = self.rng.borrow_mut().below(SECOND);
@@ -318,6 +320,7 @@ impl Sim {
         let master = self.with_servers(|servers| {
             let master = servers.master;
             servers.forget_scripts(master);
+            servers.begin_life();
             (servers.nodes[master].down, servers.nodes[master].loading) = (down, loaded);
             if loses {
                 servers.forget_keys(master);

@@ -16,6 +16,9 @@ use crate::{
     weakness::Weakness,
 };
 
+/// From 1970 until 2018, when the numbering of fences begins, in microseconds.
+const UNTIL_2018: u64 = 1_514_764_800_000_000;
+
 /// What must never be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
@@ -25,7 +28,7 @@ pub enum Rule {
     Covered,
     /// The fence of a turn is not above the one before.
     Fences,
-    /// A record says less than a fence that was used.
+    /// A lock says less than a fence that was used.
     Returned,
     /// A lock was ended or renewed by somebody else's hand.
     OwnToken,
@@ -372,7 +375,7 @@ impl Sim {
 
     /// The master has carried out a request.
     pub(crate) fn ran(&self, ran: &Ran<'_>) {
-        let (now, step) = (self.now(), self.with_servers(|servers| servers.step));
+        let (now, (step, lives)) = (self.now(), self.with_servers(|servers| (servers.step, servers.life)));
         let mut faults = Vec::new();
         if let Reply::Error(message) = ran.reply
             && !["READONLY", "OOM", "LOADING", "NOSCRIPT"].iter().any(|code| message.contains(code))
@@ -433,12 +436,14 @@ impl Sim {
                 }
             }
             if ran.last > 0 && ran.last < file.last_fence {
-                let text = format!("the record of k{} went back to {} from {}", ran.key, ran.last, file.last_fence);
+                let text = format!("k{} goes to fence {} only, and {} was used", ran.key, ran.last, file.last_fence);
                 faults.push((Rule::Returned, text));
             }
-            let time = EPOCH.saturating_add_signed(step) + now / MICROSECOND;
-            if ran.last > time + 200_000 {
-                faults.push((Rule::Ahead, format!("the last fence of k{} is {} us ahead", ran.key, ran.last - time)));
+            // In eighths of a microsecond since 2018; and each life of the server begins ten seconds ahead, at most.
+            let time = (EPOCH.saturating_add_signed(step) + now / MICROSECOND - UNTIL_2018) * 8;
+            let ahead = ran.last.saturating_sub(time);
+            if ahead > 1_600_000 + lives * 80_000_000 {
+                faults.push((Rule::Ahead, format!("the last fence of k{} is {ahead} eighths ahead", ran.key)));
             }
             now < judge.lenient
         };

@@ -32,6 +32,8 @@ pub struct Redis {
     pub(crate) published: Vec<(Vec<u8>, Vec<u8>)>,
     /// Which keys were written since they were last taken.
     pub(crate) written: Vec<Vec<u8>>,
+    /// Which life of the server this is: its replication id.
+    pub(crate) life: u64,
     /// A replica takes no writes.
     pub(crate) is_replica: bool,
     /// Memory is full: nothing grows.
@@ -156,6 +158,11 @@ impl Redis {
                 keys.iter().for_each(|key| drop(self.keys.remove(*key)));
                 Ok(Reply::Int(lived as i64))
             }
+            [b"INFO", b"replication"] => {
+                let role = if self.is_replica { "slave" } else { "master" };
+                let info = format!("# Replication\r\nrole:{role}\r\nmaster_replid:{:040x}\r\n", self.life);
+                Ok(Reply::Text(info.into_bytes()))
+            }
             [b"PTTL", key] => self.pttl(key),
             [b"PEXPIRE", key, span] => self.pexpire(key, span),
             [b"TIME"] => {
@@ -213,13 +220,15 @@ impl Redis {
     }
 
     fn set(&mut self, key: &[u8], value: &[u8], options: &[&[u8]]) -> Answer {
-        let (mut only_new, mut asks, mut span) = (false, false, None);
+        let (mut only_new, mut asks, mut keeps, mut span) = (false, false, false, None);
         let mut options = options.iter();
         while let Some(option) = options.next() {
             match *option {
                 b"NX" => only_new = true,
                 b"GET" => asks = true,
+                b"KEEPTTL" => keeps = true,
                 b"PX" => span = Some(integer(options.next().ok_or("ERR syntax error")?)?),
+                b"EX" => span = Some(integer(options.next().ok_or("ERR syntax error")?)?.saturating_mul(1_000)),
                 _ => return Err("ERR syntax error".to_owned()),
             }
         }
@@ -230,7 +239,8 @@ impl Redis {
         if only_new && self.live(key).is_some() {
             return Ok(before);
         }
-        let expires = span.map(|span| self.millis() + self.lasts(span as u64));
+        let kept = if keeps { self.live(key).and_then(|entry| entry.expires) } else { None };
+        let expires = span.map(|span| self.millis() + self.lasts(span as u64)).or(kept);
         self.keys.insert(key.to_vec(), Entry { value: Value::Text(value.to_vec()), expires });
         Ok(if asks { before } else { Reply::Status("OK".to_owned()) })
     }

@@ -24,6 +24,8 @@ pub(crate) struct Servers {
     /// What the servers' clocks are ahead.
     pub(crate) step: i64,
     weakness: Option<Weakness>,
+    /// How many lives the master had.
+    pub(crate) life: u64,
     /// How many texts of scripts were weakened.
     pub(crate) weakened: u64,
     /// The text of each script by its hash.
@@ -82,18 +84,35 @@ impl Servers {
         let stores = Stores::new(count);
         let host = Host::new(Rc::clone(&stores)).expect("Lua begins");
         let nodes = (0..count).map(|_| Node::default()).collect();
-        let mut servers =
-            Self { host, stores, nodes, master: 0, address: 0, step: 0, weakness, weakened: 0, texts: BTreeMap::new() };
+        let mut servers = Self {
+            host,
+            stores,
+            nodes,
+            master: 0,
+            address: 0,
+            step: 0,
+            weakness,
+            life: 0,
+            weakened: 0,
+            texts: BTreeMap::new(),
+        };
         servers.promote(0);
         servers
     }
 
     pub(crate) fn promote(&mut self, node: usize) {
         self.master = node;
+        self.begin_life();
         for (at, store) in self.stores.all.borrow_mut().iter_mut().enumerate() {
             store.is_replica = at != node;
             store.hurries = self.weakness == Some(Weakness::LeasesEndEarly);
         }
+    }
+
+    /// The master has another replication id, as after a restart or a promotion; its replicas take that over.
+    pub(crate) fn begin_life(&mut self) {
+        self.life += 1;
+        self.stores.all.borrow_mut().iter_mut().for_each(|store| store.life = self.life);
     }
 
     /// Its clock moves on: no two scripts run in the same microsecond, as none is that quick.
@@ -142,16 +161,17 @@ impl Servers {
     /// The owner token of a lock at the master, and the last millisecond, by its clock, in which it has it.
     pub(crate) fn owner(&self, lock: &str) -> Option<(String, u64)> {
         let mut stores = self.stores.all.borrow_mut();
-        let (token, expires) = stores[self.master].text(lock.as_bytes())?;
+        let (value, expires) = stores[self.master].text(lock.as_bytes())?;
+        let token = value.split(|byte| *byte == b' ').next().unwrap_or_default();
         Some((String::from_utf8_lossy(token).into_owned(), expires.unwrap_or(u64::MAX)))
     }
 
-    /// How far the last fence of a lock got.
+    /// The last fence that is reserved for who has a lock; 0 if it is free, or another client has it.
     pub(crate) fn last_fence(&self, lock: &str) -> u64 {
         let mut stores = self.stores.all.borrow_mut();
-        let Some((record, _)) = stores[self.master].text(format!("{{{lock}}}:fence").as_bytes()) else { return 0 };
-        let digits = record.iter().take_while(|byte| byte.is_ascii_digit());
-        digits.fold(0_u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')))
+        let Some((value, _)) = stores[self.master].text(lock.as_bytes()) else { return 0 };
+        let fence = value.split(|byte| *byte == b' ').nth(1);
+        fence.and_then(|fence| std::str::from_utf8(fence).ok()?.parse().ok()).unwrap_or(0)
     }
 
     /// Who stands in the queue of a lock.

@@ -11,9 +11,10 @@ pub enum Weakness {
     RenewWithoutToken,
     HandOverToTheDead,
     LastComesFirst,
-    BlockKept,
-    BlockReturnedBlindly,
+    BlockTooLarge,
+    RefillUnsaid,
     FenceWithoutTimeFloor,
+    ForeignMarked,
     AcquireWithoutNx,
     PublishedFirst,
     FloorUnknown,
@@ -36,14 +37,15 @@ pub enum Weakness {
 
 impl Weakness {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         ReleaseWithoutToken,
         RenewWithoutToken,
         HandOverToTheDead,
         LastComesFirst,
-        BlockKept,
-        BlockReturnedBlindly,
+        BlockTooLarge,
+        RefillUnsaid,
         FenceWithoutTimeFloor,
+        ForeignMarked,
         AcquireWithoutNx,
         PublishedFirst,
         FloorUnknown,
@@ -81,58 +83,57 @@ impl Weakness {
     /// Leaves something out of a script, if it is there: what is replaced, and by what.
     pub(crate) fn edits(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            ReleaseWithoutToken => &[("if redis.call('GET', KEYS[1]) ~= ARGV[1] then\n  if", "if false then\n  if")],
-            RenewWithoutToken => {
-                &[("if redis.call('GET', KEYS[1]) ~= ARGV[1] then\n  redis", "if false then\n  redis")]
-            }
+            ReleaseWithoutToken => &[(
+                "if not owner or string.sub(owner, 1, #ARGV[1] + 1) ~= ARGV[1] .. ' ' then\n  if",
+                "if not owner then\n  if",
+            )],
+            RenewWithoutToken => &[(
+                "if not owner or string.sub(owner, 1, #ARGV[1] + 1) ~= ARGV[1] .. ' ' then\n  redis",
+                "if not owner then\n  redis",
+            )],
             HandOverToTheDead => &[
                 ("if token and counts >= now / 1000 then", "if token then"),
                 ("heard = not listeners.err and tonumber(listeners[2]) > 0", "heard = true"),
-                ("if type(done) == 'number' then return token end", "return token"),
             ],
             LastComesFirst => &[(
                 "local entry = redis.call('ZRANGE', KEYS[3], 0, 0)",
                 "local entry = redis.call('ZRANGE', KEYS[3], -1, -1)",
             )],
-            BlockKept => &[("if holder == ARGV[1] and ARGV[2] ~= '' and last == ARGV[5] then", "if false then")],
-            BlockReturnedBlindly => {
-                &[("if holder == ARGV[1] and ARGV[2] ~= '' and last == ARGV[5] then", "if ARGV[2] ~= '' and last then")]
-            }
-            FenceWithoutTimeFloor => &[
-                (
-                    "if not before or not before.err and before < since then return now end\n",
-                    "if not before then before = '0 ' end\n",
-                ),
-                ("math.max(now, used + 1)", "(used + 1)"),
-                ("math.max(last + 1, now)", "(last + 1)"),
-            ],
-            AcquireWithoutNx => &[(
-                "waiting == 0 and redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])",
-                "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])",
+            BlockTooLarge => &[("last = first + count - 1", "last = first + count * 10000000 - 1")],
+            RefillUnsaid => &[(
+                "redis.call('SET', KEYS[1], string.format('%s %.0f', ARGV[1], fence + ARGV[4] - 1) .. rest, 'KEEPTTL')\n",
+                "",
             )],
+            FenceWithoutTimeFloor => &[
+                ("math.max(first, ceiling + 1, (now - 1514764800000000) * 8)", "math.max(first, ceiling + 1)"),
+                ("math.max(last, tonumber(above)) + 1", "last + 1"),
+            ],
+            ForeignMarked => &[("if holder and not is_marked then", "if owner ~= '' and not is_marked then")],
+            AcquireWithoutNx => &[("if not owner and waiting == 0 then", "if true then")],
             PublishedFirst => &[
                 (
-                    "local done = redis.pcall('SET', KEYS[1], token, 'PX', ttl)",
+                    "local done = redis.pcall('SET', KEYS[1], taken, 'PX', ttl)",
                     "local done = redis.pcall('PUBLISH', channel,
-                       string.format('granted %s %.0f %d %.0f ', token, fence, waiting, now) .. KEYS[1])
-                     done = done == 0 and {err = 'nobody'} or redis.pcall('SET', KEYS[1], token, 'PX', ttl)",
+                       string.format('granted %s %.0f %d ', token, fence, waiting) .. KEYS[1])
+                     done = done == 0 and {err = 'nobody'} or redis.pcall('SET', KEYS[1], taken, 'PX', ttl)",
                 ),
                 ("heard = not listeners.err and tonumber(listeners[2]) > 0", "heard = true"),
                 (
-                    "done = redis.pcall('PUBLISH', channel,
-          string.format('granted %s %.0f %d %.0f ', token, fence, waiting, now) .. KEYS[1])
-        if type",
+                    "done = redis.pcall('PUBLISH', channel, string.format('granted %s %.0f %d ', token, fence, waiting) .. KEYS[1])
+          if type",
                     "done = 1 if type",
                 ),
             ],
             FloorUnknown => &[(
-                "return {0, redis.call('PTTL', KEYS[1]), owner, record, waiting}",
-                "return {0, redis.call('PTTL', KEYS[1]), owner, (string.gsub(record, '^%d+ %d+', '1 1', 1)), waiting}",
+                "return {0, redis.call('PTTL', KEYS[1]), owner, last, waiting}",
+                "return {0, redis.call('PTTL', KEYS[1]), owner, 1, waiting}",
             )],
             RenewalShortens => &[("local left = ARGV[3] == '1' and 0 or", "local left = true and 0 or")],
-            RepeatedAcquireIsRefused => &[("elseif owner == token then", "elseif false then")],
+            RepeatedAcquireIsRefused => {
+                &[("elseif string.sub(owner, 1, #token + 1) == token .. ' ' then", "elseif false then")]
+            },
             LockWithoutTtl => {
-                &[("redis.pcall('SET', KEYS[1], token, 'PX', ttl)", "redis.pcall('SET', KEYS[1], token)")]
+                &[("redis.pcall('SET', KEYS[1], taken, 'PX', ttl)", "redis.pcall('SET', KEYS[1], taken)")]
             }
             SeatWithoutTtl => &[("local lapses = redis.pcall('PEXPIRE', KEYS[place], ARGV[6])", "local lapses = 1")],
             _ => &[],

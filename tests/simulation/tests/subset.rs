@@ -16,9 +16,9 @@ macro_rules! script {
 const SCRIPTS: [&str; 3] = [
     script!("mint", "acquire", "mend", "hand_over", "wait"),
     script!("mint", "renew", "reserve"),
-    script!("release", "mend", "hand_over", "give"),
+    script!("release", "mend", "mint", "hand_over", "give"),
 ];
-const KEYS: [&str; 4] = ["lock", "{lock}:fence", "{lock}:queue", "{lock}:seen"];
+const KEYS: [&str; 4] = ["lock", "dlock:fence-clock", "{lock}:queue", "{lock}:seen"];
 /// A token of the process 0a, and so on: the hexadecimal identity comes first.
 const A: &str = "0a-1";
 const B: &str = "0b-1";
@@ -89,7 +89,7 @@ impl Pair {
 fn text(text: String) -> Shape {
     match text.parse::<i64>() {
         Ok(number) => int(number),
-        // A record: last fence, since, token, who.
+        // The value of a lock, or the fence clock.
         Err(_) => Shape::Text(
             text.split(' ')
                 .map(|word| if word.split(':').any(is_of_the_clock) { "#" } else { word })
@@ -100,7 +100,8 @@ fn text(text: String) -> Shape {
 }
 
 fn is_of_the_clock(number: &str) -> bool {
-    number.len() > 12 && number.parse::<u64>().is_ok()
+    // A replication id has 40 digits.
+    number.len() == 40 || number.len() > 12 && number.parse::<u64>().is_ok()
 }
 
 fn int(number: i64) -> Shape {
@@ -150,7 +151,8 @@ fn the_subset_answers_as_redis_does() {
 
 fn commands(pair: &mut Pair) {
     let table = "GET s|SET s 1|GET s|SET s 2 NX|SET n 5 NX PX 9000|GET n|PTTL n|PTTL s|PTTL none|SET s 3 PX 9000 GET|\
-        SET new 3 GET|SET s 1 PX 0|SET s 1 PX -5|SET s 1 PX x|SET s 1 PX|SET s 1 WHAT|DEL s|DEL s|\
+        SET new 3 GET|SET s 1 PX 0|SET s 1 PX -5|SET s 1 PX x|SET s 1 PX|SET s 1 WHAT|SET e 1 EX 90|PTTL e|SET e 2 KEEPTTL|PTTL e|GET e|SET e 3|PTTL e|SET e 1 EX 0|DEL e|SET e 1 KEEPTTL|\
+        PTTL e|DEL e|DEL s|DEL s|\
         PEXPIRE none 5|PEXPIRE n 9000|PTTL n|PEXPIRE n x|PEXPIRE n -1|GET n|ZADD z 3 c|ZADD z 1 a|ZADD z 2 b|\
         ZADD z NX 9 a|ZADD z 5 a|ZADD z x a|ZSCORE z a|ZSCORE z none|ZSCORE none a|ZCARD z|ZCARD none|\
         ZRANGE z 0 0|ZRANGE z 0 -1|ZRANGE z 1 9|ZRANGE z -1 -2|ZRANGE none 0 0|ZRANGE z a 0|ZCOUNT z 2 +inf|\
@@ -206,9 +208,9 @@ fn scripts(pair: &mut Pair) {
     pair.listen("dlock:0a");
     pair.listen("dlock:0b");
     let [acquire, renew, release] = SCRIPTS;
-    let ask = |token| [token, "30000", "4", "a host", "99999999", "20000", "1"];
-    let once = |token| [token, "30000", "4", "a host", "99999999", "0", "0"];
-    let leave = |token, seat| [token, "", seat, "99999999"];
+    let ask = |token| [token, "30000", "4", "a host", "0", "20000", "1"];
+    let once = |token| [token, "30000", "4", "a host", "0", "0", "0"];
+    let leave = |token, seat| [token, seat, "0"];
     let state = "return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1]), redis.call('GET', KEYS[2]), \
         redis.call('ZRANGE', KEYS[3], 0, -1), redis.call('ZCARD', KEYS[4])}";
     let steps: Vec<(&str, Vec<&str>)> = vec![
@@ -219,10 +221,10 @@ fn scripts(pair: &mut Pair) {
         (acquire, ask(B).to_vec()),
         (acquire, ask(C).to_vec()),
         (acquire, ask(B).to_vec()),
-        (renew, vec![A, "40000", "0", "0", "a host", "99999999"]),
-        (renew, vec![A, "40", "0", "0", "a host", "99999999"]),
-        (renew, vec![A, "35000", "1", "9", "a host", "99999999"]),
-        (renew, vec![B, "35000", "1", "9", "a host", "99999999"]),
+        (renew, vec![A, "40000", "0", "0", "0"]),
+        (renew, vec![A, "40", "0", "0", "0"]),
+        (renew, vec![A, "35000", "1", "9", "0"]),
+        (renew, vec![B, "35000", "1", "9", "0"]),
         (release, leave(B, "0b-1 30000 4 a host").to_vec()),
         (release, leave(C, "").to_vec()),
         (acquire, ask(B).to_vec()),
@@ -252,17 +254,17 @@ fn scripts(pair: &mut Pair) {
     }
 }
 
-/// About once a second the first in the queue is told only that the lock is free. The two clocks differ, so the record is
+/// About once a second the first in the queue is told only that the lock is free. The two clocks differ, so the lock is
 /// made to say in which second the lock was free the last time; in the same run of a script, in which no new second begins.
 fn since(second: &str) -> String {
     format!(
         "do \
            local time = redis.call('TIME') \
-           local record = redis.pcall('GET', KEYS[2]) \
-           local last, who = string.match(type(record) == 'string' and record or '', '^(%d+) %S+ (.*)$') \
-           if last then \
+           local value = redis.pcall('GET', KEYS[1]) \
+           local head, rest = string.match(type(value) == 'string' and value or '', '^(%S+ %d+) %S+ (.*)$') \
+           if head then \
              local since = string.format('%.0f:%.0f', time[1] * 1000000, {second} * 1000000 + 1) \
-             redis.call('SET', KEYS[2], last .. ' ' .. since .. ' ' .. who) \
+             redis.call('SET', KEYS[1], head .. ' ' .. since .. ' ' .. rest, 'KEEPTTL') \
            end \
          end\n"
     )
@@ -271,8 +273,8 @@ fn since(second: &str) -> String {
 /// Helper keys of another type are begun anew.
 fn spoilt(pair: &mut Pair) {
     let [acquire, _, release] = SCRIPTS;
-    let ask = |token| [token, "30000", "4", "a host", "99999999", "20000", "1"];
-    let leave = |token| [token, "", "0b-1 30000 4 a host", "99999999"];
+    let ask = |token| [token, "30000", "4", "a host", "0", "20000", "1"];
+    let leave = |token| [token, "0b-1 30000 4 a host", "0"];
     let mut clock = 1_800_000_000_000_000;
     let takings = [(acquire, ask(A).to_vec()), (acquire, ask(B).to_vec()), (release, leave(A).to_vec())];
     for (number, key) in KEYS[1..].iter().enumerate() {

@@ -6,6 +6,7 @@
 //! [`eventually`]. A missing `redis-server` fails the test with the command that installs it; it never passes silently.
 
 mod history;
+mod locks;
 pub mod log;
 mod proxy;
 mod resp;
@@ -15,6 +16,7 @@ mod wait;
 mod worker;
 
 pub use history::{Crossing, History, Violation};
+pub use locks::FENCE_CLOCK;
 pub use proxy::{Fault, Proxy, Rule};
 pub use resp::{Raw, Value, parse};
 pub use server::RedisServer;

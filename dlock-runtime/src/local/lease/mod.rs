@@ -255,11 +255,6 @@ impl Lease {
         self.tenure().fences = fences;
     }
 
-    /// The fences that are left.
-    pub(crate) fn fences(&self) -> Fences {
-        self.tenure().fences
-    }
-
     /// Whether a shortening that got no answer keeps it from lasting long enough for a turn of `ttl`.
     pub(crate) fn is_too_short_for(&self, ttl: Duration) -> bool {
         let cap = self.tenure().cap;

@@ -14,6 +14,10 @@ use crate::{
     types::boot_time::BootTime,
 };
 
+/// The bounds of how many fences are reserved at once for a lease that many turns are to use.
+const FEWEST_FENCES: u32 = 64;
+const MOST_FENCES: u32 = 8192;
+
 /// The right of the head of a queue, or of a request that waits in none, with what the process has of the lock.
 pub(crate) struct Baton {
     queues: Arc<LocalQueues>,
@@ -52,9 +56,15 @@ impl Baton {
         self.pending.as_ref()
     }
 
-    /// Whether the lease will serve other turns after the first.
-    pub(crate) fn expects_more_turns(&self) -> bool {
-        self.queues.rules.share.turns && self.has_followers()
+    /// How many turns the lease is expected to serve yet, and so how many fences to reserve for it: twice what the last one had,
+    /// since a block that is much too large makes the store's fences run ahead of the time.
+    pub(crate) fn turns_expected(&self) -> u32 {
+        let so_far = self.lease.as_ref().map_or(0, |lease| lease.turns());
+        if so_far == 0 && !(self.queues.rules.share.turns && self.has_followers()) {
+            return 1;
+        }
+        let last = self.queues.shard(&self.name).queues.get(&self.name).map_or(0, |queue| queue.last_turns);
+        last.max(so_far).saturating_mul(2).clamp(FEWEST_FENCES, MOST_FENCES)
     }
 
     /// Whether other tasks wait behind this one.
@@ -100,7 +110,11 @@ impl Baton {
 
     /// Takes out a lease that is of no use any more.
     pub(crate) fn remove_lease(&mut self) -> Option<Arc<Lease>> {
-        self.with_queue(|queue| queue.lease = None);
+        let turns = self.lease.as_ref().map_or(0, |lease| lease.turns());
+        self.with_queue(|queue| {
+            queue.lease = None;
+            queue.last_turns = turns;
+        });
         self.lease.take()
     }
 

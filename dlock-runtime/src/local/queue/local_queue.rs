@@ -21,6 +21,8 @@ pub(super) struct LocalQueue {
     /// Until when an idle lease is kept. There is no head then.
     pub(super) parked: Option<BootTime>,
     last_answer: Option<Box<LastAnswer>>,
+    /// How many turns the last lease served.
+    pub(super) last_turns: u32,
     pub(super) followers: Option<Box<Followers>>,
 }
 

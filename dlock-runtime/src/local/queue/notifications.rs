@@ -7,9 +7,9 @@ use crate::{local::lease::Lease, protocol::token::LockId, sync::Arc, types::boot
 pub(super) const REMEMBERED_LEASES: usize = 256;
 
 impl LocalQueues {
-    /// A message says that the lock was handed to `lock_id` at `since`, by the store's clock. False if nothing of this process
-    /// goes by that lock_id any more, so that the lock is to be released.
-    pub(crate) fn notify_hand_over(&self, lock_id: &LockId, fence: u64, waiting: u64, since: u64) -> bool {
+    /// A message says that the lock was handed to `lock_id`. False if nothing of this process goes by that lock_id any more, so
+    /// that the lock is to be released.
+    pub(crate) fn notify_hand_over(&self, lock_id: &LockId, fence: u64, waiting: u64) -> bool {
         let shard = self.shard(&lock_id.name);
         let queue = shard.queues.get(&lock_id.name);
         let pending = queue
@@ -19,7 +19,7 @@ impl LocalQueues {
         drop(shard);
         match pending {
             Some(pending) => {
-                pending.notify_hand_over(fence, waiting, since);
+                pending.notify_hand_over(fence, waiting);
                 true
             }
             // A reply told of it first.

@@ -3,21 +3,24 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use super::Notifications;
 use crate::{
     protocol::token::{Identity, LockId, Token},
     store::{
-        AcquireCommand, AcquireReply, MoreFences, Notification, QUEUE_ENTRY_TTL, ReleaseCommand, RenewCommand,
-        RenewReply, Subscriber,
+        AcquireCommand, AcquireReply, Notification, QUEUE_ENTRY_TTL, ReleaseCommand, RenewCommand, RenewReply,
+        Subscriber,
     },
     types::{
         boot_time::BootTime,
         holder::{Holder, Record},
     },
 };
+
+/// From 1970 until 2018, when the numbering of fences begins.
+const UNTIL_2018: Duration = Duration::from_secs(1_514_764_800);
 
 #[derive(Default)]
 pub(super) struct Table {
@@ -27,8 +30,6 @@ pub(super) struct Table {
     notifications: Notifications,
     /// One counter for all keys: strictly increasing for each, and no record has to outlive its lock.
     last_fence: u64,
-    /// When a lock was given away the last time, in µs; strictly increasing.
-    last_grant: u64,
     /// The number of entries at which expired ones are swept out.
     sweep_at: usize,
 }
@@ -69,11 +70,10 @@ impl Table {
         if command.waits {
             self.queue(command, now);
         }
-        let last_grant = self.last_grant;
         let waiters = self.waiters(name, now);
         let holder = self.live(name, now).map(|hold| (hold.record.clone(), hold.expires.since(now)));
         let (record, remaining) = holder.unzip();
-        AcquireReply::Busy { holder: Holder::new(record, remaining, waiters), last_grant }
+        AcquireReply::Busy { holder: Holder::new(record, remaining, waiters), last_fence: self.last_fence }
     }
 
     fn queue(&mut self, command: &Arc<AcquireCommand>, now: BootTime) {
@@ -113,7 +113,7 @@ impl Table {
                 let fence = self.grant(&first.command, now);
                 let waiting = self.waiting(name);
                 let lock_id = first.command.lock_id.clone();
-                self.notify(identity, Notification::Granted { lock_id, fence, waiting, since: self.last_grant });
+                self.notify(identity, Notification::Granted { lock_id, fence, waiting });
                 return true;
             }
         }
@@ -124,7 +124,6 @@ impl Table {
     fn grant(&mut self, command: &AcquireCommand, now: BootTime) -> u64 {
         self.sweep(now);
         let since = SystemTime::now();
-        self.last_grant = micros(since).max(self.last_grant + 1);
         let first = self.mint(command.fences, since);
         let record = Record { fence: self.last_fence, since, who: command.who.clone() };
         let hold = Hold { token: command.lock_id.token, expires: now.after(command.ttl), first, record };
@@ -133,7 +132,8 @@ impl Table {
     }
 
     fn mint(&mut self, count: u32, at: SystemTime) -> u64 {
-        let first = micros(at).max(self.last_fence + 1);
+        // As in Redis (`mint.lua`): it begins at the time, and counts on from there more slowly than the time goes.
+        let first = if self.last_fence == 0 { eighths(at) } else { self.last_fence + 1 };
         self.last_fence = first + u64::from(count) - 1;
         first
     }
@@ -142,8 +142,10 @@ impl Table {
         let ends = now.after(renewal.ttl);
         let Some(hold) = self.held_by(&renewal.lock_id, now) else { return RenewReply::NotHeld };
         hold.expires = if renewal.shorten { ends } else { hold.expires.max(ends) };
-        let Some(MoreFences { fences, .. }) = renewal.more else { return RenewReply::Renewed };
-        let first = self.mint(fences, SystemTime::now());
+        if renewal.more_fences == 0 {
+            return RenewReply::Renewed;
+        }
+        let first = self.mint(renewal.more_fences, SystemTime::now());
         let last = self.last_fence;
         if let Some(hold) = self.held_by(&renewal.lock_id, now) {
             hold.record.fence = last;
@@ -151,7 +153,6 @@ impl Table {
         RenewReply::RenewedWithFences(first)
     }
 
-    /// The rest of a block does not go back: the counter is shared by all keys, and time has moved on meanwhile.
     pub(super) fn release(&mut self, command: &ReleaseCommand, now: BootTime) -> bool {
         let name = &command.lock_id.name;
         if self.held_by(&command.lock_id, now).is_none() {
@@ -227,6 +228,8 @@ impl Table {
     }
 }
 
-fn micros(at: SystemTime) -> u64 {
-    at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| age.as_micros() as u64)
+/// The time in eighths of a microsecond since 2018.
+fn eighths(at: SystemTime) -> u64 {
+    let since_1970 = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    since_1970.saturating_sub(UNTIL_2018).as_micros() as u64 * 8 + 1
 }

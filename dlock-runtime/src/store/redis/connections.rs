@@ -22,6 +22,7 @@ use tokio::sync::{Notify, oneshot};
 use super::{
     super::{ErrorClass, StoreError},
     classify, dial,
+    fence_clock::FenceClock,
     script::Form,
 };
 use crate::system::{Handle, Id};
@@ -39,6 +40,8 @@ pub(super) struct Connections {
     by_runtime: Mutex<HashMap<Id, Arc<Connection>>>,
     /// How many subscriptions there were.
     subscriptions: AtomicU64,
+    /// What is known of the server's fences.
+    pub(super) fence_clock: FenceClock,
     /// Notified when a connection is taken out of service.
     retired: Arc<Notify>,
 }
@@ -55,6 +58,7 @@ impl Connections {
             form: Form::default(),
             by_runtime: Mutex::default(),
             subscriptions: AtomicU64::new(0),
+            fence_clock: FenceClock::default(),
             retired: Arc::default(),
         }
     }
@@ -68,6 +72,11 @@ impl Connections {
         if !self.has_replied.load(Ordering::Relaxed) {
             self.has_replied.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Whether an error says that a script must be sent in another form: by its text, or with another key.
+    pub(super) fn wants_another_form(&self, error: &RedisError) -> bool {
+        self.form.wants_text(error) || self.fence_clock.wants_slots(error)
     }
 
     /// What an error reply to a request says about it.

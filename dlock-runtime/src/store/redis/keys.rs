@@ -1,33 +1,33 @@
-//! The keys of a lock in Redis: the lock itself, and the helper keys beside it, which lie in the same cluster slot. A user's key
-//! must not have the form of a helper key; `key/namespace.rs` sees to that, by the same list of endings.
+//! The keys of a lock in Redis: the lock itself, the helper keys beside it while somebody waits, which lie in the same cluster
+//! slot, and the fence clock of the server. A user's key must not have the form of a helper key; `key/namespace.rs` sees to that.
 
-use crate::limits::HELPER_ENDINGS;
+use std::borrow::Cow;
+
+use super::fence_clock::FenceClock;
 
 /// A lock and its helper keys.
 pub(super) struct Keys<'a> {
     lock: &'a str,
-    fence: String,
+    fence_clock: Cow<'static, str>,
     queue: String,
     seen: String,
 }
 
 impl<'a> Keys<'a> {
-    pub(super) fn of(name: &'a str) -> Self {
-        let [fence, queue, seen] = HELPER_ENDINGS.map(|ending| helper(name, ending));
-        Self { lock: name, fence, queue, seen }
+    pub(super) fn of(name: &'a str, clock: &FenceClock) -> Self {
+        Self { lock: name, fence_clock: clock.key(name), queue: helper(name, ":queue"), seen: helper(name, ":seen") }
     }
 
-    /// As the scripts name them, `KEYS[1]` to `KEYS[4]`: the lock, its fence record, the queue of waiters, and the times at which
+    /// As the scripts name them, `KEYS[1]` to `KEYS[4]`: the lock, the fence clock, the queue of waiters, and the times at which
     /// each of them asked last.
     pub(super) fn all(&self) -> [&str; 4] {
-        [self.lock, &self.fence, &self.queue, &self.seen]
+        [self.lock, &self.fence_clock, &self.queue, &self.seen]
     }
-}
 
-/// The fence record of the lock `name`.
-pub(super) fn fence(name: &str) -> String {
-    let [fence, ..] = HELPER_ENDINGS;
-    helper(name, fence)
+    /// Those that are this lock's alone.
+    pub(super) fn of_lock(&self) -> [&str; 3] {
+        [self.lock, &self.queue, &self.seen]
+    }
 }
 
 fn helper(name: &str, ending: &str) -> String {
@@ -40,9 +40,8 @@ mod tests {
 
     #[test]
     fn helper_keys_share_the_slot_of_their_lock() {
-        let helpers = ["{shop:stock:42}:fence", "{shop:stock:42}:queue", "{shop:stock:42}:seen"];
-        assert_eq!(Keys::of("shop:stock:42").all()[1..], helpers);
-        assert_eq!(Keys::of("shop:{42}:stock").all()[1], "shop:{42}:stock:fence");
-        assert_eq!(fence("shop:stock:42"), helpers[0]);
+        let clock = FenceClock::default();
+        assert_eq!(Keys::of("shop:stock:42", &clock).all()[2..], ["{shop:stock:42}:queue", "{shop:stock:42}:seen"]);
+        assert_eq!(Keys::of("shop:{42}:stock", &clock).all()[2], "shop:{42}:stock:queue");
     }
 }

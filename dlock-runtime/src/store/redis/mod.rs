@@ -5,12 +5,14 @@ mod commands;
 mod connections;
 mod dial;
 mod exchange;
+mod fence_clock;
 mod keys;
 mod probe;
 mod renew_batch;
 mod reply;
 mod script;
 mod script_call;
+mod slots;
 mod subscriber;
 
 use std::{
@@ -24,9 +26,7 @@ use redis::{
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
 
-use self::{
-    commands::RECORD_KEPT, connections::Connections, renew_batch::RenewBatch, script::By, script_call::ScriptCall,
-};
+use self::{connections::Connections, renew_batch::RenewBatch, script::By, script_call::ScriptCall};
 use super::{
     AcquireCommand, AcquireReply, ReleaseCommand, RenewCommand, RenewReply, Reply, Store, StoreError, Subscriber,
 };
@@ -93,7 +93,7 @@ impl Redis {
         reply_timeout: Duration,
         command: impl Fn(By) -> Cmd + Send + 'static,
         on_send: impl FnMut(bool) + Send + 'static,
-        read: fn(Value, bool) -> RedisResult<T>,
+        read: impl Fn(Value, bool) -> RedisResult<T> + Send + 'static,
     ) -> Reply<T> {
         let by_hash = self.connections.form.takes_hashes().then(|| command(By::Hash));
         exchange::run(&self.connections, reply_timeout, ScriptCall { by_hash, command, on_send, read })
@@ -112,14 +112,24 @@ impl Store for Redis {
 
     fn acquire(&self, command: &Arc<AcquireCommand>, reply_timeout: Duration) -> Reply<AcquireReply> {
         let (request, sent) = (Arc::clone(command), Arc::clone(command));
-        let command = move |by| commands::acquire(&request, by, RECORD_KEPT);
+        let connections = Arc::clone(&self.connections);
+        let make = move |by| commands::acquire(&request, by, &connections.fence_clock);
         let on_send = move |repeated| {
             sent.sent.store(true, Ordering::Release);
             if repeated {
                 sent.doubled.store(true, Ordering::Release);
             }
         };
-        self.run(reply_timeout, command, on_send, |reply, _| reply::acquire_reply(reply))
+        let (connections, fences) = (Arc::clone(&self.connections), u64::from(command.fences));
+        let read = move |reply, _| {
+            let reply = reply::acquire_reply(reply)?;
+            connections.fence_clock.note(match reply {
+                AcquireReply::Granted { fence, .. } => fence.saturating_add(fences - 1),
+                AcquireReply::Busy { last_fence, .. } => last_fence,
+            });
+            Ok(reply)
+        };
+        self.run(reply_timeout, make, on_send, read)
     }
 
     fn renew(
@@ -131,7 +141,8 @@ impl Store for Redis {
     }
 
     fn release(&self, release: ReleaseCommand, reply_timeout: Duration) -> Reply<bool> {
-        let command = move |by| commands::release(&release, by, RECORD_KEPT);
+        let connections = Arc::clone(&self.connections);
+        let command = move |by| commands::release(&release, by, &connections.fence_clock);
         // An earlier copy may have released it.
         self.run(
             reply_timeout,
@@ -142,9 +153,13 @@ impl Store for Redis {
     }
 
     fn inspect(&self, name: &Arc<str>, reply_timeout: Duration) -> Reply<Option<Holder>> {
-        let name = Arc::clone(name);
-        let command = move |by| commands::inspect(&name, by);
+        let (name, connections) = (Arc::clone(name), Arc::clone(&self.connections));
+        let command = move |by| commands::inspect(&name, by, &connections.fence_clock);
         self.run(reply_timeout, command, |_| (), |reply, _| reply::holder(reply))
+    }
+
+    fn note_fence(&self, last: u64) {
+        self.connections.fence_clock.note(last);
     }
 
     fn subscribe(

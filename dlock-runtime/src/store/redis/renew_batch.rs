@@ -4,8 +4,7 @@ use redis::{RedisError, RedisResult, Value, aio::MultiplexedConnection};
 
 use super::{
     super::{RenewCommand, RenewReply, StoreError},
-    classify,
-    commands::{self, RECORD_KEPT},
+    classify, commands,
     connections::Connections,
     exchange::Exchange,
     reply,
@@ -30,8 +29,8 @@ impl Exchange for RenewBatch {
         // that was run by its text once is known as well. If that is not enough, as behind a proxy with several servers, each
         // renewal is sent by its text.
         for first_only in [true, false] {
-            let wants_text = |&at: &usize| replies[at].as_ref().is_err_and(|error| connections.form.wants_text(error));
-            let open = (0..replies.len()).filter(wants_text).collect::<Vec<_>>();
+            let is_open = |&at: &usize| replies[at].as_ref().is_err_and(|error| connections.wants_another_form(error));
+            let open = (0..replies.len()).filter(is_open).collect::<Vec<_>>();
             if open.is_empty() {
                 break;
             }
@@ -48,10 +47,14 @@ impl Exchange for RenewBatch {
         {
             return Err(error.clone());
         }
-        Ok(replies
-            .into_iter()
-            .map(|reply| reply.and_then(reply::renew_reply).map_err(|error| connections.reply_error(error)))
-            .collect())
+        let read = |(renewal, reply): (&RenewCommand, RedisResult<Value>)| {
+            let reply = reply.and_then(reply::renew_reply);
+            if let Ok(RenewReply::RenewedWithFences(first)) = reply {
+                connections.fence_clock.note(first.saturating_add(renewal.more_fences.saturating_sub(1).into()));
+            }
+            reply.map_err(|error| connections.reply_error(error))
+        };
+        Ok(all.into_iter().zip(replies).map(read).collect())
     }
 
     /// A copy that is carried out late would shorten a lease that was prolonged since.
@@ -76,7 +79,7 @@ async fn renew(
     let mut pipeline = redis::pipe();
     for (place, renewal) in renewals.iter().enumerate() {
         let by = if takes_hashes { by(place) } else { By::Text };
-        pipeline.add_command(commands::renew(renewal, by, RECORD_KEPT));
+        pipeline.add_command(commands::renew(renewal, by, &connections.fence_clock));
     }
     pipeline.ignore_errors().query_async(connection).await
 }

@@ -15,8 +15,9 @@ pub(super) fn acquire_reply(value: Value) -> RedisResult<AcquireReply> {
     if parts.next::<i64>()? == 1 {
         return Ok(AcquireReply::Granted { fence: parts.next()?, waiting: parts.next()? });
     }
-    let (holder, last_grant) = parts.holder()?;
-    Ok(AcquireReply::Busy { holder, last_grant })
+    let (remaining, record) = parts.holder()?;
+    let last_fence = parts.next()?;
+    Ok(AcquireReply::Busy { holder: Holder::new(record, remaining, parts.next()?), last_fence })
 }
 
 /// Reads the reply of `renew.lua`.
@@ -32,7 +33,11 @@ pub(super) fn renew_reply(value: Value) -> RedisResult<RenewReply> {
 pub(super) fn holder(value: Value) -> RedisResult<Option<Holder>> {
     match value {
         Value::Nil => Ok(None),
-        value => Ok(Some(Parts::of(value)?.holder()?.0)),
+        value => {
+            let mut parts = Parts::of(value)?;
+            let (remaining, record) = parts.holder()?;
+            Ok(Some(Holder::new(record, remaining, parts.next()?)))
+        }
     }
 }
 
@@ -48,15 +53,12 @@ impl Parts {
         Ok(from_redis_value(self.0.next().unwrap_or(Value::Nil))?)
     }
 
-    /// `ttl in ms, token, record, waiters`, and when the lock was given away the last time.
-    fn holder(&mut self) -> RedisResult<(Holder, u64)> {
+    /// `ttl in ms, value of the lock`.
+    fn holder(&mut self) -> RedisResult<(Option<Duration>, Option<Record>)> {
         let ttl: i64 = self.next()?;
-        // Other clients may write any bytes as their token and record.
-        let [token, record] =
-            [self.next::<Vec<u8>>()?, self.next()?].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        let waiters = self.next()?;
+        // Other clients may write any bytes as their token.
+        let value = String::from_utf8_lossy(&self.next::<Vec<u8>>()?).into_owned();
         // A negative TTL says that there is none.
-        let remaining = u64::try_from(ttl).ok().map(Duration::from_millis);
-        Ok((Holder::new(Record::parse(&record, &token), remaining, waiters), Record::given_at(&record)))
+        Ok((u64::try_from(ttl).ok().map(Duration::from_millis), Record::parse(&value)))
     }
 }

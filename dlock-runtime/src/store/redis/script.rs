@@ -21,7 +21,7 @@ macro_rules! script {
 
 pub(super) static ACQUIRE: LazyLock<Script> = script!("mint", "acquire", "mend", "hand_over", "wait");
 pub(super) static RENEW: LazyLock<Script> = script!("mint", "renew", "reserve");
-pub(super) static RELEASE: LazyLock<Script> = script!("release", "mend", "hand_over", "give");
+pub(super) static RELEASE: LazyLock<Script> = script!("release", "mend", "mint", "hand_over", "give");
 pub(super) static INSPECT: LazyLock<Script> = script!("inspect");
 
 pub(super) struct Script {

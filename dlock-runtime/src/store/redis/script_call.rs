@@ -5,20 +5,21 @@ use redis::{Cmd, RedisResult, Value, aio::MultiplexedConnection};
 use super::{connections::Connections, exchange::Exchange, script::By};
 
 /// A call of a script: by its hash if the server takes that, else by its text.
-pub(super) struct ScriptCall<C, S, T> {
+pub(super) struct ScriptCall<C, S, R> {
     pub(super) by_hash: Option<Cmd>,
     /// Makes the Redis command.
     pub(super) command: C,
     /// Called before each copy is sent; its argument says whether an earlier copy may have been carried out.
     pub(super) on_send: S,
     /// Reads the reply; its second argument is the same.
-    pub(super) read: fn(Value, bool) -> RedisResult<T>,
+    pub(super) read: R,
 }
 
-impl<C, S, T> Exchange for ScriptCall<C, S, T>
+impl<C, S, R, T> Exchange for ScriptCall<C, S, R>
 where
     C: Fn(By) -> Cmd + Send + 'static,
     S: FnMut(bool) + Send + 'static,
+    R: Fn(Value, bool) -> RedisResult<T> + Send + 'static,
     T: Send + 'static,
 {
     type Output = T;
@@ -32,12 +33,17 @@ where
         (self.on_send)(repeated);
         if let Some(command) = &self.by_hash {
             match connection.send_packed_command(command).await.and_then(Value::extract_error) {
-                Err(error) if connections.form.wants_text(&error) => {}
+                Err(error) if connections.wants_another_form(&error) => {}
                 reply => return (self.read)(reply?, repeated),
             }
         }
         let by_text = (self.command)(By::Text);
-        let reply = connection.send_packed_command(&by_text).await.and_then(Value::extract_error);
+        let mut reply = connection.send_packed_command(&by_text).await.and_then(Value::extract_error);
+        // The first one that was sent to a cluster.
+        if reply.as_ref().is_err_and(|error| connections.fence_clock.wants_slots(error)) {
+            let in_its_slot = (self.command)(By::Text);
+            reply = connection.send_packed_command(&in_its_slot).await.and_then(Value::extract_error);
+        }
         (self.read)(reply?, repeated)
     }
 }

@@ -14,7 +14,8 @@ pub(crate) const fn bounded(ttl: u8) -> Task {
     Task { ttl, renew: false }
 }
 
-const NONE: Mishaps = Mishaps { crashes: 0, cancels: 0, losses: 0, strays: 0, repeats: 0, foreign: 0, promotions: 0 };
+const NONE: Mishaps =
+    Mishaps { crashes: 0, cancels: 0, losses: 0, strays: 0, repeats: 0, foreign: 0, clocks: 0, promotions: 0 };
 
 /// Two clients, one of which has two tasks; packets and clients are slow, nothing else.
 pub(crate) fn slow(until: u8) -> Scenario {
@@ -24,6 +25,18 @@ pub(crate) fn slow(until: u8) -> Scenario {
 /// A request, a reply or a message is lost.
 pub(crate) fn lossy(until: u8) -> Scenario {
     Scenario::of(&[&[renewing(2)], &[renewing(2)]]).until(until).with(Mishaps { losses: 1, ..NONE })
+}
+
+/// A client needs more fences than are reserved at once.
+pub(crate) fn refill(until: u8) -> Scenario {
+    let scenario = Scenario::of(&[&[renewing(2), renewing(2)], &[renewing(2)]]).until(until);
+    Scenario { block: 1, turns_when_wanted: 2, ..scenario }
+}
+
+/// The fence clock is lost, while it is behind the time.
+pub(crate) fn lost_clock(until: u8) -> Scenario {
+    let scenario = Scenario::of(&[&[renewing(2)], &[renewing(2)]]).until(until);
+    Scenario { fences_per_tick: 20, ..scenario.with(Mishaps { clocks: 1, ..NONE }) }
 }
 
 /// A packet arrives after later ones, and a message twice.

@@ -6,7 +6,7 @@ use super::*;
 fn a_message_finds_a_pending_request_and_a_lease_granted_by_a_reply() {
     let scene = scene(Rules::default());
     let (mut baton, pending) = (scene.head(), scene.pending(1));
-    let granted = |lock_id: &LockId| scene.queues.notify_hand_over(lock_id, 5, 0, 9);
+    let granted = |lock_id: &LockId| scene.queues.notify_hand_over(lock_id, 5, 0);
     assert!(!granted(&pending.command.lock_id), "nobody asks");
     baton.set_pending(Arc::clone(&pending));
     pending.record_sent(BootTime::now());
@@ -37,11 +37,11 @@ fn a_lease_in_use_is_known_however_many_were_granted_since() {
         take(&Scene { name, queues: Arc::clone(&scene.queues), ..self::scene(Rules::default()) }, number)
     });
     let others = others.collect::<Vec<_>>();
-    assert!(scene.queues.notify_hand_over(&lock_id, 5, 0, 9), "it is in use");
+    assert!(scene.queues.notify_hand_over(&lock_id, 5, 0), "it is in use");
     drop(baton);
-    assert!(!scene.queues.notify_hand_over(&lock_id, 5, 0, 9), "it is over for long");
+    assert!(!scene.queues.notify_hand_over(&lock_id, 5, 0), "it is over for long");
     let (last, lock_id) = &others[REMEMBERED_LEASES - 1];
-    assert!(last.lease().is_some() && scene.queues.notify_hand_over(lock_id, 5, 0, 9));
+    assert!(last.lease().is_some() && scene.queues.notify_hand_over(lock_id, 5, 0));
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn a_lease_that_was_given_back_is_known_until_many_others_were() {
         drop(baton);
         pending.command.lock_id.clone()
     };
-    let is_known = |lock_id: &LockId| scene.queues.notify_hand_over(lock_id, 5, 0, 9);
+    let is_known = |lock_id: &LockId| scene.queues.notify_hand_over(lock_id, 5, 0);
     let first = take_and_give_back(0);
     assert!(is_known(&first), "its message may come late");
     for number in 1..REMEMBERED_LEASES as u64 {

@@ -88,7 +88,7 @@ fn a_request_that_does_not_wait_enters_only_an_idle_queue() {
     let (mut aside, pending) = (scene.queues.unqueued_baton(&scene.name), scene.pending(1));
     aside.set_pending(Arc::clone(&pending));
     aside.set_lease(lease_of(&pending));
-    assert!(!aside.expects_more_turns());
+    assert_eq!(aside.turns_expected(), 1);
     assert_eq!(aside.pass_on(BootTime::now()).as_ref().map(number), Some(1), "it is for one turn");
     drop(baton);
     assert!(scene.is_empty());
@@ -98,9 +98,9 @@ fn a_request_that_does_not_wait_enters_only_an_idle_queue() {
 fn a_head_knows_whether_others_wait_behind_it_and_take_turns_after_it() {
     let scene = scene(Rules::default());
     let head = scene.head();
-    assert!(!head.has_followers() && !head.expects_more_turns());
+    assert!(!head.has_followers() && head.turns_expected() == 1);
     let waiter = scene.queue(BootTime::NEVER);
-    assert!(head.has_followers() && head.expects_more_turns());
+    assert!(head.has_followers() && head.turns_expected() > 1);
     let aside = scene.queues.unqueued_baton(&scene.name);
     assert!(!aside.has_followers(), "they wait behind another");
     drop((aside, waiter, head));
@@ -109,7 +109,7 @@ fn a_head_knows_whether_others_wait_behind_it_and_take_turns_after_it() {
     let scene = self::scene(without_turns);
     let head = scene.head();
     let _waiter = scene.queue(BootTime::NEVER);
-    assert!(head.has_followers() && !head.expects_more_turns());
+    assert!(head.has_followers() && head.turns_expected() == 1);
 }
 
 #[test]

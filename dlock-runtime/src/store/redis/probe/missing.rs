@@ -5,23 +5,26 @@ use redis::{RedisError, RedisResult, Value, aio::MultiplexedConnection};
 
 use super::super::{
     classify::{self, Fault},
+    connections::Connections,
     keys::Keys,
 };
+use crate::key::namespace::FENCE_CLOCK;
 
 /// Names what makes locking impossible, given the error of a script.
 pub(super) async fn name(
+    connections: &Connections,
     probe: &str,
     error: &RedisError,
     connection: &mut MultiplexedConnection,
 ) -> RedisResult<String> {
-    let keys = Keys::of(probe);
-    let [lock, record, queue, seen] = keys.all();
+    let keys = Keys::of(probe, &connections.fence_clock);
+    let [lock, fence_clock, queue, seen] = keys.all();
     // None of them writes anything: there is nothing to change.
     let tries: &[(&str, &[&str])] = &[
         ("EVAL", &["return 1", "0"]),
         ("TIME", &[]),
         ("GET", &[lock]),
-        ("GET", &[record]),
+        ("GET", &[fence_clock]),
         ("SET", &[lock, "", "XX", "PX", "1"]),
         ("PTTL", &[lock]),
         ("PEXPIRE", &[lock, "1"]),
@@ -32,7 +35,7 @@ pub(super) async fn name(
         ("ZRANGE", &[queue, "0", "0"]),
         ("ZSCORE", &[seen, ""]),
         ("ZCOUNT", &[seen, "0", "0"]),
-        ("DEL", &[lock, record, queue, seen]),
+        ("DEL", &[lock, queue, seen]),
     ];
     let mut pipeline = redis::pipe();
     for (command, args) in tries {
@@ -49,7 +52,8 @@ pub(super) async fn name(
         } else if classify::classify(&error) == Fault::Misconfigured && said.contains("access") {
             // A key beside the lock begins with the brace that keeps it in the same slot.
             let brace = if args.first() == Some(&lock) || namespace.contains('{') { "" } else { "{" };
-            push(&mut patterns, format!("`{brace}{namespace}*`"));
+            let is_clock = args.first() == Some(&fence_clock);
+            push(&mut patterns, if is_clock { format!("`{FENCE_CLOCK}*`") } else { format!("`{brace}{namespace}*`") });
         } else if classify::classify(&error) == Fault::Misconfigured {
             push(&mut commands, (*command).to_owned());
         }

@@ -13,7 +13,7 @@ use redis::{RedisError, RedisResult, Value, aio::MultiplexedConnection};
 
 use self::server::Server;
 use super::{
-    super::{AcquireCommand, ErrorClass, MoreFences, ReleaseCommand, RenewCommand, StoreError, StoreUnusable},
+    super::{AcquireCommand, ErrorClass, ReleaseCommand, RenewCommand, StoreError, StoreUnusable},
     classify::{self, Fault},
     commands,
     connections::Connections,
@@ -42,6 +42,9 @@ pub(super) async fn check(
     // Sent alone, because some proxies close the connection when they get it.
     let info = exchange::run(connections, reply_timeout, Info).await;
     let server = Server::of(info.as_deref().unwrap_or_default());
+    if server.is_in_cluster() {
+        connections.fence_clock.use_slots();
+    }
     exchange::run(connections, reply_timeout, Rehearsal { lock_id: probe.clone(), server: server.clone() })
         .await?
         .map_err(|(reason, error)| {
@@ -67,7 +70,8 @@ pub(super) async fn check(
         Err(error) => observe::report(move || {
             tracing::warn!(
                 cause = %error.cause,
-                "this Redis does not answer INFO, so nobody knows whether it may evict lock keys"
+                "this Redis does not answer INFO, so nobody knows whether it may evict lock keys, and fences may go back \
+                 after a failover to a server whose clock is behind"
             );
         }),
         Ok(_) => server.warn(),
@@ -140,7 +144,10 @@ impl Exchange for Rehearsal {
         mut connection: MultiplexedConnection,
         _: bool,
     ) -> RedisResult<Self::Output> {
-        let errors = self.rehearse(connections, &mut connection).await?;
+        let mut errors = self.rehearse(connections, &mut connection).await?;
+        if errors.iter().any(|error| connections.fence_clock.wants_slots(error)) {
+            errors = self.rehearse(connections, &mut connection).await?;
+        }
         let Some(error) = errors.into_iter().max_by_key(|error| weight(classify::classify(error))) else {
             return Ok(Ok(()));
         };
@@ -150,7 +157,7 @@ impl Exchange for Rehearsal {
                 format!("this is Redis {}, and locking needs 6.2 or newer", self.server.version)
             }
             Fault::Misconfigured if error.code() != Some("CROSSSLOT") => {
-                missing::name(&self.lock_id.name, &error, &mut connection).await?
+                missing::name(connections, &self.lock_id.name, &error, &mut connection).await?
             }
             Fault::Misconfigured => "this is a node of a cluster, which has some of the keys only".to_owned(),
             Fault::Transient if matches!(error.code(), Some("MOVED" | "ASK")) => {
@@ -182,27 +189,26 @@ impl Rehearsal {
             doubled: AtomicBool::new(false),
         };
         let (first, second) = (command(&self.lock_id, false), Arc::new(command(&waiter, true)));
-        let more = Some(MoreFences { fences: 1, who: "probe".to_owned() });
-        let renewal = RenewCommand { lock_id: self.lock_id.clone(), ttl: LASTS, shorten: true, more };
-        let command =
-            |lock_id: &LockId, queue_entry| ReleaseCommand { lock_id: lock_id.clone(), fences: None, queue_entry };
+        let renewal = RenewCommand { lock_id: self.lock_id.clone(), ttl: LASTS, shorten: true, more_fences: 1 };
+        let command = |lock_id: &LockId, queue_entry| ReleaseCommand { lock_id: lock_id.clone(), queue_entry };
 
-        let keys = Keys::of(name);
+        let clock = &connections.fence_clock;
+        let keys = Keys::of(name, clock);
         let mut pipeline = redis::pipe();
-        pipeline.add_command(commands::acquire(&first, By::Text, LASTS));
-        pipeline.add_command(commands::renew(&renewal, By::Text, LASTS));
-        pipeline.add_command(commands::acquire(&second, By::Text, LASTS));
-        pipeline.add_command(commands::inspect(name, By::Text));
+        pipeline.add_command(commands::acquire(&first, By::Text, clock));
+        pipeline.add_command(commands::renew(&renewal, By::Text, clock));
+        pipeline.add_command(commands::acquire(&second, By::Text, clock));
+        pipeline.add_command(commands::inspect(name, By::Text, clock));
         // `inspect.lua` goes without a count that the user may not have.
         let [.., seen] = keys.all();
         pipeline.cmd("ZCOUNT").arg(seen).arg("-inf").arg("+inf");
         // A hand-over hides its errors. A first waiter that finds the lock free goes the same way and hides nothing.
         pipeline.cmd("DEL").arg(&**name);
-        pipeline.add_command(commands::acquire(&second, By::Text, LASTS));
-        pipeline.add_command(commands::release(&command(&self.lock_id, None), By::Text, LASTS));
-        pipeline.add_command(commands::release(&command(&waiter, Some(Arc::clone(&second))), By::Text, LASTS));
-        pipeline.cmd("DEL").arg(keys.all().as_slice());
-        pipeline.add_command(commands::inspect(name, By::Hash));
+        pipeline.add_command(commands::acquire(&second, By::Text, clock));
+        pipeline.add_command(commands::release(&command(&self.lock_id, None), By::Text, clock));
+        pipeline.add_command(commands::release(&command(&waiter, Some(Arc::clone(&second))), By::Text, clock));
+        pipeline.cmd("DEL").arg(keys.of_lock().as_slice());
+        pipeline.add_command(commands::inspect(name, By::Hash, clock));
         if self.server.may_be_a_node() {
             for place in 0..SPREAD {
                 pipeline.cmd("GET").arg(format!("{name}:{place}"));

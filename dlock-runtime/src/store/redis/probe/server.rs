@@ -30,6 +30,10 @@ impl Server {
         self.mode == "sentinel"
     }
 
+    pub(super) fn is_in_cluster(&self) -> bool {
+        self.mode == "cluster"
+    }
+
     /// Whether it may be a node of a cluster, which has some of the keys only.
     pub(super) fn may_be_a_node(&self) -> bool {
         !matches!(&*self.mode, "standalone" | "sentinel")
@@ -67,9 +71,9 @@ mod tests {
     fn info_is_read_as_redis_and_valkey_give_it() {
         let redis =
             Server::of("# Server\r\nredis_version:6.0.16\r\nredis_mode:cluster\r\n# Replication\r\nrole:slave\r\n");
-        assert!(redis.is_too_old() && redis.may_be_a_node() && redis.role == "slave");
+        assert!(redis.is_too_old() && redis.may_be_a_node() && redis.is_in_cluster() && redis.role == "slave");
         let valkey = Server::of("redis_version:7.2.4\r\nserver_name:valkey\r\nserver_mode:standalone\r\n");
-        assert!(!valkey.is_too_old() && !valkey.may_be_a_node() && !valkey.is_sentinel());
+        assert!(!valkey.is_too_old() && !valkey.may_be_a_node() && !valkey.is_in_cluster() && !valkey.is_sentinel());
         assert!(Server::of("").may_be_a_node() && !Server::of("").is_too_old(), "nothing is known");
     }
 }

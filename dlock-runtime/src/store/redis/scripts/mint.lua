@@ -1,22 +1,43 @@
--- Mints fences, and keeps the record beside the lock: "last-fence since-in-us token who". It outlives the lock. If the lock
--- was handed over, `since` goes on with ":" and the time since when it was handed on without being free (give.lua).
--- The time is a lower bound of the fence: fences keep rising when the record expired or a failover lost it.
--- Returns the first of `count` fences, or the error that kept them from being minted. `now` is in us.
-local function mint(token, who, count, kept, now)
-  local since = string.format('%.0f', now)
-  local last = count == '1' and since or string.format('%.0f', now + count - 1)
-  local about = ' ' .. since .. ' ' .. token .. ' ' .. who
-  local before = redis.pcall('SET', KEYS[2], last .. about, 'PX', kept, 'GET')
-  -- Times and fences have 16 digits, so that their texts compare as they do.
-  if not before or not before.err and before < since then return now end
-  if before.err then
-    -- A record of another type was spoilt by somebody, and is overwritten.
-    before = redis.pcall('SET', KEYS[2], last .. about, 'PX', kept)
-    return before.err and before or now
+-- Mints fences: numbers that grow, one sequence for all locks of this server (in a cluster, of the lock's slot). KEYS[2] is the
+-- fence clock, "last ceiling life checked". It is the only key that outlives a lock, and there is one of it however many locks
+-- there are.
+-- A fence counts on from the last one. The clock begins at the time, in eighths of a microsecond since 2018: no process takes
+-- eight million turns a second, so that the clock falls behind the time, and the time is above all fences if the key is lost.
+-- There is room below 2^53 until 2053.
+-- A failover can lose the last writes, and the new master's time can be behind. So a ceiling is written 40 million fences ahead
+-- of its use: a replica has it by then. Every 100 ms the life of the server (its replication id) is looked at, and in a new life
+-- fences go on above the ceiling and the time. Calls of INFO are dear, so not each time; a failover takes longer. Without
+-- INFO nobody knows of a new life, and fences follow the time.
+
+-- Nonsense, or what is beyond all times, is no clock of ours.
+local function fence_clock()
+  local clock = redis.pcall('GET', KEYS[2])
+  local last, ceiling, life, checked = string.match(type(clock) == 'string' and clock or '', '^(%d+) (%d+) (%w+) (%d+)$')
+  last, ceiling, checked = tonumber(last), tonumber(ceiling), tonumber(checked)
+  if not last or last > ceiling or ceiling > 9e15 then return 0, 0, '', 0 end
+  return last, ceiling, life, checked
+end
+
+-- `above` is the highest fence that the caller knows of. Returns the first of `count` fences, or an error.
+local function mint(count, above, time)
+  local now = time[1] * 1000000 + time[2]
+  local last, ceiling, life, checked = fence_clock()
+  local first = math.max(last, tonumber(above)) + 1
+  if math.abs(now - checked) > 100000 then
+    local info = redis.pcall('INFO', 'replication')
+    local current = type(info) == 'string' and string.match(info, 'master_replid:(%w+)')
+    if not current or current ~= life then first = math.max(first, ceiling + 1, (now - 1514764800000000) * 8) end
+    life, checked = current or 'unknown', now
   end
-  -- What is beyond all times is no fence of ours.
-  local used = tonumber(string.match(before, '^%d+')) or 0
-  local first = used < 9e15 and math.max(now, used + 1) or now
-  redis.call('SET', KEYS[2], string.format('%.0f', first + count - 1) .. about, 'PX', kept)
-  return first
+  last = first + count - 1
+  if last > ceiling - 40000000 then ceiling = last + 80000000 end
+  local done = redis.pcall('SET', KEYS[2], string.format('%.0f %.0f %s %.0f', last, ceiling, life, checked), 'EX', 604800)
+  return done.err and done or first
+end
+
+-- The value of a lock: "token fence since (who)", with a mark at its end, "+", if somebody waits. `fence` is the last one that is
+-- reserved for the holder; `since` is in us, and if the lock was handed over it goes on with ":" and the time since when it has
+-- been handed on without being free. Clients of other kinds compare the value as a whole with their own.
+local function value(token, fence, since, who, waiting)
+  return string.format('%s %.0f %s (%s)%s', token, fence, since, who, waiting > 0 and '+' or '')
 end

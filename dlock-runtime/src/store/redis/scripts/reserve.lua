@@ -1,10 +1,6 @@
--- The rest of renew.lua: more fences for the holder, whose record says the same otherwise.
-local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2]
-local record = redis.pcall('GET', KEYS[2])
-record = type(record) == 'string' and record or ''
-local last, holder = string.match(record, '^(%d+) %S+ (%S+) ')
-if holder ~= ARGV[1] or tonumber(last) > 9e15 then return mint(ARGV[1], ARGV[5], ARGV[4], ARGV[6], now) end
-local fence = math.max(last + 1, now)
-redis.call('SET', KEYS[2], string.format('%.0f', fence + ARGV[4] - 1) .. string.match(record, ' .*$'), 'PX', ARGV[6])
+-- The rest of renew.lua: more fences for the holder, whose lock says the same otherwise.
+local fence = mint(ARGV[4], ARGV[5], redis.call('TIME'))
+if type(fence) == 'table' then return fence end
+local rest = string.match(owner, '^%S+ %d+( .*)$') or ''
+redis.call('SET', KEYS[1], string.format('%s %.0f', ARGV[1], fence + ARGV[4] - 1) .. rest, 'KEEPTTL')
 return fence

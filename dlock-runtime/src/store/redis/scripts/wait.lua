@@ -1,11 +1,16 @@
--- The rest of acquire.lua: the lock is taken, or somebody waits in the queue for it.
+-- The rest of acquire.lua: the lock is taken, or somebody is in the queue for it.
 if type(waiting) ~= 'number' then waiting = helper('ZCARD', KEYS[3]) end
 local token = ARGV[1]
 local entry = token .. ' ' .. ARGV[2] .. ' ' .. ARGV[3] .. ' ' .. ARGV[4]
-local record = redis.pcall('GET', KEYS[2])
-record = type(record) == 'string' and record or ''
-local last, holder = string.match(record, '^(%d+) %S+ (%S+)')
-local owner = redis.call('GET', KEYS[1])
+local function take()
+  local fence = mint(ARGV[3], ARGV[5], time)
+  if type(fence) == 'table' then return fence end
+  if redis.pcall('ZREM', KEYS[3], entry) == 1 then waiting = waiting - 1 end
+  redis.pcall('ZREM', KEYS[4], entry)
+  local taken = value(token, fence + ARGV[3] - 1, string.format('%.0f', now), ARGV[4], waiting)
+  redis.call('SET', KEYS[1], taken, 'PX', ARGV[2])
+  return {1, fence, waiting}
+end
 
 local rests = not owner and tonumber(helper('ZSCORE', KEYS[4], 'free') or 0) > now / 1000
 if rests and redis.call('ZRANGE', KEYS[3], 0, 0)[1] ~= entry then
@@ -14,27 +19,21 @@ if rests and redis.call('ZRANGE', KEYS[3], 0, 0)[1] ~= entry then
 elseif not owner then
   -- It is free: whoever came first gets it. A failure before this point locked nothing.
   redis.call('ZREM', KEYS[4], 'free')
-  owner, waiting = hand_over(token, ARGV[5], false, last, now, waiting)
-  if owner then
-    record = redis.call('GET', KEYS[2])
-    holder = owner
-  else
-    redis.call('SET', KEYS[1], token, 'PX', ARGV[2])
-    local fence = mint(token, ARGV[4], ARGV[3], ARGV[5], now)
-    if type(fence) == 'table' then redis.call('DEL', KEYS[1]) return fence end
-    redis.pcall('ZREM', KEYS[3], entry)
-    redis.pcall('ZREM', KEYS[4], entry)
-    return {1, fence, redis.call('ZCARD', KEYS[3])}
-  end
-elseif owner == token then
+  owner, waiting = hand_over(token, false, ARGV[5], time, waiting)
+  if not owner then return take() end
+elseif string.sub(owner, 1, #token + 1) == token .. ' ' then
   -- A repeated request never shortens what a renewal has gained since. It writes in any case, as renew.lua does.
   redis.call('PEXPIRE', KEYS[1], math.max(redis.call('PTTL', KEYS[1]), ARGV[2]))
-  if holder == token then return {1, last - ARGV[3] + 1, waiting} end
-  local fence = mint(token, ARGV[4], ARGV[3], ARGV[5], now)
-  return type(fence) == 'table' and fence or {1, fence, waiting}
+  return {1, string.match(owner, ' (%d+)') - ARGV[3] + 1, waiting}
 end
 
 if ARGV[6] ~= '0' then
+  -- A holder of our kind is told that somebody waits, unless it heard so when it was granted the lock. The mark tells its
+  -- release to look at the queue. Messages get lost, so whoever asks again tells it again. The value of another client is its
+  -- own business: it compares it as a whole.
+  local holder, identity = string.match(owner, '^((%x+)%-%x+) %d+ %S+ %(.*%)%+?$')
+  local is_marked = string.byte(owner, -1) == 43
+  if holder and not is_marked then redis.call('SET', KEYS[1], owner .. '+', 'KEEPTTL') end
   waiting = waiting + redis.call('ZADD', KEYS[3], 'NX', string.format('%.0f', now), entry)
   helper('ZADD', KEYS[4], math.floor(now / 1000) + ARGV[6], entry)
   -- Both lapse by themselves, and what cannot be made to is not left behind.
@@ -46,11 +45,13 @@ if ARGV[6] ~= '0' then
       return redis.call('PEXPIRE', KEYS[place], ARGV[6])
     end
   end
-  -- A holder of our kind is notified that somebody waits, unless it heard so when it was granted the lock. Messages get
-  -- lost, so whoever asks again notifies it again.
-  local identity = holder == owner and string.match(owner, '^%x+')
-  if identity and (ARGV[7] == '1' or waiting == 1) then
-    redis.pcall('PUBLISH', 'dlock:' .. identity, 'wanted ' .. owner .. ' ' .. KEYS[1])
+  if holder and (ARGV[7] == '1' or not is_marked) then
+    redis.pcall('PUBLISH', 'dlock:' .. identity, 'wanted ' .. holder .. ' ' .. KEYS[1])
   end
+else
+  -- A replica, which may lag behind, refuses a write, and so does not say that the lock is taken.
+  redis.call('PEXPIRE', KEYS[2], 604800000)
 end
-return {0, redis.call('PTTL', KEYS[1]), owner, record, waiting}
+-- A hand-over that was told of before has no fence above this one.
+local last = fence_clock()
+return {0, redis.call('PTTL', KEYS[1]), owner, last, waiting}

@@ -178,12 +178,15 @@ impl Reader<'_> {
         if message.get_channel_name() == self.own {
             self.received = self.received.max(heartbeat::read(message.get_payload_bytes()).unwrap_or(0));
         } else if let Some(notification) = read(self.identity, message.get_payload_bytes()) {
+            if let Notification::Granted { fence, .. } = notification {
+                self.connections.fence_clock.note(fence);
+            }
             self.subscriber.notify(notification);
         }
     }
 }
 
-/// Reads `granted token fence waiting since name`, `wanted token name` or `free token name`. Anybody may publish anything: a
+/// Reads `granted token fence waiting name`, `wanted token name` or `free token name`. Anybody may publish anything: a
 /// message of another form, or with the token of another runtime, is no notification.
 fn read(identity: Identity, payload: &[u8]) -> Option<Notification> {
     let text = std::str::from_utf8(payload).ok()?;
@@ -193,10 +196,10 @@ fn read(identity: Identity, payload: &[u8]) -> Option<Notification> {
     let lock_id = |name: &str| LockId { name: name.into(), token: Token { identity, number } };
     match word {
         "granted" => {
-            let mut parts = rest.splitn(4, ' ');
+            let mut parts = rest.splitn(3, ' ');
             let mut number = || parts.next()?.parse().ok();
-            let (fence, waiting, since) = (number()?, number()?, number()?);
-            Some(Notification::Granted { lock_id: lock_id(parts.next()?), fence, waiting, since })
+            let (fence, waiting) = (number()?, number()?);
+            Some(Notification::Granted { lock_id: lock_id(parts.next()?), fence, waiting })
         }
         "wanted" => Some(Notification::Contended { lock_id: lock_id(rest) }),
         "free" => Some(Notification::Free { lock_id: lock_id(rest) }),

@@ -1,0 +1,91 @@
+//! What this process knows of the server's fence clock (`scripts/mint.lua`): under which key it lies, and how far it went.
+
+use std::{
+    borrow::Cow,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use redis::{RedisError, ServerErrorKind};
+
+use super::slots;
+use crate::key::namespace::FENCE_CLOCK;
+
+/// Fences stay below 2^53, so that they are exact in a double.
+const BEYOND: u64 = 1 << 53;
+
+/// The fence clock of a server.
+#[derive(Default)]
+pub(super) struct FenceClock {
+    /// The highest fence that the server told of. It helps one that lost its clock.
+    highest: AtomicU64,
+    /// Whether the server belongs to a cluster. A script touches keys of one slot there, so each slot has a clock.
+    per_slot: AtomicBool,
+}
+
+impl FenceClock {
+    pub(super) fn highest(&self) -> u64 {
+        self.highest.load(Ordering::Relaxed)
+    }
+
+    /// The server gave out fences up to this one. What is beyond all fences is a message of somebody else.
+    pub(super) fn note(&self, fence: u64) {
+        if fence > self.highest() && fence < BEYOND {
+            self.highest.fetch_max(fence, Ordering::Relaxed);
+        }
+    }
+
+    /// The key of the clock for a lock.
+    pub(super) fn key(&self, lock: &str) -> Cow<'static, str> {
+        if !self.per_slot.load(Ordering::Relaxed) {
+            return Cow::Borrowed(FENCE_CLOCK);
+        }
+        let slot = slots::slot(lock);
+        // Whoever does not know that this is a cluster uses that one for the locks of its slot.
+        if slot == slots::slot(FENCE_CLOCK) {
+            return Cow::Borrowed(FENCE_CLOCK);
+        }
+        Cow::Owned(format!("{FENCE_CLOCK}:{{{}}}", slots::tag(slot)))
+    }
+
+    /// The server belongs to a cluster.
+    pub(super) fn use_slots(&self) {
+        self.per_slot.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether an error says that the clock must lie in the slot of the lock. That is remembered.
+    pub(super) fn wants_slots(&self, error: &RedisError) -> bool {
+        let wants = error.kind() == ServerErrorKind::CrossSlot.into();
+        if wants {
+            self.use_slots();
+        }
+        wants
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_has_one_clock_and_a_cluster_one_in_the_slot_of_each_lock() {
+        let clock = FenceClock::default();
+        assert_eq!((clock.key("shop:stock:42"), clock.key("{a}:b")), (FENCE_CLOCK.into(), FENCE_CLOCK.into()));
+        clock.use_slots();
+        for lock in ["shop:stock:42", "{a}:b", "b{a}", "x", "dlock:{fence-clock}"] {
+            let key = clock.key(lock);
+            assert_eq!(slots::slot(&key), slots::slot(lock), "{key}");
+            assert!(key.starts_with("dlock:fence-clock:{"), "{key}");
+        }
+        assert_eq!(clock.key("{a}:b"), clock.key("b{a}"));
+        assert_eq!(clock.key("{dlock:fence-clock}"), FENCE_CLOCK);
+    }
+
+    #[test]
+    fn the_highest_fence_does_not_go_back_and_is_no_nonsense() {
+        let clock = FenceClock::default();
+        for (fence, highest) in [(5, 5), (3, 5), (9, 9), (u64::MAX, 9)] {
+            clock.note(fence);
+            assert_eq!(clock.highest(), highest);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The slots of a Redis cluster: in which one a key lies, and a short hash tag for each.
+
+use std::sync::LazyLock;
+
+/// How many slots there are.
+const SLOTS: usize = 16_384;
+
+/// The slot of a key: that of its hash tag, `{tag}`, if it has one.
+pub(super) fn slot(key: &str) -> u16 {
+    let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(tag, _)| tag);
+    crc16(tag.filter(|tag| !tag.is_empty()).unwrap_or(key).as_bytes()) % SLOTS as u16
+}
+
+/// A text that lies in `slot`.
+pub(super) fn tag(slot: u16) -> String {
+    text(TAGS[usize::from(slot) % SLOTS])
+}
+
+/// The first number that lies in each slot. Found once: some 100,000 numbers are tried.
+static TAGS: LazyLock<Vec<u32>> = LazyLock::new(|| {
+    let mut tags = vec![None; SLOTS];
+    let mut open = SLOTS;
+    for number in 0.. {
+        let found = &mut tags[usize::from(slot(&text(number)))];
+        if found.is_none() {
+            *found = Some(number);
+            open -= 1;
+        }
+        if open == 0 {
+            break;
+        }
+    }
+    tags.into_iter().map(Option::unwrap_or_default).collect()
+});
+
+fn text(number: u32) -> String {
+    format!("{number:x}")
+}
+
+/// CRC-16/XMODEM, as Redis uses it.
+fn crc16(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0, |crc, byte| {
+        (0..8).fold(
+            crc ^ (u16::from(*byte) << 8),
+            |crc, _| if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 },
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_those_of_redis() {
+        // As `CLUSTER KEYSLOT` says.
+        assert_eq!(crc16(b"123456789"), 0x31c3);
+        for (key, slot) in
+            [("", 0), ("foo", 12_182), ("a{foo}b", 12_182), ("foo{}{bar}", 8_363), ("{user1000}.x", 3_443)]
+        {
+            assert_eq!(super::slot(key), slot, "{key:?}");
+        }
+    }
+
+    #[test]
+    fn each_slot_has_a_short_tag_of_its_own() {
+        for number in 0..SLOTS as u16 {
+            let tag = tag(number);
+            assert_eq!(slot(&format!("k:{{{tag}}}")), number);
+            assert!(tag.len() <= 6, "{tag}");
+        }
+    }
+}

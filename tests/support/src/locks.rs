@@ -1,0 +1,45 @@
+//! What Redis holds of a lock, as an operator reads it: `token fence since (who)`, and `+` at the end if somebody waits.
+
+use crate::{Raw, Value};
+
+/// The key that stays when no lock is held.
+pub const FENCE_CLOCK: &str = "dlock:fence-clock";
+
+impl Raw {
+    /// The owner token of who holds the lock.
+    #[track_caller]
+    pub fn token(&mut self, lock: &str) -> Option<String> {
+        self.word(lock, 0)
+    }
+
+    /// The last fence that is reserved for who holds the lock.
+    #[track_caller]
+    pub fn last_fence(&mut self, lock: &str) -> Option<u64> {
+        self.word(lock, 1)?.parse().ok()
+    }
+
+    /// Whether the lock has the mark that somebody waits.
+    #[track_caller]
+    pub fn is_marked(&mut self, lock: &str) -> bool {
+        self.command(&["GET", lock]).text().is_some_and(|value| value.ends_with(")+"))
+    }
+
+    /// The last fence that the server gave out, whatever the lock.
+    #[track_caller]
+    pub fn fence_clock(&mut self) -> Option<u64> {
+        self.word(FENCE_CLOCK, 0)?.parse().ok()
+    }
+
+    /// All keys but the fence clock.
+    #[track_caller]
+    pub fn keys(&mut self) -> Vec<String> {
+        let Value::List(keys) = self.command(&["KEYS", "*"]) else { return Vec::new() };
+        let keys = keys.iter().filter_map(|key| key.text());
+        keys.filter(|key| !key.starts_with(FENCE_CLOCK)).map(str::to_owned).collect()
+    }
+
+    #[track_caller]
+    fn word(&mut self, key: &str, place: usize) -> Option<String> {
+        self.command(&["GET", key]).text()?.split(' ').nth(place).map(str::to_owned)
+    }
+}
