@@ -32,7 +32,8 @@ local function mint(count, above, time)
   last = first + count - 1
   if last > ceiling - 40000000 then ceiling = last + 80000000 end
   local done = redis.pcall('SET', KEYS[2], string.format('%.0f %.0f %s %.0f', last, ceiling, life, checked), 'EX', 604800)
-  return done.err and done or first
+  -- The code of an error stands in its text, as Redis 6.2 puts the place before it.
+  return done.err and {err = 'ERR ' .. done.err} or first
 end
 
 -- The value of a lock: "token fence since (who)", with a mark at its end, "+", if somebody waits. `fence` is the last one that is
