@@ -70,6 +70,7 @@ figures! {
     shutdowns: "runtimes shut down in good order",
     lost: "sends into a connection that was gone",
     delayed: "sends delayed",
+    late_news: "messages that nobody asked for delayed",
     cut_short: "sends cut off in the middle",
     split: "sends split in two",
     refused: "connections refused",

@@ -8,7 +8,7 @@ use dlock_runtime::{
 };
 
 use crate::{
-    plan::{LONGEST_GHOST, MICROSECOND, MILLISECOND, SEAT_COUNTS, SECOND, Time},
+    plan::{LONGEST_GHOST, MICROSECOND, MILLISECOND, NAP, SEAT_COUNTS, SECOND, Time},
     redis::Reply,
     server::{EPOCH, Seat},
     sim::Sim,
@@ -203,12 +203,8 @@ impl Sim {
 
     /// A task asks no more, whatever came of it.
     pub(crate) fn asks_no_more(&self, key: usize, number: u64) {
-        let now = self.now();
         self.judged(key, |key, _| {
-            if let Some(at) = key.waits.iter().position(|wait| wait.number == number) {
-                let wait = key.waits.swap_remove(at);
-                key.left.insert(wait.life, now);
-            }
+            key.waits.retain(|wait| wait.number != number);
         });
     }
 
@@ -331,8 +327,9 @@ impl Sim {
         let held = known.into_iter().filter_map(|(number, life, ends, guard)| match guard {
             Some(guard) => {
                 let guard = guard.upgrade()?;
-                let remaining = within(Place { process: life, lane: Place::TASKS }, || guard.remaining());
-                (!remaining.is_zero()).then(|| (number, life, now + self.true_span(life, remaining)))
+                let place = Place { process: life, lane: Place::TASKS };
+                let (is_held, remaining) = within(place, || (guard.is_held(), guard.remaining()));
+                is_held.then(|| (number, life, now + self.true_span(life, remaining)))
             }
             None => (now < ends).then_some((number, life, ends)),
         });
@@ -491,11 +488,14 @@ impl Sim {
                 let limit = match judge.died.get(&life) {
                     Some(died) => *died + LONGEST_GHOST + SEAT_COUNTS + SECOND + self.plan.longest_ttl(),
                     None if known.paused.is_some() => continue,
-                    None => left.max(known.disturbed) + self.plan.linger * MILLISECOND + self.plan.recovery() + SECOND,
+                    None => {
+                        left.max(known.disturbed)
+                            + self.plan.linger * MILLISECOND
+                            + 2 * self.plan.longest_way()
+                            + 300 * MILLISECOND
+                    }
                 };
-                let is_used = |of: u32| of == life;
-                let is_used = file.holders.iter().any(|holder| is_used(holder.life))
-                    || file.waits.iter().any(|wait| is_used(wait.life));
+                let is_used = file.holders.iter().any(|holder| holder.life == life);
                 if !is_used && now > limit {
                     faults.push((
                         Rule::Orphan,

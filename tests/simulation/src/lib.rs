@@ -21,7 +21,7 @@ pub use self::{
     figures::Figures,
     judge::{Rule, Violation},
     lua::{Host, Stores},
-    plan::Fault,
+    plan::{Fault, Kind},
     redis::{Redis, Reply},
     trace::{Entry, Lane, svg},
     weakness::Weakness,
@@ -38,6 +38,8 @@ pub struct Options {
     pub seed: u64,
     /// After so many turns the world comes to rest.
     pub acquisitions: u64,
+    /// What kind of world it is, instead of what the seed draws.
+    pub kind: Option<Kind>,
     /// Something that is done wrong on purpose.
     pub weakness: Option<Weakness>,
     /// The judge looks at this rule only.
@@ -62,6 +64,9 @@ pub struct Report {
     /// How many texts of scripts were weakened.
     pub weakened: u64,
 }
+
+/// For how long the world goes on after nothing goes wrong any more.
+const PEACE: u64 = 18 * SECOND;
 
 thread_local! {
     static PANICS: Cell<u64> = const { Cell::new(0) };
@@ -103,6 +108,12 @@ async fn live(options: &Options) -> Report {
     };
     let wants = || sim.figures().acquisitions < options.acquisitions && sim.now() < sim.plan.duration;
     sim.go_on(|| is_violated() || !wants()).await;
+    // They go on for a while in peace: what must happen in time is seen best then.
+    let (calm, enough) = (sim.now(), sim.figures().acquisitions + options.acquisitions);
+    if !sim.plan.faults.is_empty() {
+        sim.calm_down();
+        sim.go_on(|| is_violated() || sim.now() > calm + PEACE || sim.figures().acquisitions > enough).await;
+    }
     sim.ending.set(true);
     // Some die with what they have, and nobody comes after them.
     if sim.plan.faults.iter().any(|(fault, _)| *fault == Fault::Crash) && sim.rng.borrow_mut().chance(5_000) {

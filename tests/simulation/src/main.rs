@@ -33,6 +33,7 @@ fn main() -> ExitCode {
     let options = Options {
         seed: first,
         acquisitions: number("--acquisitions", 2_000),
+        kind: None,
         weakness,
         only: None,
         trace: trace || drawn.is_some(),

@@ -91,14 +91,14 @@ impl Sim {
     pub(crate) fn send(&self, id: usize, back: bool, bytes: Vec<u8>) {
         let now = self.now();
         let calm = self.calm.get();
-        let (life, node) = {
+        let (life, node, is_news) = {
             let conns = self.conns.borrow();
             let conn = &conns[id];
             if conn.is_hole || conn.is_reset {
                 self.count(|figures| figures.lost += 1);
                 return;
             }
-            (conn.life, conn.node)
+            (conn.life, conn.node, back && !conn.channels.is_empty())
         };
         let link = self.lives.borrow()[life as usize].link;
         let (mut at, cut, split) = {
@@ -107,6 +107,10 @@ impl Sim {
             if !calm && rng.chance(self.plan.delayed) {
                 self.count(|figures| figures.delayed += 1);
                 at += rng.below(LONGEST_DELAY);
+            }
+            if !calm && is_news && rng.chance(self.plan.late_news) {
+                self.count(|figures| figures.late_news += 1);
+                at += rng.below(2 * LONGEST_DELAY);
             }
             let inside = rng.below(bytes.len() as u64 + 1) as usize;
             let cut = (!calm && rng.chance(self.plan.cut)).then_some(inside);

@@ -62,6 +62,8 @@ pub(crate) struct Plan {
     /// Parts in 10,000 of what is sent: delayed, cut off in the middle, sent in two pieces; and of connections that are refused or
     /// never answered.
     pub(crate) delayed: u32,
+    /// The same for messages that nobody asked for, and for longer.
+    pub(crate) late_news: u32,
     pub(crate) cut: u32,
     pub(crate) split: u32,
     pub(crate) refused: u32,
@@ -72,8 +74,9 @@ pub(crate) struct Plan {
     pub(crate) duration: Time,
 }
 
+/// What kind of world it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// Many turns on one lease.
     Hot,
     /// Several processes after few keys all the time.
@@ -128,10 +131,11 @@ pub enum Fault {
 }
 
 impl Plan {
-    pub(crate) fn draw(rng: &mut Rng) -> Self {
+    pub(crate) fn draw(rng: &mut Rng, kind: Option<Kind>) -> Self {
         use Fault::*;
         use Kind::*;
-        let kind = rng.pick(&[Hot, Busy, Calm, Storm, Storm, Foreign, Server, Replicas, Replicas, Disaster]);
+        let drawn = rng.pick(&[Hot, Busy, Calm, Storm, Storm, Foreign, Server, Replicas, Replicas, Disaster]);
+        let kind = kind.unwrap_or(drawn);
         let mut plan = Self {
             kind,
             processes: rng.between((2, 4)) as usize,
@@ -157,10 +161,11 @@ impl Plan {
             confirms: !rng.chance(2_500),
             linger: if rng.chance(3_000) { rng.pick(&[5, 50, 400]) } else { 0 },
             lazily: rng.chance(2_000),
-            elsewhere: rng.pick(&[0, 0, 2_000]),
+            elsewhere: rng.pick(&[0, 0, 3_000]),
             put_off: rng.pick(&[0, 300, 3_000]),
             latency: rng.pick(&[(15, 250), (50, 2_000), (200, 9_000)]),
             delayed: rng.pick(&[0, 0, 20]),
+            late_news: 0,
             cut: 0,
             split: 20,
             refused: 0,
@@ -188,7 +193,7 @@ impl Plan {
                 plan.ttls = rng.pick(&[&[300, 300, 1_000], &[300, 1_000, 3_000], &[1_000, 3_000, 10_000]]);
                 (plan.long_bodies, plan.cancels) = (300, 2_000);
                 (plan.delayed, plan.cut, plan.split) = (rng.pick(&[20, 200, 500]), rng.pick(&[5, 50]), 500);
-                (plan.refused, plan.mute) = (500, 500);
+                (plan.refused, plan.mute, plan.late_news) = (500, 500, rng.pick(&[0, 500, 3_000]));
                 plan.faults = vec![
                     (Crash, 2 * often),
                     (Pause, often),
@@ -240,7 +245,7 @@ impl Plan {
     /// How long a question and its answer can be under way while no fault lasts.
     pub(crate) fn longest_way(&self) -> Time {
         let calm = 4 * self.latency.1 * MICROSECOND + 20 * MILLISECOND;
-        if self.delayed + self.cut + self.split > 0 { calm + 2 * LONGEST_DELAY } else { calm }
+        if self.delayed + self.cut > 0 { calm + 2 * LONGEST_DELAY } else { calm }
     }
 
     /// How long it takes a process to recover, after what kept it from reaching the server is over.

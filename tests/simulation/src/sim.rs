@@ -115,7 +115,7 @@ impl Sim {
     /// Begins a world on this thread, in the tokio runtime that this is called in.
     pub(crate) fn begin(options: &Options) -> Rc<Self> {
         let mut rng = Rng::new(options.seed);
-        let plan = Plan::draw(&mut rng);
+        let plan = Plan::draw(&mut rng, options.kind);
         let sim = Rc::new(Self {
             servers: RefCell::new(Servers::new(1 + plan.replicas, options.weakness)),
             judge: RefCell::new(Judge::new(plan.keys, options.only)),

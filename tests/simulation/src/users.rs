@@ -322,15 +322,17 @@ async fn annotated(runtime: &Runtime, key: usize, life: u32, number: u64, steps:
     Ok(())
 }
 
-/// A future that is dropped after so many polls, if it is not finished by then.
+/// A future that is dropped after so many polls, if it is not finished by then: right after the last one, or, if it was an even
+/// number, when it is woken the next time, since something has come for it.
 struct Cancelled<F> {
     future: Pin<Box<F>>,
     polls: Option<u64>,
+    drops_at_once: bool,
 }
 
 impl<F: Future> Cancelled<F> {
     fn after(polls: Option<u64>, future: F) -> Self {
-        Self { future: Box::pin(future), polls }
+        Self { future: Box::pin(future), polls, drops_at_once: polls.is_some_and(|polls| polls % 2 == 1) }
     }
 }
 
@@ -343,8 +345,7 @@ impl<F: Future> Future for Cancelled<F> {
         }
         self.polls = self.polls.map(|polls| polls - 1);
         let polled = self.future.as_mut().poll(cx).map(Some);
-        if polled.is_pending() && self.polls == Some(0) {
-            // It is dropped right here: there may be no other poll for long.
+        if polled.is_pending() && self.polls == Some(0) && self.drops_at_once {
             return Poll::Ready(None);
         }
         polled

@@ -21,7 +21,6 @@ pub enum Weakness {
     RenewalShortens,
     RepeatedAcquireIsRefused,
     LockWithoutTtl,
-    SeatWithoutTtl,
     LeasesEndEarly,
     ReleaseSwallowed,
     ShorteningResent,
@@ -37,7 +36,7 @@ pub enum Weakness {
 
 impl Weakness {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 25] = [
         ReleaseWithoutToken,
         RenewWithoutToken,
         HandOverToTheDead,
@@ -52,7 +51,6 @@ impl Weakness {
         RenewalShortens,
         RepeatedAcquireIsRefused,
         LockWithoutTtl,
-        SeatWithoutTtl,
         LeasesEndEarly,
         ReleaseSwallowed,
         ShorteningResent,
@@ -135,7 +133,6 @@ impl Weakness {
             LockWithoutTtl => {
                 &[("redis.pcall('SET', KEYS[1], taken, 'PX', ttl)", "redis.pcall('SET', KEYS[1], taken)")]
             }
-            SeatWithoutTtl => &[("local lapses = redis.pcall('PEXPIRE', KEYS[place], ARGV[6])", "local lapses = 1")],
             _ => &[],
         }
     }
