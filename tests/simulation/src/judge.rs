@@ -160,6 +160,11 @@ impl Judge {
         }
     }
 
+    /// Fences may begin anew.
+    pub(crate) fn forget_fences(&mut self) {
+        self.keys.iter_mut().for_each(|key| key.last_fence = 0);
+    }
+
     pub(crate) fn died(&mut self, life: u32, now: Time) {
         self.died.insert(life, now);
         for key in &mut self.keys {
