@@ -8,7 +8,7 @@ use dlock_runtime::{
 };
 
 use crate::{
-    plan::{LONGEST_GHOST, MICROSECOND, MILLISECOND, NAP, SEAT_COUNTS, SECOND, Time},
+    plan::{LONGEST_GHOST, MICROSECOND, MILLISECOND, SEAT_COUNTS, SECOND, Time},
     redis::Reply,
     server::{EPOCH, Seat},
     sim::Sim,
@@ -82,6 +82,8 @@ pub(crate) struct Judge {
     /// When a token asked first, and how often it did since.
     asked: BTreeMap<String, (Time, u64)>,
     died: BTreeMap<u32, Time>,
+    /// Since when a process does not listen; until now if it does.
+    deaf: BTreeMap<u32, Time>,
     /// When data was lost or a clock stepped: until then all leases are void, and some time after that hardly anything is promised.
     disaster: Option<Time>,
     lenient: Time,
@@ -511,7 +513,11 @@ impl Sim {
             for (identity, life) in judge.identities.iter().filter(|(_, life)| able.contains(life)) {
                 let channel = format!("dlock:{identity}");
                 let count = self.with_servers(|servers| servers.listeners(servers.master, channel.as_bytes()).len());
-                if count == 0 && lives[*life as usize].disturbed + 6 * SECOND < now {
+                // A message that is late for long has it subscribe anew.
+                let since = judge.deaf.entry(*life).or_insert(now);
+                if count > 0 {
+                    *since = now;
+                } else if (*since).max(lives[*life as usize].disturbed) + 6 * SECOND < now {
                     faults.push((Rule::Deaf, format!("p{life} does not listen")));
                 }
             }
