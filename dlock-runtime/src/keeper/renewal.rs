@@ -54,8 +54,12 @@ fn look_after(state: &Arc<KeeperState>, lease: &Arc<Lease>, now: BootTime) -> Op
         return None;
     };
     if !turn.is_held_at(now) {
-        if let Some(left) = turn.end(now).and_then(|baton| baton.pass_on(now)) {
-            state.give_back(left);
+        let linger = state.queues.linger();
+        match turn.end(now).map(|baton| baton.pass_on(now)) {
+            Some(Some(left)) => state.give_back(left),
+            // It may be parked from now on.
+            Some(None) if !linger.is_zero() => state.schedule.add(lease, now.after(linger)),
+            Some(None) | None => {}
         }
         return None;
     }

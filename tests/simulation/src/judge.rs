@@ -262,7 +262,9 @@ impl Sim {
             // Until then a lease from before the disaster may be believed.
             let is_excused = disaster.is_some_and(|disaster| now < disaster + longest + 100 * MILLISECOND);
             let last = file.last_fence;
-            file.last_fence = last.max(fence);
+            if !is_excused {
+                file.last_fence = last.max(fence);
+            }
             // A resource refuses the fences of a lease that the store does not know any more.
             if fence <= last && fence > 0 && !is_excused {
                 faults.push((Rule::Fences, format!("a turn on k{key} has fence {fence} after {last}")));

@@ -256,7 +256,7 @@ impl Plan {
     /// How long a lock can be free while a waiter whose way is clear wants it.
     pub(crate) fn longest_free(&self) -> Time {
         let vain = if self.delayed + self.cut + self.refused + self.mute > 0 { 2 * (PATIENCE + NAP) } else { 0 };
-        NAP + 2 * self.longest_way() + vain
+        2 * NAP + 2 * self.longest_way() + vain
     }
 
     /// How long anybody can wait whose way is clear: everybody else holds the lock once, for as long as possible.
