@@ -187,7 +187,8 @@ impl Key {
 
 /// When a key that exists to the end of that millisecond is gone, in true time.
 fn true_end(expires: u64, step: i64) -> Time {
-    ((expires.saturating_add(1)).saturating_mul(1_000)).saturating_sub(EPOCH.saturating_add_signed(step)) * MICROSECOND
+    let since_epoch = expires.saturating_add(1).saturating_mul(1_000).saturating_sub(EPOCH.saturating_add_signed(step));
+    since_epoch.saturating_mul(MICROSECOND)
 }
 
 impl Sim {
