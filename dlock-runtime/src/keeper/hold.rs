@@ -129,15 +129,10 @@ impl Drop for Hold {
 
 /// Ends the turn. Returns what is left to the store, if no other task goes on with it.
 fn finish(state: &KeeperState, turn: &Turn, now: BootTime) -> Option<ToRelease> {
-    let baton = turn.end(now)?;
-    let left = baton.pass_on(now);
+    let left = state.pass_on(turn.end(now)?, &turn.lease, now);
     if left.is_none() {
         // Others of this process go on with the lease, or it is parked.
         turn.released(now);
-    }
-    if left.is_none() && !state.queues.linger().is_zero() {
-        // It may be parked from now on.
-        state.schedule.add(&turn.lease, now.after(state.queues.linger()));
     }
     left
 }

@@ -54,12 +54,8 @@ fn look_after(state: &Arc<KeeperState>, lease: &Arc<Lease>, now: BootTime) -> Op
         return None;
     };
     if !turn.is_held_at(now) {
-        let linger = state.queues.linger();
-        match turn.end(now).map(|baton| baton.pass_on(now)) {
-            Some(Some(left)) => state.give_back(left),
-            // It may be parked from now on.
-            Some(None) if !linger.is_zero() => state.schedule.add(lease, now.after(linger)),
-            Some(None) | None => {}
+        if let Some(left) = turn.end(now).and_then(|baton| state.pass_on(baton, lease, now)) {
+            state.give_back(left);
         }
         return None;
     }

@@ -13,12 +13,14 @@ use tokio::sync::{Notify, Semaphore};
 use crate::{
     keeper::{schedule::Schedule, unconfirmed_releases::UnconfirmedReleases},
     local::{
-        queue::{LocalQueues, Rules},
+        lease::Lease,
+        queue::{Baton, LocalQueues, Rules, ToRelease},
         turn::Obligor,
     },
     observe::{Observer, caught::caught},
     store::{self, Reply, Store, StoreError},
     system::Handle,
+    types::boot_time::BootTime,
 };
 
 /// How many batches of renewals are under way at a time: commands that are ready to be sent take more memory than leases.
@@ -125,6 +127,17 @@ impl KeeperState {
         let reply = store::within(&*self.store, limit, reply).await;
         self.observer.note_reply(epoch, reply.as_ref().err(), had_full_time);
         reply
+    }
+
+    /// Passes the baton of a turn that has ended on. Returns what is left to the store, if nobody here goes on with `lease`. Else
+    /// it may be parked from now on, and the keeper looks when that is over.
+    pub(crate) fn pass_on(&self, baton: Baton, lease: &Arc<Lease>, now: BootTime) -> Option<ToRelease> {
+        let left = baton.pass_on(now);
+        let linger = self.queues.linger();
+        if left.is_none() && !linger.is_zero() {
+            self.schedule.add(lease, now.after(linger));
+        }
+        left
     }
 
     /// Runs `job` on the keeper's thread to its end.
