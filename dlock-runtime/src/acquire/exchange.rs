@@ -42,12 +42,12 @@ impl Head {
             self.give_lease_back(baton, LostReason::Expired);
             return Ok(Outcome::Changed);
         }
-        let fences = baton.turns_expected();
+        let fences = if lease.has_fences() { 0 } else { baton.turns_expected() };
         let renewal = RenewCommand {
             lock_id: lease.lock_id.clone(),
             ttl: self.request.terms.ttl,
             shorten: false,
-            more_fences: if lease.has_fences() { 0 } else { fences },
+            more_fences: fences,
         };
         let state = self.state();
         // If this request is dropped, the lease may be parked. The keeper must know of it then.
