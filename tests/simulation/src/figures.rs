@@ -4,28 +4,6 @@ use std::{fmt, ops::AddAssign};
 
 use crate::plan::Fault;
 
-/// All kinds of faults that strike a world, in the order of their numbers.
-const FAULTS: [Fault; 15] = {
-    use Fault::*;
-    [
-        Crash,
-        Pause,
-        Shutdown,
-        Reset,
-        BlackHole,
-        Cut,
-        Stall,
-        Restart,
-        ScriptsLost,
-        Full,
-        Failover,
-        AddressMoves,
-        DataLost,
-        WritesLost,
-        ClockStep,
-    ]
-};
-
 macro_rules! figures {
     ($($name:ident: $text:literal),+ $(,)?) => {
         /// Counts of what happened.
@@ -34,7 +12,7 @@ macro_rules! figures {
         pub struct Figures {
             $(pub $name: u64,)+
             /// Faults by their kinds.
-            pub faults: [u64; FAULTS.len()],
+            pub faults: [u64; Fault::ALL.len()],
         }
 
         impl AddAssign for Figures {
@@ -47,7 +25,7 @@ macro_rules! figures {
         impl Figures {
             /// What was counted, each with its name.
             pub fn all(&self) -> Vec<(String, u64)> {
-                let faults = FAULTS.iter().map(|fault| (format!("fault {fault:?}"), self.faults[*fault as usize]));
+                let faults = Fault::ALL.iter().map(|fault| (format!("fault {fault:?}"), self.faults[*fault as usize]));
                 [$(($text.to_owned(), self.$name)),+].into_iter().chain(faults).collect()
             }
         }

@@ -3,6 +3,7 @@
 mod faults;
 mod figures;
 mod judge;
+mod listed;
 mod lua;
 mod net;
 mod plan;

@@ -24,7 +24,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let weakness = value("--weakness").map(|name| {
-        let known = Weakness::ALL.into_iter().find(|weakness| format!("{weakness:?}") == *name);
+        let known = Weakness::ALL.iter().copied().find(|weakness| format!("{weakness:?}") == *name);
         known.unwrap_or_else(|| panic!("one of {:?}", Weakness::ALL))
     });
     let (first, total) = (number("--seed", 1), number("--total", 0));

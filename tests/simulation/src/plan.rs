@@ -1,6 +1,6 @@
 //! What kind of world a seed makes: who is in it, what they want, and what goes wrong.
 
-use crate::rng::Rng;
+use crate::{listed::listed, rng::Rng};
 
 /// Virtual time in nanoseconds.
 pub(crate) type Time = u64;
@@ -95,39 +95,41 @@ pub enum Kind {
     Disaster,
 }
 
-/// What can befall a world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fault {
-    /// A process dies at once.
-    Crash,
-    /// A process is stopped and continued.
-    Pause,
-    /// A process is shut down properly.
-    Shutdown,
-    /// A connection is reset.
-    Reset,
-    /// What is sent on a connection vanishes, until it is reset.
-    BlackHole,
-    /// A process reaches nobody for a while; what it sends arrives later.
-    Cut,
-    /// The server does nothing for a while.
-    Stall,
-    /// The server restarts with its data.
-    Restart,
-    /// The server forgets its scripts.
-    ScriptsLost,
-    /// Memory is full for a while.
-    Full,
-    /// A replica becomes the master, the old one is shut off, and the address moves.
-    Failover,
-    /// The address leads to a replica for a while; connections stay where they are.
-    AddressMoves,
-    /// The server restarts without its data.
-    DataLost,
-    /// A replica takes over that lacks the last writes.
-    WritesLost,
-    /// The server's clock is stepped.
-    ClockStep,
+listed! {
+    /// What can befall a world.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Fault {
+        /// A process dies at once.
+        Crash,
+        /// A process is stopped and continued.
+        Pause,
+        /// A process is shut down properly.
+        Shutdown,
+        /// A connection is reset.
+        Reset,
+        /// What is sent on a connection vanishes, until it is reset.
+        BlackHole,
+        /// A process reaches nobody for a while; what it sends arrives later.
+        Cut,
+        /// The server does nothing for a while.
+        Stall,
+        /// The server restarts with its data.
+        Restart,
+        /// The server forgets its scripts.
+        ScriptsLost,
+        /// Memory is full for a while.
+        Full,
+        /// A replica becomes the master, the old one is shut off, and the address moves.
+        Failover,
+        /// The address leads to a replica for a while; connections stay where they are.
+        AddressMoves,
+        /// The server restarts without its data.
+        DataLost,
+        /// A replica takes over that lacks the last writes.
+        WritesLost,
+        /// The server's clock is stepped.
+        ClockStep,
+    }
 }
 
 impl Plan {

@@ -3,40 +3,13 @@
 
 use Weakness::*;
 
-/// One thing left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "tests/weakened.rs says of each what it is and which rule sees it")]
-pub enum Weakness {
-    ReleaseWithoutToken,
-    RenewWithoutToken,
-    HandOverToTheDead,
-    LastComesFirst,
-    BlockTooLarge,
-    RefillUnsaid,
-    FenceWithoutTimeFloor,
-    ForeignMarked,
-    AcquireWithoutNx,
-    PublishedFirst,
-    FloorUnknown,
-    RenewalShortens,
-    RepeatedAcquireIsRefused,
-    LockWithoutTtl,
-    LeasesEndEarly,
-    ReleaseSwallowed,
-    ShorteningResent,
-    SubscribeSwallowed,
-    StaleHandOver,
-    DisasterDenied,
-    SlowClock,
-    ClockStops,
-    SameIdentity,
-    JobOutputLost,
-    JobsDropped,
-}
+use crate::listed::listed;
 
-impl Weakness {
-    /// All of them.
-    pub const ALL: [Self; 25] = [
+listed! {
+    /// One thing left out.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[expect(missing_docs, reason = "tests/weakened.rs says of each what it is and which rule sees it")]
+    pub enum Weakness {
         ReleaseWithoutToken,
         RenewWithoutToken,
         HandOverToTheDead,
@@ -62,8 +35,10 @@ impl Weakness {
         SameIdentity,
         JobOutputLost,
         JobsDropped,
-    ];
+    }
+}
 
+impl Weakness {
     /// What the runtime's tasks are told to do wrong.
     pub(crate) fn switch(self) -> Option<&'static str> {
         match self {

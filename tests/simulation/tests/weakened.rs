@@ -30,7 +30,7 @@ macro_rules! caught {
         #[test]
         fn each_weakness_has_its_test() {
             let tested = [$(Weakness::$weakness),+];
-            let missing = Weakness::ALL.into_iter().filter(|weakness| !tested.contains(weakness)).collect::<Vec<_>>();
+            let missing = Weakness::ALL.iter().filter(|weakness| !tested.contains(weakness)).collect::<Vec<_>>();
             assert!(missing.is_empty() && tested.len() >= 20, "{missing:?}");
         }
     };
