@@ -74,7 +74,7 @@ impl Weakness {
             )],
             BlockTooLarge => &[("last = first + count - 1", "last = first + count * 10000000 - 1")],
             RefillUnsaid => &[(
-                "redis.call('SET', KEYS[1], string.format('%s %.0f', ARGV[1], fence + ARGV[4] - 1) .. rest, 'KEEPTTL')\n",
+                "redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. last .. rest, 'KEEPTTL')\n",
                 "",
             )],
             FenceWithoutTimeFloor => &[

@@ -16,8 +16,8 @@ local now = time[1] * 1000000 + time[2]
 local owner = redis.call('GET', KEYS[1])
 local waiting = redis.pcall('ZCARD', KEYS[3])
 if not owner and waiting == 0 then
-  local fence = mint(ARGV[3], ARGV[5], time)
+  local fence, last = mint(ARGV[3], ARGV[5], time)
   if type(fence) == 'table' then return fence end
-  redis.call('SET', KEYS[1], value(ARGV[1], fence + ARGV[3] - 1, string.format('%.0f', now), ARGV[4], 0), 'PX', ARGV[2])
+  redis.call('SET', KEYS[1], value(ARGV[1], last, string.format('%.0f', now), ARGV[4], 0), 'PX', ARGV[2])
   return {1, fence, 0}
 end

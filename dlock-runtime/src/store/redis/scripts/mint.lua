@@ -12,33 +12,38 @@
 -- Nonsense, or what is beyond all times, is no clock of ours.
 local function fence_clock()
   local clock = redis.pcall('GET', KEYS[2])
-  local last, ceiling, life, checked = string.match(type(clock) == 'string' and clock or '', '^(%d+) (%d+) (%w+) (%d+)$')
+  local last, rest, ceiling, life, checked =
+    string.match(type(clock) == 'string' and clock or '', '^(%d+)( (%d+) (%w+) (%d+))$')
   last, ceiling, checked = tonumber(last), tonumber(ceiling), tonumber(checked)
   if not last or last > ceiling or ceiling > 9e15 then return 0, 0, '', 0 end
-  return last, ceiling, life, checked
+  return last, ceiling, life, checked, rest
 end
 
--- `above` is the highest fence that the caller knows of. Returns the first of `count` fences, or an error.
+-- `above` is the highest fence that the caller knows of. Returns the first of `count` fences, and the last as text; or an error.
 local function mint(count, above, time)
   local now = time[1] * 1000000 + time[2]
-  local last, ceiling, life, checked = fence_clock()
+  local last, ceiling, life, checked, rest = fence_clock()
   local first = math.max(last, tonumber(above)) + 1
   if math.abs(now - checked) > 100000 then
     local info = redis.pcall('INFO', 'replication')
     local current = type(info) == 'string' and string.match(info, 'master_replid:(%w+)')
     if not current or current ~= life then first = math.max(first, ceiling + 1, (now - 1514764800000000) * 8) end
-    life, checked = current or 'unknown', now
+    life, checked, rest = current or 'unknown', now, nil
   end
   last = first + count - 1
-  if last > ceiling - 40000000 then ceiling = last + 80000000 end
-  local done = redis.pcall('SET', KEYS[2], string.format('%.0f %.0f %s %.0f', last, ceiling, life, checked), 'EX', 604800)
+  if last > ceiling - 40000000 then ceiling, rest = last + 80000000, nil end
+  -- Most calls change the last fence alone. To write a number as text is dear.
+  rest = rest or string.format(' %.0f %s %.0f', ceiling, life, checked)
+  last = string.format('%.0f', last)
+  local done = redis.pcall('SET', KEYS[2], last .. rest, 'EX', 604800)
   -- The code of an error stands in its text, as Redis 6.2 puts the place before it.
-  return done.err and {err = 'ERR ' .. done.err} or first
+  if done.err then return {err = 'ERR ' .. done.err} end
+  return first, last
 end
 
 -- The value of a lock: "token fence since (who)", with a mark at its end, "+", if somebody waits. `fence` is the last one that is
 -- reserved for the holder; `since` is in us, and if the lock was handed over it goes on with ":" and the time since when it has
 -- been handed on without being free. Clients of other kinds compare the value as a whole with their own.
 local function value(token, fence, since, who, waiting)
-  return string.format('%s %.0f %s (%s)%s', token, fence, since, who, waiting > 0 and '+' or '')
+  return token .. ' ' .. fence .. ' ' .. since .. ' (' .. who .. ')' .. (waiting > 0 and '+' or '')
 end

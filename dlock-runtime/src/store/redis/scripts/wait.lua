@@ -2,15 +2,6 @@
 if type(waiting) ~= 'number' then waiting = helper('ZCARD', KEYS[3]) end
 local token = ARGV[1]
 local entry = token .. ' ' .. ARGV[2] .. ' ' .. ARGV[3] .. ' ' .. ARGV[4]
-local function take()
-  local fence = mint(ARGV[3], ARGV[5], time)
-  if type(fence) == 'table' then return fence end
-  if redis.pcall('ZREM', KEYS[3], entry) == 1 then waiting = waiting - 1 end
-  redis.pcall('ZREM', KEYS[4], entry)
-  local taken = value(token, fence + ARGV[3] - 1, string.format('%.0f', now), ARGV[4], waiting)
-  redis.call('SET', KEYS[1], taken, 'PX', ARGV[2])
-  return {1, fence, waiting}
-end
 
 local rests = not owner and tonumber(helper('ZSCORE', KEYS[4], 'free') or 0) > now / 1000
 if rests and redis.call('ZRANGE', KEYS[3], 0, 0)[1] ~= entry then
@@ -20,7 +11,14 @@ elseif not owner then
   -- It is free: whoever came first gets it. A failure before this point locked nothing.
   redis.call('ZREM', KEYS[4], 'free')
   owner, waiting = hand_over(token, false, ARGV[5], time, waiting)
-  if not owner then return take() end
+  if not owner then
+    local fence, last = mint(ARGV[3], ARGV[5], time)
+    if type(fence) == 'table' then return fence end
+    if redis.pcall('ZREM', KEYS[3], entry) == 1 then waiting = waiting - 1 end
+    redis.pcall('ZREM', KEYS[4], entry)
+    redis.call('SET', KEYS[1], value(token, last, string.format('%.0f', now), ARGV[4], waiting), 'PX', ARGV[2])
+    return {1, fence, waiting}
+  end
 elseif string.sub(owner, 1, #token + 1) == token .. ' ' then
   -- A repeated request never shortens what a renewal has gained since. It writes in any case, as renew.lua does.
   redis.call('PEXPIRE', KEYS[1], math.max(redis.call('PTTL', KEYS[1]), ARGV[2]))
