@@ -193,7 +193,7 @@ fn commands(raw: &mut Raw) -> u64 {
 /// How many entries the queue has, of the living and the dead, and how many of them are said to be seen.
 fn queue_entries(raw: &mut Raw, lock: &str) -> [usize; 2] {
     ["queue", "seen"].map(|key| match raw.command(&["ZRANGE", &format!("{{{lock}}}:{key}"), "0", "-1"]) {
-        // Seats begin with a token. There may be a mark beside them for a moment, which is none.
+        // Entries begin with a token. There may be a mark beside them for a moment, which is none.
         Value::List(members) => members.iter().filter_map(Value::text).filter(|member| member.contains('-')).count(),
         other => panic!("{key} is no sorted set: {other:?}"),
     })

@@ -1,8 +1,8 @@
 //! The mark at the end of a lock's value: it says that somebody waits, and a release without it looks at no queue.
 
-use dlock_testkit::{RedisServer, eventually};
+use dlock_testkit::{Raw, RedisServer, Value, eventually, eventually_async};
 
-use crate::{MS, SOON, build_some, got, hold, nothing_is_left, on, queue_up, shared, until_waiting, wait_for};
+use crate::{SOON, build_some, got, hold, nothing_is_left, on, queue_up, shared, until_waiting, wait_for};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_waits_marks_the_lock_and_a_release_without_the_mark_is_get_and_del() {
@@ -43,8 +43,8 @@ async fn the_mark_comes_once_and_survives_renewals_and_more_fences() {
     until_waiting(&one, "kept", 1).await;
     let second = wait_for(&third, "kept");
     until_waiting(&one, "kept", 2).await;
-    // They ask again, and mark again.
-    tokio::time::sleep(600 * MS).await;
+    // They mark again.
+    until_all_ask_again(&mut raw, lock).await;
     let value = raw.command(&["GET", lock]).text().expect("held").to_owned();
     assert!(value.ends_with(")+") && !value.ends_with("++"), "{value}");
     guard.renew().await.expect("held");
@@ -77,7 +77,7 @@ async fn the_value_of_another_client_is_never_marked() {
         assert!(raw.command(&["SET", lock, value, "PX", "30000"]).is_ok());
         let waiting = wait_for(&one, "unmarked");
         until_waiting(&one, "unmarked", 1).await;
-        tokio::time::sleep(300 * MS).await;
+        until_all_ask_again(&mut raw, lock).await;
         assert_eq!(raw.command(&["GET", lock]).text(), Some(value), "it can be compared as a whole");
         assert_eq!(raw.command(&["DEL", lock]).int(), Some(1));
         got(waiting).await.0.release().await.expect("ours");
@@ -115,4 +115,17 @@ async fn a_mark_that_was_lost_costs_who_waits_no_more_than_a_poll() {
     assert_eq!(raw.command(&["DEL", lock]).int(), Some(1));
     got(waiting).await.0.release().await.expect("ours");
     nothing_is_left(&mut raw, lock);
+}
+
+/// Waits until each of those in the queue has asked once more.
+async fn until_all_ask_again(raw: &mut Raw, lock: &str) {
+    let seen = format!("{{{lock}}}:seen");
+    let mut counts_until = |place: &str| match raw.command(&["ZRANGE", &seen, place, place, "WITHSCORES"]) {
+        Value::List(entry) => {
+            entry.get(1).and_then(Value::text).and_then(|until| until.parse::<u64>().ok()).unwrap_or(0)
+        }
+        other => panic!("no sorted set: {other:?}"),
+    };
+    let last = counts_until("-1");
+    eventually_async("all of them ask again", SOON, async || counts_until("0") > last).await;
 }
