@@ -1,7 +1,7 @@
-//! One client: a process with a keeper. Here is how it asks for the lock, waits, and sees a release through.
+//! One client: a process with a keeper. Here is how it asks for the lock, waits, and sees a release through; `lease.rs` has the rest.
 //!
 //! Every method is one step that the process may take. That a step may also not be taken, for any time, is what a pause
-//! is. What a step concludes is concluded by the rules of the runtime: `Grant`, `HandOverValidity`, `Fences`.
+//! is. What a step concludes is concluded by the rules of the runtime: `Grant`, `HandOverValidity`, `Fences`, `TurnStart`.
 
 use std::hash::{Hash, Hasher};
 
@@ -9,39 +9,39 @@ use crate::{
     Scenario, Task, Weakened,
     clock::{BootTime, Tick},
     hand_over::HandOverValidity,
-    lease::{Lease, Renewal, Turn},
-    network::{Packet, Token},
-    properties::Witness,
-    store::Ear,
+    lease::{Lease, Turn},
+    network::{Body, Packet, Token},
 };
 
 /// What a process knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Client {
-    pub(crate) crashed: bool,
     /// How many of its tasks had their turn, or were cancelled.
     pub(crate) done: u8,
     /// The number of its next request.
     number: u8,
-    pub(crate) ask: Option<Ask>,
+    pub(crate) pending: Option<Pending>,
     pub(crate) lease: Option<Lease>,
     pub(crate) turn: Option<Turn>,
-    pub(crate) owed: Vec<Owed>,
-    pub(crate) ear: Ear,
+    pub(crate) releases: Vec<PendingRelease>,
+    pub(crate) listens: Listens,
 }
 
-/// By all that it answers: states are told apart by their hashes alone. No fence of the model is above `u8::MAX`.
-impl Hash for HandOverValidity {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        let highest = u64::from(u8::MAX);
-        self.lease_start(highest).hash(hasher);
-        (0..=highest).find(|fence| self.lease_start(*fence).is_some()).hash(hasher);
-    }
+/// Where a client listens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) enum Listens {
+    /// At the server that carries requests out.
+    #[default]
+    Here,
+    /// At a replica of it: what is published arrives, and the scripts do not know.
+    AtReplica,
+    /// It crashed.
+    Nowhere,
 }
 
 /// A request for the lock that is put to the store again and again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Ask {
+pub(crate) struct Pending {
     pub(crate) number: u8,
     pub(crate) ttl: Tick,
     validity: HandOverValidity,
@@ -54,12 +54,21 @@ pub(crate) struct Ask {
     /// Whether it was ever answered.
     answered: bool,
     /// "Wanted" can arrive before the grant that it is about.
-    pub(crate) wanted: bool,
+    pub(crate) contended: bool,
 }
 
-/// A token that the process has no use for, and that may have the lock or a seat.
+/// By all that it answers: states are told apart by their hashes alone. No fence of the model is above `u8::MAX`.
+impl Hash for HandOverValidity {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let highest = u64::from(u8::MAX);
+        self.lease_start(highest).hash(hasher);
+        (0..=highest).find(|fence| self.lease_start(*fence).is_some()).hash(hasher);
+    }
+}
+
+/// A token that the process has no use for, and that may have the lock or an entry in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Owed {
+pub(crate) struct PendingRelease {
     pub(crate) number: u8,
     last: Tick,
     /// Until when it is repeated. After that the TTL has done the work.
@@ -68,18 +77,23 @@ pub(crate) struct Owed {
     doubt: bool,
 }
 
-/// Where and when a step is taken.
+/// Where and when a step is taken, and what comes of it for others.
 pub(crate) struct Step<'a> {
     pub(crate) id: u8,
     pub(crate) now: Tick,
     pub(crate) scenario: &'a Scenario,
     pub(crate) send: Vec<Packet>,
-    pub(crate) witness: &'a mut Witness,
+    /// The turn that starts: its token, its fence, and whether the lock should have been given away before.
+    pub(crate) started: Option<(Token, u8, bool)>,
 }
 
-impl Step<'_> {
-    pub(crate) fn token(&self, number: u8) -> Token {
-        Token { client: self.id, number }
+impl<'a> Step<'a> {
+    pub(crate) fn new(id: u8, now: Tick, scenario: &'a Scenario) -> Self {
+        Self { id, now, scenario, send: Vec::new(), started: None }
+    }
+
+    pub(crate) fn send(&mut self, number: u8, body: Body) {
+        self.send.push(Packet { token: Token { client: self.id, number }, sent: self.now, body });
     }
 
     pub(crate) fn moment(&self, tick: Tick) -> BootTime {
@@ -87,7 +101,7 @@ impl Step<'_> {
     }
 
     pub(crate) fn is(&self, weakened: Weakened) -> bool {
-        self.scenario.weakened == Some(weakened)
+        self.scenario.is(weakened)
     }
 
     /// The moment from which a "yes" counts that was asked for at `sent` and arrives now.
@@ -97,13 +111,16 @@ impl Step<'_> {
 }
 
 impl Client {
-    /// Nothing is left of it but what it sent.
-    pub(crate) fn crashed() -> Self {
-        Self { crashed: true, ..Self::default() }
+    pub(crate) fn new(listens: Listens) -> Self {
+        Self { listens, ..Self::default() }
     }
 
-    pub(crate) fn task(&self, scenario: &Scenario, id: u8) -> Option<Task> {
-        scenario.clients[usize::from(id)].tasks.get(usize::from(self.done)).copied()
+    pub(crate) fn is_alive(&self) -> bool {
+        self.listens != Listens::Nowhere
+    }
+
+    pub(crate) fn task(&self, step: &Step<'_>) -> Option<Task> {
+        step.scenario.clients[usize::from(step.id)].get(usize::from(self.done)).copied()
     }
 
     /// Whether the process acts on the belief that it has the lock. A lease past its deadline is no lease any more.
@@ -111,52 +128,53 @@ impl Client {
         self.lease.as_ref().map(|lease| lease.number)
     }
 
+    /// Whether a token is of any use to the process.
+    pub(crate) fn uses(&self, number: u8) -> bool {
+        self.believes() == Some(number) || self.pending.as_ref().is_some_and(|pending| pending.number == number)
+    }
+
+    fn pending(&mut self, number: u8) -> Option<&mut Pending> {
+        self.pending.as_mut().filter(|pending| pending.number == number)
+    }
+
+    pub(crate) fn lease(&mut self, number: u8) -> Option<&mut Lease> {
+        self.lease.as_mut().filter(|lease| lease.number == number)
+    }
+
     /// Whether a packet that arrives would change anything. A number never comes back.
     pub(crate) fn heeds(&self, packet: &Packet) -> bool {
-        let number = packet.token().number;
-        let asked = self.ask.as_ref().is_some_and(|ask| ask.number == number);
-        let lease = self.lease.as_ref().filter(|lease| lease.number == number);
-        !self.crashed
-            && match *packet {
-                Packet::Busy { .. } | Packet::Free { .. } => asked,
-                Packet::Granted { .. } | Packet::Wanted { .. } => asked || lease.is_some(),
-                Packet::HandedOver { .. } => lease.is_none(),
-                Packet::Renewed { ttl, shorten, sent, .. } => {
-                    lease.is_some_and(|lease| lease.renewal == Some(Renewal { sent, ttl, shorten }))
+        let number = packet.token.number;
+        let has = self.believes() == Some(number);
+        self.is_alive()
+            && match packet.body {
+                Body::Busy { .. } | Body::Free => self.uses(number) && !has,
+                Body::Granted { .. } | Body::Wanted => self.uses(number),
+                Body::HandedOver { .. } => !has,
+                Body::Renewed { renewal, .. } => {
+                    has && self.lease.as_ref().is_some_and(|lease| lease.renewal == Some(renewal))
                 }
-                Packet::Released { .. } => self.owed.iter().any(|owed| owed.number == number),
-                _ => true,
+                Body::Released => self.releases.iter().any(|release| release.number == number),
+                Body::Acquire { .. } | Body::Renew { .. } | Body::Release => true,
             }
     }
 
-    /// Whether a token is of any use to the process.
-    pub(crate) fn uses(&self, token: Token) -> bool {
-        let asked = self.ask.as_ref().is_some_and(|ask| ask.number == token.number);
-        !self.crashed && (asked || self.believes() == Some(token.number))
+    pub(crate) fn can_ask(&self, step: &Step<'_>) -> bool {
+        self.pending.is_none() && self.lease.is_none() && self.task(step).is_some()
     }
 
-    pub(crate) fn can_ask(&self) -> bool {
-        self.ask.is_none() && self.lease.is_none()
-    }
-
-    pub(crate) fn can_ask_again(&self, now: Tick, scenario: &Scenario) -> bool {
-        let deaf = scenario.weakened == Some(Weakened::SleeperWithoutDeadline);
-        self.ask.as_ref().is_some_and(|ask| ask.nudged || (ask.last < now && !(deaf && ask.answered)))
-    }
-
-    pub(crate) fn ask(&mut self, step: &mut Step<'_>, task: Task) {
-        self.ask = Some(Ask {
-            number: self.number,
-            ttl: task.ttl,
-            validity: HandOverValidity::default(),
-            last: step.now,
-            nudged: false,
-            open: 0,
-            answered: false,
-            wanted: false,
-        });
+    pub(crate) fn ask(&mut self, step: &mut Step<'_>) {
+        let Some(Task { ttl, .. }) = self.task(step) else { return };
+        let (number, validity) = (self.number, HandOverValidity::default());
+        let (last, nudged, answered, contended) = (step.now, false, false, false);
+        self.pending = Some(Pending { number, ttl, validity, last, nudged, open: 0, answered, contended });
         self.number += 1;
         self.put(step, false);
+    }
+
+    pub(crate) fn can_ask_again(&self, step: &Step<'_>) -> bool {
+        let has_no_deadline = step.is(Weakened::SleeperWithoutDeadline);
+        let is_due = |pending: &Pending| pending.last < step.now && !(has_no_deadline && pending.answered);
+        self.pending.as_ref().is_some_and(|pending| pending.nudged || is_due(pending))
     }
 
     pub(crate) fn ask_again(&mut self, step: &mut Step<'_>) {
@@ -164,48 +182,46 @@ impl Client {
     }
 
     fn put(&mut self, step: &mut Step<'_>, again: bool) {
-        let Some(ask) = &mut self.ask else { return };
-        ask.validity.request_sent(step.moment(step.now));
-        ask.last = step.now;
-        ask.nudged = false;
-        ask.open += 1;
-        step.send.push(Packet::Acquire { token: step.token(ask.number), ttl: ask.ttl, again, sent: step.now });
+        let Some(pending) = &mut self.pending else { return };
+        pending.validity.request_sent(step.moment(step.now));
+        (pending.last, pending.nudged) = (step.now, false);
+        pending.open += 1;
+        step.send(pending.number, Body::Acquire { ttl: pending.ttl, again });
     }
 
     /// The task that the request was for goes away: it was cancelled, or waited for long enough.
     pub(crate) fn cancel(&mut self, step: &mut Step<'_>) {
-        let Some(ask) = self.ask.take() else { return };
+        let Some(pending) = self.pending.take() else { return };
         self.done += 1;
         if !step.is(Weakened::CancelForgotten) {
-            self.owe(step, ask.number, ask.open > 0);
+            self.give_back(step, pending.number, pending.open > 0);
         }
     }
 
     /// Releases a token, and sees to it that this is carried out.
-    pub(crate) fn owe(&mut self, step: &mut Step<'_>, number: u8, doubt: bool) {
-        if self.owed.iter().any(|owed| owed.number == number) {
+    pub(crate) fn give_back(&mut self, step: &mut Step<'_>, number: u8, doubt: bool) {
+        if self.releases.iter().any(|release| release.number == number) {
             return;
         }
         let until = step.now + step.scenario.longest_ttl() + 1;
-        self.owed.push(Owed { number, last: step.now, until, answered: false, doubt });
-        step.send.push(Packet::Release { token: step.token(number), sent: step.now });
-        if step.is(Weakened::ReleasedOnce) {
-            self.owed.pop();
+        if !step.is(Weakened::ReleasedOnce) {
+            self.releases.push(PendingRelease { number, last: step.now, until, answered: false, doubt });
+        }
+        step.send(number, Body::Release);
+    }
+
+    pub(crate) fn can_release_again(&self, step: &Step<'_>) -> bool {
+        self.releases.iter().any(|release| release.last < step.now)
+    }
+
+    pub(crate) fn release_again(&mut self, step: &mut Step<'_>) {
+        if let Some(release) = self.releases.iter_mut().find(|release| release.last < step.now) {
+            release.last = step.now;
+            step.send(release.number, Body::Release);
         }
     }
 
-    /// The first token whose release is to be repeated now.
-    pub(crate) fn can_release_again(&self, now: Tick) -> Option<usize> {
-        self.owed.iter().position(|owed| owed.last < now)
-    }
-
-    pub(crate) fn release_again(&mut self, step: &mut Step<'_>, place: usize) {
-        let owed = &mut self.owed[place];
-        owed.last = step.now;
-        step.send.push(Packet::Release { token: step.token(owed.number), sent: step.now });
-    }
-
-    /// What the clock does: leases and turns end, and what is owed is settled by the TTL.
+    /// What the clock does: leases and turns end, and what is to be released is settled by the TTL.
     pub(crate) fn tick(&mut self, step: &mut Step<'_>) {
         let now = step.moment(step.now);
         let lost = self.lease.as_ref().is_some_and(|lease| lease.deadline <= now);
@@ -215,70 +231,68 @@ impl Client {
         if lost {
             self.release(step);
         }
-        self.owed.retain(|owed| owed.until >= step.now);
+        self.releases.retain(|release| release.until >= step.now);
     }
 
     /// A reply or message arrives.
     pub(crate) fn receive(&mut self, packet: Packet, step: &mut Step<'_>) {
-        let number = packet.token().number;
-        match packet {
-            Packet::Granted { first, waiting, sent, .. } => {
-                if let Some(ask) = self.ask.as_mut().filter(|ask| ask.number == number) {
-                    ask.open -= 1;
-                    ask.answered = true;
-                    let from = step.counts_from(sent);
-                    self.granted(step, from, first, waiting);
-                } else if let Some(lease) = self.lease.as_mut().filter(|lease| lease.number == number) {
-                    lease.tell(waiting, step);
+        let Packet { token: Token { number, .. }, sent, body } = packet;
+        match body {
+            Body::Granted { first, waiting } => {
+                if let Some(pending) = self.pending(number) {
+                    pending.is_answered();
+                    self.granted(step, step.counts_from(sent), first, waiting);
+                } else if let Some(lease) = self.lease(number) {
+                    lease.is_told(waiting, step);
                 }
             }
-            Packet::Busy { last, sent, .. } => {
-                if let Some(ask) = self.ask.as_mut().filter(|ask| ask.number == number) {
-                    ask.open -= 1;
-                    ask.answered = true;
+            Body::Busy { last } => {
+                if let Some(pending) = self.pending(number) {
+                    pending.is_answered();
                     let last = if step.is(Weakened::StaleMessageBelieved) { last.min(1) } else { last };
-                    ask.validity.answered_busy(step.moment(sent), u64::from(last));
+                    pending.validity.answered_busy(step.moment(sent), u64::from(last));
                 }
             }
-            Packet::HandedOver { fence, waiting, .. } => self.handed_over(number, fence, waiting, step),
-            Packet::Renewed { ttl, shorten, yes, first, sent, .. } => {
-                self.renewed(number, Renewal { sent, ttl, shorten }, yes, first, step);
-            }
-            Packet::Released { .. } => {
-                if let Some(owed) = self.owed.iter_mut().find(|owed| owed.number == number) {
-                    owed.answered = true;
+            Body::HandedOver { fence, waiting } => self.handed_over(number, fence, waiting, step),
+            Body::Renewed { renewal, yes, first } => self.renewed(number, renewal, yes, first, step),
+            Body::Released => {
+                if let Some(release) = self.releases.iter_mut().find(|release| release.number == number) {
+                    release.answered = true;
                 }
-                self.owed.retain(|owed| !owed.answered || owed.doubt);
+                self.releases.retain(|release| !release.answered || release.doubt);
             }
-            Packet::Wanted { .. } => {
-                if let Some(ask) = self.ask.as_mut().filter(|ask| ask.number == number) {
-                    ask.wanted = true;
-                } else if let Some(lease) = self.lease.as_mut().filter(|lease| lease.number == number) {
-                    lease.tell(true, step);
+            Body::Wanted => {
+                if let Some(pending) = self.pending(number) {
+                    pending.contended = true;
+                } else if let Some(lease) = self.lease(number) {
+                    lease.is_told(true, step);
                 }
             }
-            Packet::Free { .. } => {
-                if let Some(ask) = self.ask.as_mut().filter(|ask| ask.number == number) {
-                    ask.nudged = true;
-                }
-            }
-            request => unreachable!("{request:?} is for the store"),
+            Body::Free => self.pending(number).into_iter().for_each(|pending| pending.nudged = true),
+            Body::Acquire { .. } | Body::Renew { .. } | Body::Release => unreachable!("{packet:?} is for the store"),
         }
     }
 
     fn handed_over(&mut self, number: u8, fence: u8, waiting: bool, step: &mut Step<'_>) {
-        let Some(ask) = self.ask.as_mut().filter(|ask| ask.number == number) else {
+        let Some(pending) = self.pending(number) else {
             if self.believes() != Some(number) {
-                self.owe(step, number, false);
+                self.give_back(step, number, false);
             }
             return;
         };
-        let from = match ask.validity.lease_start(u64::from(fence)) {
+        let from = match pending.validity.lease_start(u64::from(fence)) {
             Some(_) if step.is(Weakened::DeadlineFromMessage) => step.moment(step.now),
-            Some(_) if step.is(Weakened::DeadlineFromLastQuestion) => step.moment(ask.last),
+            Some(_) if step.is(Weakened::DeadlineFromLastRequest) => step.moment(pending.last),
             Some(from) => from,
             None => return,
         };
         self.granted(step, from, fence, waiting);
+    }
+}
+
+impl Pending {
+    fn is_answered(&mut self) {
+        self.open -= 1;
+        self.answered = true;
     }
 }

@@ -3,22 +3,22 @@
 //! **What is modelled.** One key. The store's scripts, branch by branch (`store.rs`): lock, mark, fence clock, queue, hand-over, the
 //! release that leaves the key free, expiry. Clients (`client.rs`, `lease.rs`) that ask, wait, ask again, take turns, renew, shorten,
 //! reserve, give way, release, repeat a release, cancel and crash, each step at any time or never: a pause is a step that
-//! is not taken. Connections that keep their order and delay everything, and mishaps (`network.rs`): packets lost, astray
-//! or arriving twice. A replica that hears what is published and becomes the master, with all writes or without the last one,
-//! and clients that listen at the wrong one of the two. A client of another kind. A clock that is 1% slow. What a client
-//! concludes from times and fences is concluded by the runtime's own `grant.rs`, `hand_over.rs`, `fences.rs` and `turn_start.rs`, which
-//! are part of this crate by path.
+//! is not taken. Connections that keep their order and delay everything (`network.rs`), and mishaps (`scenario.rs`): packets
+//! lost, astray or arriving twice. A replica that hears what is published and becomes the master, with all writes or without the
+//! last one, and clients that listen at the wrong one of the two. A client of another kind. A clock that is 1% slow. What a client
+//! concludes from times and fences is concluded by the runtime's own rules, which are part of this crate by path.
 //!
 //! **What must hold** is in `properties.rs`, and for what no state shows, in `settle.rs`: from every state on, if
 //! nothing bad happens any more, who waits gets the lock in time, and nobody leaves it behind.
 //!
-//! **What is not modelled.** Time goes in ticks of 100 ms: a TTL is 2 to 4 of them, the poll 1, a seat counts for 2, and
-//! what happens within a tick has an order and no length. Mishaps are counted. A packet that is older than the longest TTL
+//! **What is not modelled.** Time goes in ticks of 100 ms: a TTL is 2 to 4 of them, the poll 1, an entry in the queue counts for 2,
+//! and what happens within a tick has an order and no length. Mishaps are counted. A packet that is older than the longest TTL
 //! is lost. But for the one write that a promotion may lose, and the fence clock, Redis keeps what it was told (no eviction), and
 //! its clock is not stepped; of those whose lock that write was about, nothing is demanded but that they do not stand in the
 //! way. Fences rise over that all the same, though the new master's time may be behind by anything. The fence clock gets lost
-//! only while it is behind the time, and blocks have one size. The local gate is a list of tasks: its queue, `linger`, `max_hold`, `yield_after` by time, and the break after a second
-//! are times at which a step may be taken anyway. A client that crashes hears nothing from then on.
+//! only while it is behind the time, and blocks have one size. The local queue is a list of tasks: what moves it, `linger`,
+//! `max_hold`, `yield_after` by time, and the break after a second are times at which a step may be taken anyway. A client that
+//! crashes hears nothing from then on.
 
 #[path = "../../../dlock-runtime/src/protocol/fences.rs"]
 mod fences;
@@ -49,9 +49,9 @@ mod settle;
 mod store;
 
 pub use crate::{
-    explore::{Counterexample, Report, explore, find},
+    explore::{Report, explore, find},
     network::{Packet, Token},
     properties::{BACKED, EXCLUSION, FENCES, MARKED, QUEUE, SETTLES, UNTOUCHED, YIELDS},
     protocol::{Action, Protocol, State},
-    scenario::{Mishaps, Party, Scenario, Task, Weakened},
+    scenario::{Mishap, Scenario, Task, Weakened},
 };

@@ -5,7 +5,6 @@ use stateright::Property;
 use crate::{
     Protocol, State,
     network::{FOREIGN, Token},
-    protocol::believers,
     store::{Store, Surroundings},
 };
 
@@ -31,73 +30,57 @@ pub const SETTLES: &str = "no lost wake-up and no orphan";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Witness {
     last_fence: u8,
-    pub(crate) flaws: Flaws,
+    fence_fell: bool,
+    overtaken: bool,
+    greedy: bool,
     /// Whose lock changed by a promotion that lost a write: the promise is for as long as the store keeps what it was told.
     pub(crate) robbed: Vec<Token>,
 }
 
-/// What went wrong on the way to a state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Flaws {
-    pub(crate) fence_fell: bool,
-    pub(crate) overtaken: bool,
-    pub(crate) greedy: bool,
-}
-
 impl Witness {
-    pub(crate) fn turn_started(&mut self, token: Token, fence: u8) {
-        if self.robbed.contains(&token) {
-            return;
+    pub(crate) fn turn_started(&mut self, token: Token, fence: u8, greedy: bool) {
+        self.greedy |= greedy;
+        if !self.robbed.contains(&token) {
+            self.fence_fell |= fence <= self.last_fence;
+            self.last_fence = fence;
         }
-        self.flaws.fence_fell |= fence <= self.last_fence;
-        self.last_fence = fence;
     }
 
     /// The store is as it was before its last write.
     pub(crate) fn lost_a_write(&mut self, before: &Store, after: &Store) {
-        if before.lock == after.lock {
-            return;
+        if before.lock != after.lock {
+            self.robbed.extend([before.lock, after.lock].into_iter().flatten().map(|lock| lock.owner));
+            self.robbed.sort();
+            self.robbed.dedup();
         }
-        self.robbed.extend([before.lock, after.lock].into_iter().flatten().map(|lock| lock.owner));
-        self.robbed.sort();
-        self.robbed.dedup();
     }
 
-    /// Looks at what a request did to the store.
+    /// Looks at what a request did to the store: whether somebody got the lock before one who was there, and earlier.
     pub(crate) fn carried_out(&mut self, before: &Store, after: &Store, around: &Surroundings<'_>) {
-        let owner = after.lock.map(|lock| lock.owner);
-        if let Some(owner) = owner.filter(|owner| !before.is_owner(*owner)) {
-            self.flaws.overtaken |= overtakes(owner, before, around);
+        if let Some(lock) = after.lock.filter(|lock| !before.is_owner(lock.owner)) {
+            let mut earlier = before.queue.iter().take_while(|entry| entry.token != lock.owner);
+            self.overtaken |= earlier.any(|entry| entry.counts >= around.now && around.listens(entry.token));
         }
     }
-}
-
-/// Whether `owner` got the lock before somebody who was there, and earlier.
-fn overtakes(owner: Token, before: &Store, around: &Surroundings<'_>) -> bool {
-    let earlier = before.queue.iter().take_while(|seat| seat.token != owner);
-    earlier.into_iter().any(|seat| seat.counts >= around.now && around.listens(seat.token))
 }
 
 pub(crate) fn all() -> Vec<Property<Protocol>> {
-    fn flaws(state: &State) -> Flaws {
-        state.witness.flaws
-    }
     vec![
         Property::always(EXCLUSION, |_, state: &State| {
-            believers(state).filter(|token| !state.witness.robbed.contains(token)).count() <= 1
+            state.believers().filter(|token| !state.witness.robbed.contains(token)).count() <= 1
         }),
         Property::always(BACKED, |_, state: &State| {
-            believers(state).all(|token| state.store.is_owner(token) || state.witness.robbed.contains(&token))
+            state.believers().all(|token| state.store.is_owner(token) || state.witness.robbed.contains(&token))
         }),
-        Property::always(FENCES, |_, state| !flaws(state).fence_fell),
-        Property::always(QUEUE, |_, state| !flaws(state).overtaken),
+        Property::always(FENCES, |_, state: &State| !state.witness.fence_fell),
+        Property::always(QUEUE, |_, state: &State| !state.witness.overtaken),
         Property::always(MARKED, |_, State { store, .. }| {
             store.queue.is_empty() || store.lock.is_none_or(|lock| lock.marked || lock.owner == FOREIGN)
         }),
         Property::always(UNTOUCHED, |_, State { store, .. }| {
             store.lock.is_none_or(|lock| !lock.marked || lock.owner != FOREIGN)
         }),
-        Property::always(YIELDS, |_, state| !flaws(state).greedy),
-        Property::always(SETTLES, |model: &Protocol, state| model.settle(state).is_ok()),
+        Property::always(YIELDS, |_, state: &State| !state.witness.greedy),
+        Property::always(SETTLES, Protocol::settles),
     ]
 }

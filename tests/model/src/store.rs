@@ -1,10 +1,16 @@
-//! The scripts of the Redis store, line by line, on one key.
+//! The scripts of the Redis store, branch by branch, on one key.
 
 use crate::{
-    Weakened,
+    Scenario, Weakened,
+    client::Listens,
     clock::Tick,
-    network::{FOREIGN, Packet, Token},
+    network::{Body, FOREIGN, Packet, Renewal, Token},
 };
+
+/// For how many ticks an entry in the queue counts after it was asked for.
+const ENTRY: Tick = 2;
+/// For how long the client of another kind takes the key.
+const FOREIGN_TTL: Tick = 2;
 
 /// What the store keeps for the key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -12,7 +18,7 @@ pub(crate) struct Store {
     pub(crate) lock: Option<Lock>,
     /// `None` if it was lost.
     pub(crate) clock: Option<FenceClock>,
-    pub(crate) queue: Vec<Seat>,
+    pub(crate) queue: Vec<Entry>,
     /// The lock went free on purpose a moment ago: who waits, but is not first, does not get it yet.
     pub(crate) rests: bool,
 }
@@ -23,7 +29,7 @@ pub(crate) struct Lock {
     pub(crate) owner: Token,
     pub(crate) expires: Tick,
     /// The last fence that is reserved for the holder.
-    pub(crate) last: u8,
+    last: u8,
     /// Since when it is held, and when it was last free if it was handed to the holder directly. Both are left out where no
     /// release leaves the lock free.
     since: Tick,
@@ -42,63 +48,38 @@ pub(crate) struct FenceClock {
 
 /// A place in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Seat {
+pub(crate) struct Entry {
     pub(crate) token: Token,
-    pub(crate) ttl: Tick,
+    ttl: Tick,
     /// The last tick at which it counts unless it is asked for again.
     pub(crate) counts: Tick,
 }
 
 /// What a script can see besides the keys, and where its messages go.
 pub(crate) struct Surroundings<'a> {
+    pub(crate) scenario: &'a Scenario,
     pub(crate) now: Tick,
-    /// The time as a fence: from there the fence clock begins anew if it was lost.
-    pub(crate) floor: u8,
     /// Which life of the server this is.
     pub(crate) life: u8,
-    pub(crate) block: u8,
-    pub(crate) seat: Tick,
-    /// After so many ticks without being free, the key is left free by a release.
-    pub(crate) free_every: Tick,
-    pub(crate) weakened: Option<Weakened>,
-    /// Where each client listens; nowhere if it crashed.
-    pub(crate) listening: &'a [Option<Ear>],
+    /// Where each client listens.
+    pub(crate) listening: Vec<Listens>,
     pub(crate) messages: Vec<Packet>,
-}
-
-/// Where a client listens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) enum Ear {
-    /// At the server that carries requests out.
-    #[default]
-    Here,
-    /// At a replica of it: what is published arrives, and the scripts do not know.
-    AtReplica,
 }
 
 impl Surroundings<'_> {
     fn is(&self, weakened: Weakened) -> bool {
-        self.weakened == Some(weakened)
-    }
-
-    fn ear(&self, token: Token) -> Option<Ear> {
-        self.listening.get(usize::from(token.client)).copied().flatten()
+        self.scenario.is(weakened)
     }
 
     /// Whether somebody is there to hear, as far as this server knows.
     pub(crate) fn listens(&self, token: Token) -> bool {
-        self.ear(token) == Some(Ear::Here)
-    }
-
-    /// Whether replies and messages arrive.
-    pub(crate) fn reaches(&self, token: Token) -> bool {
-        self.ear(token).is_some()
+        self.listening.get(usize::from(token.client)) == Some(&Listens::Here)
     }
 
     /// A message goes to the subscribers of replicas, too.
-    fn publish(&mut self, message: Packet) {
-        if self.reaches(message.token()) {
-            self.messages.push(message);
+    fn publish(&mut self, token: Token, body: Body) {
+        if self.listening.get(usize::from(token.client)).is_some_and(|listens| *listens != Listens::Nowhere) {
+            self.messages.push(Packet { token, sent: self.now, body });
         }
     }
 }
@@ -111,31 +92,34 @@ impl Store {
 
     /// Carries a request out and gives the reply.
     pub(crate) fn carry_out(&mut self, request: Packet, around: &mut Surroundings<'_>) -> Packet {
-        match request {
-            Packet::Acquire { token, ttl, again, sent } => self.acquire(token, ttl, again, sent, around),
-            Packet::Renew { token, ttl, shorten, more, sent } => {
-                let first = self.renew(token, ttl, shorten, more, around);
-                Packet::Renewed { token, ttl, shorten, yes: first.is_some(), first: first.flatten(), sent }
+        let token = request.token;
+        let body = match request.body {
+            Body::Acquire { ttl, again } => self.acquire(token, ttl, again, around),
+            Body::Renew { renewal, more } => {
+                let first = self.renew(token, renewal, more, around);
+                Body::Renewed { renewal, yes: first.is_some(), first: first.flatten() }
             }
-            Packet::Release { token, sent } => {
+            Body::Release => {
                 self.release(token, around);
-                Packet::Released { token, sent }
+                Body::Released
             }
             other => unreachable!("{other:?} is not for the store"),
-        }
+        };
+        Packet { body, ..request }
     }
 
-    /// Redis drops what has expired. The queue goes when nobody has asked for as long as a seat counts.
+    /// Redis drops what has expired. The queue goes when nobody has asked for as long as an entry counts.
     pub(crate) fn expire(&mut self, now: Tick) {
         self.lock = self.lock.filter(|lock| lock.expires > now);
         self.rests = false;
-        if self.queue.iter().all(|seat| seat.counts < now) {
+        if self.queue.iter().all(|entry| entry.counts < now) {
             self.queue.clear();
         }
     }
 
-    /// Another client takes the free lock.
-    pub(crate) fn take_by_foreign(&mut self, expires: Tick) {
+    /// The client of another kind takes the free lock.
+    pub(crate) fn take_by_foreign(&mut self, now: Tick) {
+        let expires = now + FOREIGN_TTL;
         self.lock = Some(Lock { owner: FOREIGN, expires, last: 0, since: 0, unbroken: None, marked: false });
     }
 
@@ -144,22 +128,23 @@ impl Store {
     }
 
     fn leave_queue(&mut self, token: Token) {
-        self.queue.retain(|seat| seat.token != token);
+        self.queue.retain(|entry| entry.token != token);
     }
 
     /// mint.lua: the first fence of a block. A new master's time may be behind by anything, so it counts only if the clock is lost.
     fn mint(&mut self, around: &Surroundings<'_>) -> u8 {
         let FenceClock { mut last, mut ceiling, life } = self.clock.unwrap_or_default();
+        let block = around.scenario.block;
         if self.clock.is_none() && !around.is(Weakened::ClockFromNothing) {
-            last = last.max(around.floor);
+            last = last.max(around.scenario.time_as_fence(around.now));
         }
         if life != around.life && !around.is(Weakened::LifeIgnored) {
             last = last.max(ceiling);
         }
         let first = last + 1;
-        last += around.block;
-        if last + 2 * around.block > ceiling {
-            ceiling = last + 4 * around.block;
+        last += block;
+        if last + 2 * block > ceiling {
+            ceiling = last + 4 * block;
         }
         self.clock = Some(FenceClock { last, ceiling, life: around.life });
         first
@@ -168,11 +153,11 @@ impl Store {
     /// The lock is `owner`'s. Returns the first of its fences.
     fn grant(&mut self, owner: Token, ttl: Tick, unbroken: Option<Tick>, around: &Surroundings<'_>) -> u8 {
         let first = self.mint(around);
-        let breaks = around.free_every != Tick::MAX;
+        let breaks = around.scenario.free_every != Tick::MAX;
         self.lock = Some(Lock {
             owner,
             expires: around.now + ttl,
-            last: first + around.block - 1,
+            last: first + around.scenario.block - 1,
             since: if breaks { around.now } else { 0 },
             unbroken: unbroken.filter(|_| breaks),
             marked: !self.queue.is_empty() && (unbroken.is_none() || !around.is(Weakened::MarkLostByHandOver)),
@@ -181,36 +166,36 @@ impl Store {
     }
 
     /// acquire.lua and wait.lua.
-    fn acquire(&mut self, token: Token, ttl: Tick, again: bool, sent: Tick, around: &mut Surroundings<'_>) -> Packet {
-        if self.lock.is_none() && (self.queue.is_empty() || around.is(Weakened::QueueJumped)) {
-            return Packet::Granted { token, first: self.grant(token, ttl, None, around), waiting: false, sent };
-        }
+    fn acquire(&mut self, token: Token, ttl: Tick, again: bool, around: &mut Surroundings<'_>) -> Body {
         match &mut self.lock {
-            None if self.rests && self.queue.first().is_none_or(|seat| seat.token != token) => {}
+            None if self.queue.is_empty() || around.is(Weakened::QueueJumped) => {
+                return Body::Granted { first: self.grant(token, ttl, None, around), waiting: false };
+            }
+            None if self.rests && self.queue[0].token != token => {}
             None => {
                 self.rests = false;
-                if self.hand_over(token, false, None, around).is_none() {
+                if !self.hand_over(token, false, None, around) {
                     self.leave_queue(token);
                     let first = self.grant(token, ttl, None, around);
-                    return Packet::Granted { token, first, waiting: !self.queue.is_empty(), sent };
+                    return Body::Granted { first, waiting: !self.queue.is_empty() };
                 }
             }
             Some(lock) if lock.owner == token => {
                 lock.expires = lock.expires.max(around.now + ttl);
-                let first = lock.last + 1 - around.block;
-                return Packet::Granted { token, first, waiting: !self.queue.is_empty(), sent };
+                let first = lock.last + 1 - around.scenario.block;
+                return Body::Granted { first, waiting: !self.queue.is_empty() };
             }
             Some(_) => {}
         }
-        self.sit_down(Seat { token, ttl, counts: around.now + around.seat }, again, around);
-        Packet::Busy { token, last: self.clock.map_or(0, |clock| clock.last), sent }
+        self.queue_up(Entry { token, ttl, counts: around.now + ENTRY }, again, around);
+        Body::Busy { last: self.clock.map_or(0, |clock| clock.last) }
     }
 
-    /// The end of wait.lua: a seat in the queue, a mark, and a word to the holder. The value of another client is left alone.
-    fn sit_down(&mut self, seat: Seat, again: bool, around: &mut Surroundings<'_>) {
-        match self.queue.iter_mut().find(|other| other.token == seat.token) {
-            Some(other) => other.counts = seat.counts,
-            None => self.queue.push(seat),
+    /// The end of wait.lua: a place in the queue, a mark, and a word to the holder. The value of another client is left alone.
+    fn queue_up(&mut self, entry: Entry, again: bool, around: &mut Surroundings<'_>) {
+        match self.queue.iter_mut().find(|other| other.token == entry.token) {
+            Some(other) => other.counts = entry.counts,
+            None => self.queue.push(entry),
         }
         let Some(lock) = &mut self.lock else { return };
         let is_ours = lock.owner != FOREIGN;
@@ -218,25 +203,18 @@ impl Store {
         let was_marked = lock.marked;
         lock.marked |= marks;
         if is_ours && (again || !was_marked) {
-            around.publish(Packet::Wanted { token: lock.owner, sent: around.now });
+            around.publish(lock.owner, Body::Wanted);
         }
     }
 
     /// renew.lua and reserve.lua: `None` if the lock is not the token's, else the first of the fences if it asked for more.
-    fn renew(
-        &mut self,
-        token: Token,
-        ttl: Tick,
-        shorten: bool,
-        more: bool,
-        around: &Surroundings<'_>,
-    ) -> Option<Option<u8>> {
+    fn renew(&mut self, token: Token, by: Renewal, more: bool, around: &Surroundings<'_>) -> Option<Option<u8>> {
         let lock = self.lock.as_mut()?;
         if lock.owner != token && !around.is(Weakened::RenewWithoutToken) {
             return None;
         }
-        let expires = around.now + ttl;
-        if shorten || lock.expires < expires || around.is(Weakened::RenewalShortens) {
+        let expires = around.now + by.ttl;
+        if by.shorten || lock.expires < expires || around.is(Weakened::RenewalShortens) {
             lock.expires = expires;
         }
         Some(more.then(|| self.reserve(token, around)))
@@ -245,7 +223,7 @@ impl Store {
     fn reserve(&mut self, token: Token, around: &Surroundings<'_>) -> u8 {
         let first = self.mint(around);
         if let Some(lock) = self.lock.as_mut().filter(|lock| lock.owner == token) {
-            lock.last = first + around.block - 1;
+            lock.last = first + around.scenario.block - 1;
             lock.marked &= !around.is(Weakened::MarkLostByRefill);
         }
         first
@@ -253,62 +231,44 @@ impl Store {
 
     /// release.lua and give.lua.
     fn release(&mut self, token: Token, around: &mut Surroundings<'_>) {
-        let Some(lock) = self.lock.filter(|lock| lock.owner == token || around.is(Weakened::ReleaseWithoutToken))
-        else {
-            self.leave_queue(token);
-            return;
-        };
+        let may_release = |lock: &Lock| lock.owner == token || around.is(Weakened::ReleaseWithoutToken);
+        let Some(lock) = self.lock.filter(may_release) else { return self.leave_queue(token) };
         self.lock = None;
-        if !lock.marked || self.queue.is_empty() {
-            return;
-        }
-        let free = lock.unbroken.is_some_and(|since| around.now - since >= around.free_every);
-        self.rests |= free;
-        self.hand_over(token, free, Some(lock.unbroken.unwrap_or(lock.since)), around);
-    }
-
-    /// hand_over.lua: the first in the queue who is there to hear of it gets the lock, or is told that it is free.
-    fn hand_over(
-        &mut self,
-        me: Token,
-        free: bool,
-        unbroken: Option<Tick>,
-        around: &mut Surroundings<'_>,
-    ) -> Option<Token> {
-        loop {
-            let seat = *self.queue.first()?;
-            if seat.token == me {
-                return None;
-            }
-            let asked = seat.counts >= around.now;
-            if asked && !around.listens(seat.token) && around.is(Weakened::PublishedBeforeLooking) {
-                self.undone(seat.token, free, around);
-            }
-            let there = asked && around.listens(seat.token);
-            let heard = there || around.is(Weakened::HandedToTheDead);
-            if heard && free {
-                around.publish(Packet::Free { token: seat.token, sent: around.now });
-                return Some(seat.token);
-            }
-            self.queue.remove(0);
-            if heard {
-                let fence = self.grant(seat.token, seat.ttl, Some(unbroken.unwrap_or(around.now)), around);
-                around.publish(self.handed_over(seat.token, fence, around));
-                return Some(seat.token);
-            }
+        if lock.marked && !self.queue.is_empty() {
+            let free = lock.unbroken.is_some_and(|since| around.now - since >= around.scenario.free_every);
+            self.rests |= free;
+            self.hand_over(token, free, Some(lock.unbroken.unwrap_or(lock.since)), around);
         }
     }
 
-    fn handed_over(&self, token: Token, fence: u8, around: &Surroundings<'_>) -> Packet {
-        let waiting = !self.queue.is_empty();
-        Packet::HandedOver { token, fence, waiting, sent: around.now }
+    /// hand_over.lua: the first in the queue who is there to hear of it gets the lock, or is told that it is free. False if
+    /// nobody comes before `me`.
+    fn hand_over(&mut self, me: Token, free: bool, unbroken: Option<Tick>, around: &mut Surroundings<'_>) -> bool {
+        while let Some(&Entry { token, ttl, counts }) = self.queue.first() {
+            if token == me {
+                return false;
+            }
+            let is_asked_for = counts >= around.now;
+            let hears = is_asked_for && around.listens(token);
+            if is_asked_for && !hears && around.is(Weakened::PublishedBeforeLooking) {
+                // The script did so once: it published, looked how many heard it, and took back what nobody had.
+                let fence = self.clone().mint(around);
+                around.publish(token, self.word(fence, free));
+            }
+            let is_told = hears || around.is(Weakened::HandedToTheDead);
+            if !(is_told && free) {
+                self.queue.remove(0);
+            }
+            if is_told {
+                let fence = if free { 0 } else { self.grant(token, ttl, unbroken.or(Some(around.now)), around) };
+                around.publish(token, self.word(fence, free));
+                return true;
+            }
+        }
+        false
     }
 
-    /// What the script did once: it published, looked how many heard it, and took back what nobody had. The message is under way.
-    fn undone(&self, token: Token, free: bool, around: &mut Surroundings<'_>) {
-        let mut aside = self.clone();
-        let fence = aside.mint(around);
-        let message = aside.handed_over(token, fence, around);
-        around.publish(if free { Packet::Free { token, sent: around.now } } else { message });
+    fn word(&self, fence: u8, free: bool) -> Body {
+        if free { Body::Free } else { Body::HandedOver { fence, waiting: !self.queue.is_empty() } }
     }
 }

@@ -1,11 +1,28 @@
-//! The protocol as it is: every scenario is explored to the end, and nothing is broken.
+//! The protocol as it is: every scenario is explored to the end, and nothing is broken. And the protocol without one of its
+//! rules: each time, the shortest way to what goes wrong is found.
 //!
 //! The full sizes take minutes and some gigabytes, one at a time:
 //! `cargo test -p dlock-model --test holds -- --ignored --nocapture --test-threads 1`.
 
-mod scenarios;
+use dlock_model::{
+    BACKED, EXCLUSION, FENCES, MARKED, Mishap::*, QUEUE, SETTLES, Scenario, Task, UNTOUCHED, Weakened, YIELDS, explore,
+    find,
+};
 
-use dlock_model::{Scenario, explore};
+/// Asks for a lease of so many ticks, and renews it.
+const fn renewing(ttl: u8) -> Task {
+    Task { ttl, renew: true }
+}
+
+/// Asks for a lease of so many ticks that its turn does not outlive.
+const fn bounded(ttl: u8) -> Task {
+    Task { ttl, renew: false }
+}
+
+/// Two clients with a task each.
+const TWO: &[&[Task]] = &[&[renewing(2)], &[renewing(2)]];
+/// Two clients, one of which has two tasks.
+const THREE_TASKS: &[&[Task]] = &[&[renewing(2), renewing(2)], &[renewing(2)]];
 
 fn holds(name: &str, scenario: Scenario) {
     let report = explore(scenario);
@@ -13,12 +30,17 @@ fn holds(name: &str, scenario: Scenario) {
     assert!(report.broken.is_empty(), "{name}: {report}");
 }
 
-macro_rules! explored {
-    ($($name:ident: $small:literal, $full:literal;)*) => {
+macro_rules! scenarios {
+    ($($(#[$doc:meta])* $name:ident($small:literal, $full:literal): $clients:expr, $mishaps:expr $(, $($size:ident: $number:literal),+)?;)*) => {
+        $($(#[$doc])*
+        fn $name(until: u8) -> Scenario {
+            Scenario { $($($size: $number,)+)? ..Scenario::of($clients, until).with(&$mishaps) }
+        })*
+
         mod small {
             $(#[test]
             fn $name() {
-                super::holds(concat!(stringify!($name), " until ", $small), super::scenarios::$name($small));
+                super::holds(concat!(stringify!($name), " until ", $small), super::$name($small));
             })*
         }
 
@@ -26,28 +48,81 @@ macro_rules! explored {
             $(#[test]
             #[ignore = "takes minutes"]
             fn $name() {
-                super::holds(concat!(stringify!($name), " until ", $full), super::scenarios::$name($full));
+                super::holds(concat!(stringify!($name), " until ", $full), super::$name($full));
             })*
         }
     };
 }
 
-// The last tick: in CI, and in full.
-explored! {
-    slow: 3, 4;
-    lossy: 3, 4;
-    refill: 3, 4;
-    lost_clock: 3, 4;
-    disordered: 3, 4;
-    crash: 3, 4;
-    crash_of_three: 2, 3;
-    cancel: 2, 3;
-    terms: 3, 4;
-    bounded_turn: 3, 4;
-    shortening: 5, 6;
-    shortening_of_another: 2, 3;
-    foreign: 3, 4;
-    replica: 3, 4;
-    promotion: 3, 4;
-    promotion_of_a_listener: 3, 4;
+// Behind each name the last tick, in CI and in full; then the clients, what bad may happen once, and other sizes than usual.
+scenarios! {
+    /// Packets and clients are slow, nothing else.
+    slow(3, 4): THREE_TASKS, [];
+    /// A request, a reply or a message is lost.
+    lossy(3, 4): TWO, [Loss];
+    /// A client needs more fences than are reserved at once.
+    refill(3, 4): THREE_TASKS, [], block: 1, turns_when_contended: 2;
+    /// The fence clock is lost, while it is behind the time.
+    lost_clock(3, 4): TWO, [LostClock], fences_per_tick: 20;
+    /// A packet arrives after later ones, and a message twice.
+    disordered(3, 4): TWO, [Stray, Repeat];
+    /// One of two clients crashes, and a packet is lost.
+    crash(3, 4): TWO, [Crash, Loss];
+    crash_of_three(2, 3): &[&[renewing(2)], &[renewing(2)], &[renewing(2)]], [Crash];
+    /// A client cancels, and a request is carried out late.
+    cancel(2, 3): &[&[renewing(3)], &[renewing(3)]], [Cancel, Stray];
+    /// Tasks of one client ask for different TTLs, and another for a turn that is not renewed.
+    terms(3, 4): &[&[renewing(4), renewing(2)], &[bounded(2)]], [];
+    /// A turn that is not renewed comes after one that is, on the same lease.
+    bounded_turn(3, 4): &[&[renewing(4), bounded(2)], &[renewing(2)]], [];
+    /// A lease is shortened for one turn and prolonged for the next, which needs all of it; and a request is carried out late.
+    shortening(5, 6): &[&[renewing(4), renewing(2), bounded(4)]], [Stray];
+    /// The same, but somebody else has the lock meanwhile.
+    shortening_of_another(2, 3): &[&[renewing(4), renewing(2)], &[renewing(4)]], [Stray];
+    /// A client of another kind takes the key when it is free, which it is when who was handed it hands it on in a later tick.
+    foreign(3, 4): THREE_TASKS, [Foreign], free_every: 1;
+    /// A client listens at a replica, until it notices.
+    replica(3, 4): THREE_TASKS, [], at_replica: 1;
+    /// The replica becomes the master, with all writes or without the last one, and nobody's subscription moves by itself.
+    promotion(3, 4): TWO, [Promotion];
+    /// The same with one who listens at the replica beforehand.
+    promotion_of_a_listener(3, 4): TWO, [Promotion], at_replica: 1;
+}
+
+macro_rules! weakened {
+    ($($name:ident: $rule:ident, $scenario:expr, $property:expr;)*) => {
+        $(#[test]
+        fn $name() {
+            let report = find(Scenario { weakened: Some(Weakened::$rule), ..$scenario }, $property);
+            println!("{}: {report}", stringify!($name));
+            assert!(!report.broken.is_empty(), "it is not noticed: {report}");
+        })*
+    };
+}
+
+weakened! {
+    a_deadline_from_the_reply: DeadlineFromReply, slow(4), EXCLUSION;
+    a_deadline_from_the_message: DeadlineFromMessage, slow(4), EXCLUSION;
+    a_deadline_from_the_last_request_instead_of_the_last_answered: DeadlineFromLastRequest, slow(4), EXCLUSION;
+    a_stale_message_that_is_believed: StaleMessageBelieved, slow(4), EXCLUSION;
+    a_release_without_a_look_at_the_token: ReleaseWithoutToken, slow(4), EXCLUSION;
+    a_renewal_without_a_look_at_the_token: RenewWithoutToken, shortening_of_another(3), BACKED;
+    a_renewal_that_shortens: RenewalShortens, terms(4), EXCLUSION;
+    a_hand_over_to_the_dead: HandedToTheDead, crash(4), SETTLES;
+    a_message_to_who_listens_at_a_replica: PublishedBeforeLooking, replica(3), EXCLUSION;
+    a_message_to_who_listens_at_a_demoted_master: PublishedBeforeLooking, promotion(4), BACKED;
+    a_queue_that_is_jumped: QueueJumped, slow(4), QUEUE;
+    a_waiter_that_does_not_mark_the_lock: NotMarked, slow(3), MARKED;
+    a_mark_that_is_lost_by_more_fences: MarkLostByRefill, refill(4), MARKED;
+    a_mark_that_is_lost_by_a_hand_over: MarkLostByHandOver, crash_of_three(3), MARKED;
+    a_mark_on_the_value_of_another_client: ForeignMarked, foreign(3), UNTOUCHED;
+    a_new_life_of_the_server_that_is_ignored: LifeIgnored, promotion(4), FENCES;
+    a_lost_fence_clock_that_begins_from_nothing: ClockFromNothing, lost_clock(3), FENCES;
+    a_shortening_that_does_not_cap_later_grants: ShorteningUncapped, shortening(5), BACKED;
+    a_lease_that_is_kept_though_it_stays_too_short: CappedLeaseKept, shortening(5), SETTLES;
+    a_cancelled_request_that_is_forgotten: CancelForgotten, cancel(2), SETTLES;
+    a_cancelled_request_that_is_released_once: ReleasedOnce, cancel(2), SETTLES;
+    a_sleeper_without_a_deadline_of_its_own: SleeperWithoutDeadline, slow(3), SETTLES;
+    a_deadline_without_margin: NoMargin, slow(3), EXCLUSION;
+    a_holder_that_forgets_that_somebody_waits: ContendedForgotten, slow(3), YIELDS;
 }
