@@ -107,10 +107,11 @@ async fn live(options: &Options) -> Report {
         }
         sim.judge.borrow().violation.is_some()
     };
-    let wants = || sim.figures().acquisitions < options.acquisitions && sim.now() < sim.plan.duration;
+    let acquisitions = options.acquisitions * sim.plan.share;
+    let wants = || sim.figures().acquisitions < acquisitions && sim.now() < sim.plan.duration;
     sim.go_on(|| is_violated() || !wants()).await;
     // They go on for a while in peace: what must happen in time is seen best then.
-    let (calm, enough) = (sim.now(), sim.figures().acquisitions + options.acquisitions);
+    let (calm, enough) = (sim.now(), sim.figures().acquisitions + acquisitions);
     if !sim.plan.faults.is_empty() {
         sim.calm_down();
         sim.go_on(|| is_violated() || sim.now() > calm + PEACE || sim.figures().acquisitions > enough).await;

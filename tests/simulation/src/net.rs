@@ -96,7 +96,10 @@ impl Sim {
             let conn = &conns[id];
             if conn.is_hole || conn.is_reset {
                 self.count(|figures| figures.lost += 1);
-                return;
+                let life = conn.life;
+                drop(conns);
+                // Only now it can notice.
+                return self.disturb(life, now);
             }
             (conn.life, conn.node, back && !conn.channels.is_empty())
         };

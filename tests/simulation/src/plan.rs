@@ -70,6 +70,8 @@ pub(crate) struct Plan {
     pub(crate) mute: u32,
     /// Around how much time passes between two faults of each kind, 0 for never.
     pub(crate) faults: Vec<(Fault, Time)>,
+    /// So many times as many turns as are asked for: where they cost no script, there can be many.
+    pub(crate) share: u64,
     /// When the world comes to rest, if it has not taken all its turns by then.
     pub(crate) duration: Time,
 }
@@ -173,6 +175,7 @@ impl Plan {
             refused: 0,
             mute: 0,
             faults: Vec::new(),
+            share: 1,
             duration: 200 * SECOND,
         };
         let often = rng.pick(&[SECOND, 3 * SECOND, 10 * SECOND]);
@@ -183,7 +186,7 @@ impl Plan {
                 (plan.rest, plan.body, plan.slow_bodies, plan.long_bodies) = (0, 1, rng.pick(&[5, 50, 300]), 1);
                 (plan.without_renewal, plan.tries_once, plan.waits_shortly) = (5, 20, 20);
                 (plan.cancels, plan.reenters, plan.attribute, plan.looks) = (20, 20, 500, 1);
-                (plan.turns, plan.put_off, plan.bounded) = (true, rng.pick(&[0, 100]), 2);
+                (plan.turns, plan.put_off, plan.bounded, plan.share) = (true, rng.pick(&[0, 100]), 2, 20);
                 plan.faults = vec![(Crash, 20 * SECOND), (Pause, 10 * SECOND)];
             }
             Busy => {}
