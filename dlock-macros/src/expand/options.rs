@@ -22,6 +22,7 @@ impl Expansion<'_> {
                 options.extend(quote_spanned!(site=> .#name(#value)));
             }
         };
+        add("fenced", args.guard.as_ref().map(|_| TokenStream::new()));
         add("label", args.label.as_ref().map(ToTokens::to_token_stream));
         let times = [("ttl", &args.ttl), ("wait", &args.wait), ("renew", &args.renew), ("max_hold", &args.max_hold)];
         for (name, given) in times {

@@ -2,8 +2,8 @@
 //! does. The floor does not wait for a key that somebody else holds, it takes another one.
 
 use dlock_benches::{
-    Bench, Commands, Floor, Keys, Load, Locker, Meter, Outcome, Rslock, Setting, Spread, Table, Tally, Unit, Until,
-    dlock, rounds, span,
+    Bench, Commands, Floor, Keys, Load, Locker, Meter, Outcome, Rslock, Setting, Spread, Table, Tally, Unfenced, Unit,
+    Until, dlock, rounds, span,
 };
 
 const KEYS: u64 = 10_000;
@@ -14,6 +14,7 @@ async fn main() -> Outcome<()> {
     let Some((mut bench, server)) = Bench::begin("many_keys", about) else { return Ok(()) };
     let mut meter = Meter::new(&server);
     let ours = dlock(&server.url(), Setting::Default).await?;
+    let plain = Unfenced(ours.clone());
     let (rslock, floor) = (Rslock::new(&server.url())?, Floor::connect(&server.url()).await?);
 
     let mut table = Table::new([
@@ -25,22 +26,34 @@ async fn main() -> Outcome<()> {
         "Redis: time and commands an acquisition",
     ]);
     for tasks in [64, 512] {
-        let (mut dlock, mut others, mut least) = (Side::default(), Side::default(), Side::default());
+        let [mut dlock, mut unfenced, mut others, mut least] = [(); 4].map(|()| Side::default());
         for round in 0..=rounds(12) {
             dlock.round(&mut meter, round, tasks, &ours).await?;
+            unfenced.round(&mut meter, round, tasks, &plain).await?;
             others.round(&mut meter, round, tasks, &rslock).await?;
             least.round(&mut meter, round, tasks, &floor).await?;
         }
-        for (name, side) in [("dlock", &dlock), ("rslock", &others), ("floor", &least)] {
+        for (name, side) in [("dlock", &dlock), ("unfenced", &unfenced), ("rslock", &others), ("floor", &least)] {
             table.line(side.line(&format!("{name}, {tasks} tasks")));
         }
         let mut figure =
             |name: &str, spread: Spread, unit| bench.figure(format!("{tasks} tasks: {name}"), spread, unit);
         figure("throughput beside rslock", Spread::of_ratios(&dlock.rates, &others.rates), Unit::OfRslock);
         figure("throughput beside the floor", Spread::of_ratios(&dlock.rates, &least.rates), Unit::OfFloor);
+        figure(
+            "throughput without fences beside rslock",
+            Spread::of_ratios(&unfenced.rates, &others.rates),
+            Unit::OfRslock,
+        );
+        figure(
+            "throughput without fences beside the floor",
+            Spread::of_ratios(&unfenced.rates, &least.rates),
+            Unit::OfFloor,
+        );
         figure("throughput", Spread::of(&dlock.rates), Unit::Rate);
         let inside = |side: &Side| Spread::from(side.commands.micros as f64 / side.tally.to_the_end.max(1) as f64);
         figure("time in Redis an acquisition", inside(&dlock), Unit::Micros);
+        figure("time in Redis an acquisition without fences", inside(&unfenced), Unit::Micros);
         figure("time in Redis an acquisition of rslock", inside(&others), Unit::Micros);
         let worst = |side: &Side| Spread::from(side.tally.waits.worst().as_secs_f64() * 1e3);
         figure("worst wait", worst(&dlock), Unit::Millis);

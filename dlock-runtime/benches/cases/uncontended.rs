@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use dlock_benches::{
-    Bench, Commands, Floor, Histogram, Locker, Meter, Outcome, Setting, Spread, Table, Unit, dlock, rounds,
+    Bench, Commands, Floor, Histogram, Locker, Meter, Outcome, Setting, Spread, Table, Unfenced, Unit, dlock, rounds,
 };
 use dlock_testkit::RedisServer;
 
@@ -18,14 +18,15 @@ fn main() -> Outcome<()> {
     let single = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let sides = single.block_on(measure(&server, "one"))?;
     sides.tell(&mut table, "");
-    let [dlock, unconfirmed] = sides.ratios();
+    let [dlock, unfenced, unconfirmed] = sides.ratios();
     bench.figure("time beside the floor", dlock, Unit::OfFloor);
-    bench.figure("time with confirm_release(false) beside the floor", unconfirmed, Unit::OfFloor);
-    for (name, side) in [("dlock", &sides.dlock), ("floor", &sides.floor)] {
+    bench.figure("time without a fence beside the floor", unfenced, Unit::OfFloor);
+    bench.figure("time with confirm_release(false), without a fence, beside the floor", unconfirmed, Unit::OfFloor);
+    for (name, side) in [("dlock", &sides.dlock), ("unfenced", &sides.unfenced), ("floor", &sides.floor)] {
         bench.figure(format!("{name}: p50"), micros(side.cycles.percentile(50)), Unit::Micros);
         bench.figure(format!("{name}: p99"), micros(side.cycles.percentile(99)), Unit::Micros);
     }
-    for (name, side) in [("dlock", &sides.dlock), ("floor", &sides.floor)] {
+    for (name, side) in [("dlock", &sides.dlock), ("unfenced", &sides.unfenced), ("floor", &sides.floor)] {
         let micros = side.commands.micros as f64 / side.count().max(1) as f64;
         bench.figure(format!("{name}: time in Redis"), micros, Unit::Micros);
     }
@@ -35,9 +36,10 @@ fn main() -> Outcome<()> {
     let several = tokio::runtime::Runtime::new()?;
     let sides = several.block_on(async { tokio::spawn(async move { measure(&server, "several").await }).await? })?;
     sides.tell(&mut table, ", several threads");
-    let [dlock, unconfirmed] = sides.ratios();
+    let [dlock, unfenced, unconfirmed] = sides.ratios();
     bench.figure("several threads: time beside the floor", dlock, Unit::OfFloor);
-    let name = "several threads: time with confirm_release(false) beside the floor";
+    bench.figure("several threads: time without a fence beside the floor", unfenced, Unit::OfFloor);
+    let name = "several threads: time with confirm_release(false), without a fence, beside the floor";
     bench.figure(name, unconfirmed, Unit::OfFloor);
     table.print();
     bench.finish()
@@ -46,6 +48,7 @@ fn main() -> Outcome<()> {
 #[derive(Default)]
 struct Sides {
     dlock: Side,
+    unfenced: Side,
     unconfirmed: Side,
     floor: Side,
 }
@@ -53,11 +56,13 @@ struct Sides {
 async fn measure(server: &RedisServer, prefix: &str) -> Outcome<Sides> {
     let mut meter = Meter::new(server);
     let confirmed = dlock(&server.url(), Setting::Default).await?;
-    let unconfirmed = dlock(&server.url(), Setting::Unconfirmed).await?;
+    let unfenced = Unfenced(confirmed.clone());
+    let unconfirmed = Unfenced(dlock(&server.url(), Setting::Unconfirmed).await?);
     let floor = Floor::connect(&server.url()).await?;
     let mut sides = Sides::default();
     for round in 0..=rounds(40) {
         sides.dlock.round(&mut meter, prefix, round, &confirmed).await?;
+        sides.unfenced.round(&mut meter, &format!("{prefix}:unfenced"), round, &unfenced).await?;
         sides.unconfirmed.round(&mut meter, prefix, round, &unconfirmed).await?;
         sides.floor.round(&mut meter, prefix, round, &floor).await?;
     }
@@ -65,13 +70,18 @@ async fn measure(server: &RedisServer, prefix: &str) -> Outcome<Sides> {
 }
 
 impl Sides {
-    /// With and without waiting for the release.
-    fn ratios(&self) -> [Spread; 2] {
-        [&self.dlock, &self.unconfirmed].map(|side| Spread::of_ratios(&side.rounds, &self.floor.rounds))
+    /// With a fence, without one, and without waiting for the release either.
+    fn ratios(&self) -> [Spread; 3] {
+        [&self.dlock, &self.unfenced, &self.unconfirmed].map(|side| Spread::of_ratios(&side.rounds, &self.floor.rounds))
     }
 
     fn tell(&self, table: &mut Table, setting: &str) {
-        let sides = [("dlock", &self.dlock), ("confirm_release(false)", &self.unconfirmed), ("floor", &self.floor)];
+        let sides = [
+            ("dlock", &self.dlock),
+            ("unfenced", &self.unfenced),
+            ("confirm_release(false)", &self.unconfirmed),
+            ("floor", &self.floor),
+        ];
         for (name, side) in sides {
             let [p50, p99, worst] = [side.cycles.percentile(50), side.cycles.percentile(99), side.cycles.worst()]
                 .map(|span| format!("{:.0}", micros(span)));

@@ -35,6 +35,6 @@ pub use machine::keeper_time;
 pub use page::write as write_report;
 pub use random::Random;
 pub use settings::{Setting, dlock};
-pub use sides::{Bare, Dlock, Floor, Locker, Rslock};
+pub use sides::{Bare, Dlock, Floor, Locker, Rslock, Unfenced};
 pub use stats::{Histogram, Spread, percentile};
 pub use table::Table;

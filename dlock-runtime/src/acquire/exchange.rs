@@ -47,7 +47,7 @@ impl Head {
             lock_id: lease.lock_id.clone(),
             ttl: self.request.terms.ttl,
             shorten: false,
-            more_fences: fences,
+            more_fences: if self.request.terms.fenced { fences } else { 0 },
         };
         let state = self.state();
         // If this request is dropped, the lease may be parked. The keeper must know of it then.
@@ -151,9 +151,10 @@ impl Head {
         let command = AcquireCommand {
             lock_id: self.request.core().next_lock_id(&self.request.name),
             ttl: self.request.terms.ttl,
-            fences: baton.turns_expected(),
+            fences: if self.request.terms.fenced { baton.turns_expected() } else { 0 },
             who: self.request.who(),
             waits,
+            is_contended: self.state().queues.was_contended(&self.request.name, BootTime::now()),
             sent: AtomicBool::new(false),
             doubled: AtomicBool::new(false),
         };
@@ -171,7 +172,7 @@ impl Head {
             if pending.take_in_flight().is_some() {
                 pending.mark_in_doubt();
             }
-            self.state().store.note_fence(fence.saturating_add(u64::from(pending.command.fences) - 1));
+            self.state().store.note_fence(pending.command.last_fence(fence));
             become_lease(baton, pending, fence, waiting, grant, Duration::ZERO);
         }
         in_time

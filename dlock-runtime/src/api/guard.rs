@@ -38,9 +38,10 @@ impl Guard {
     }
 
     /// The fence: a number below 2^53 that grows with every hold of a key. Store it with what you write, and let the
-    /// resource refuse smaller ones: `UPDATE .. SET fence = $f WHERE id = $id AND fence <= $f`.
+    /// resource refuse smaller ones: `UPDATE .. SET fence = $f WHERE id = $id AND fence <= $f`. It is 0 if the request was
+    /// [`unfenced`](crate::LockRequest::unfenced).
     pub fn fence(&self) -> u64 {
-        self.turn().fence
+        self.turn().fence()
     }
 
     /// How long the lock stays held if no renewal succeeds from now on. Zero if it is lost.
@@ -113,7 +114,7 @@ impl fmt::Debug for Guard {
         let turn = self.turn();
         f.debug_struct("Guard")
             .field("key", &turn.key)
-            .field("fence", &turn.fence)
+            .field("fence", &turn.fence())
             .field("remaining", &self.remaining())
             .finish_non_exhaustive()
     }

@@ -64,7 +64,7 @@ impl Core {
     pub(crate) fn holder_of(&self, lease: &Lease) -> Holder {
         let (now, turn) = (BootTime::now(), lease.turn());
         let (purpose, label, fence, began) = match &turn {
-            Some(turn) => (turn.purpose, turn.key.label(), turn.fence, turn.began),
+            Some(turn) => (turn.purpose, turn.key.label(), turn.fence(), turn.began),
             None => ("", lease.label, 0, lease.taken),
         };
         let since = system::wall_time().checked_sub(now.since(began)).unwrap_or(SystemTime::UNIX_EPOCH);

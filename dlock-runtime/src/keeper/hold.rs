@@ -9,6 +9,7 @@ use crate::{
     types::{
         boot_time::BootTime,
         error::{LockError, LostReason},
+        options::Terms,
     },
 };
 
@@ -35,7 +36,7 @@ impl Hold {
     pub(crate) async fn renew(&self) -> Result<(), LockError> {
         let (turn, keeper) = (Arc::clone(self.turn()), &Core::of(self.turn().host()).keeper);
         let state = Arc::clone(keeper.state());
-        let renewing = move || async move { renewal::renew_now(&state, &turn, state.command_timeout).await };
+        let renewing = move || async move { renewal::renew_now(&state, &turn, 0, state.command_timeout).await };
         executor::run(keeper, renewing).await?
     }
 
@@ -43,10 +44,13 @@ impl Hold {
     /// to do so now, and nobody waits for that.
     ///
     /// # Errors
-    /// [`LockError::Lost`].
-    pub(crate) async fn join(&self) -> Result<(), LockError> {
+    /// [`LockError::Lost`]; and what kept the store from giving a fence, if one is asked for first now.
+    pub(crate) async fn join(&self, terms: &Terms) -> Result<(), LockError> {
         let (turn, now) = (self.turn(), BootTime::now());
         turn.ensure_held_at(now)?;
+        if terms.fenced && turn.fence() == 0 {
+            return self.take_fence().await;
+        }
         if turn.has_enough_left(now) {
             return Ok(());
         }
@@ -58,16 +62,24 @@ impl Hold {
         if turn.is_renewed() {
             if turn.can_gain() && turn.hurry() {
                 keeper.state().detach(async move {
-                    _ = renewal::renew_now(&state, &turn, limit).await;
+                    _ = renewal::renew_now(&state, &turn, 0, limit).await;
                     turn.calm();
                 });
             }
             return Ok(());
         }
         // Nobody else renews it. While it is held, a store that does not answer is no reason to fail.
-        let renewing = move || async move { renewal::renew_now(&state, &turn, limit).await };
+        let renewing = move || async move { renewal::renew_now(&state, &turn, 0, limit).await };
         _ = executor::run(&Core::of(self.turn().host()).keeper, renewing).await?;
         self.turn().ensure_held()
+    }
+
+    /// Takes a fence for a turn that was taken without one.
+    async fn take_fence(&self) -> Result<(), LockError> {
+        let (turn, keeper) = (Arc::clone(self.turn()), &Core::of(self.turn().host()).keeper);
+        let state = Arc::clone(keeper.state());
+        let renewing = move || async move { renewal::renew_now(&state, &turn, 1, state.command_timeout).await };
+        executor::run(keeper, renewing).await?
     }
 
     /// Goes. The last one passes the lease on, or waits for the store to take it back.

@@ -181,15 +181,15 @@ pub(crate) async fn ask(
     replies
 }
 
-/// Renews the lease of one turn ahead of time.
+/// Renews the lease of one turn ahead of time, and reserves `fences` for it: the first is the turn's, if it has none.
 ///
 /// # Errors
 /// If the turn is lost, or if there is no reply within `limit`: then it may be held yet.
-pub(crate) async fn renew_now(state: &KeeperState, turn: &Turn, limit: Duration) -> Result<(), LockError> {
+pub(crate) async fn renew_now(state: &KeeperState, turn: &Turn, fences: u32, limit: Duration) -> Result<(), LockError> {
     turn.ensure_held()?;
     let asked = BootTime::now();
     let ttl = turn.renewal_ttl(asked);
-    let renewal = RenewCommand { lock_id: turn.lease.lock_id.clone(), ttl, shorten: false, more_fences: 0 };
+    let renewal = RenewCommand { lock_id: turn.lease.lock_id.clone(), ttl, shorten: false, more_fences: fences };
     let replies = match ask(state, vec![renewal.clone()], limit).await {
         // A connection that is mute may have been forgotten on the way while it was idle. The next one is fresh.
         Err(error) if error.is_timeout() => ask(state, vec![renewal], limit).await,
@@ -212,7 +212,10 @@ pub(crate) async fn renew_now(state: &KeeperState, turn: &Turn, limit: Duration)
 /// What a reply means for the turn and its lease. True if it was renewed.
 fn apply(turn: &Turn, grant: Grant, reply: Result<RenewReply, StoreError>) -> bool {
     match reply {
-        Ok(RenewReply::Renewed | RenewReply::RenewedWithFences(_)) => {
+        Ok(reply @ (RenewReply::Renewed | RenewReply::RenewedWithFences(_))) => {
+            if let RenewReply::RenewedWithFences(first) = reply {
+                turn.set_fence(first);
+            }
             turn.extend(grant);
             turn.observer().renewed(&turn.hold());
             return true;

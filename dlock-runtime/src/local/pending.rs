@@ -197,6 +197,7 @@ mod tests {
             fences: 1,
             who: String::new(),
             waits,
+            is_contended: false,
             sent: AtomicBool::new(false),
             doubled: AtomicBool::new(false),
         };

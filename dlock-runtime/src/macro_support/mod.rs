@@ -50,7 +50,8 @@ pub struct Options {
 pub fn options(function: &'static str) -> Options {
     Options {
         function,
-        overrides: Overrides::default(),
+        // Without `guard = ..` nobody sees the fence.
+        overrides: Overrides { unfenced: true, ..Overrides::default() },
         label: None,
         joins: true,
         on_lost: OnLost::Cancel,
@@ -101,6 +102,12 @@ impl Options {
     /// `max_hold = ..`, the same.
     pub fn max_hold_ms(self, millis: u64) -> Self {
         self.max_hold(Duration::from_millis(millis))
+    }
+
+    /// `guard = ..`: the body can look at the fence.
+    pub fn fenced(mut self) -> Self {
+        self.overrides.unfenced = false;
+        self
     }
 
     /// `label = ..`

@@ -1,7 +1,10 @@
 //! What a store is asked to do, and what it replies.
 
 use std::{
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -16,16 +19,38 @@ pub(crate) const QUEUE_ENTRY_TTL: Duration = Duration::from_secs(1);
 pub(crate) struct AcquireCommand {
     pub(crate) lock_id: LockId,
     pub(crate) ttl: Duration,
-    /// How many fences to reserve.
+    /// How many fences to reserve; 0 if nobody looks at them.
     pub(crate) fences: u32,
     /// Host, process and function, for operators.
     pub(crate) who: String,
     /// Whether to queue if the lock is taken.
     pub(crate) waits: bool,
+    /// Somebody else had the lock not long ago, so that it may be taken now.
+    pub(crate) is_contended: bool,
     /// Set by the store once the command may have left: from then on it may be carried out at any time.
     pub(crate) sent: AtomicBool,
     /// Set by the store when it sent a second copy because the connection broke: the first copy may be carried out late.
     pub(crate) doubled: AtomicBool,
+}
+
+impl AcquireCommand {
+    /// The last of the fences that came with a grant, of which `first` is the first.
+    pub(crate) fn last_fence(&self, first: u64) -> u64 {
+        first.saturating_add(self.fences.saturating_sub(1).into())
+    }
+
+    /// Whether nothing is needed of the store but to take the lock if it is free, as it probably is.
+    pub(crate) fn may_be_plain(&self) -> bool {
+        self.fences == 0 && !self.is_contended && !self.sent.load(Ordering::Acquire)
+    }
+
+    /// It is about to leave. `repeated` says that an earlier copy may be carried out yet.
+    pub(crate) fn note_sent(&self, repeated: bool) {
+        self.sent.store(true, Ordering::Release);
+        if repeated {
+            self.doubled.store(true, Ordering::Release);
+        }
+    }
 }
 
 /// The reply to an [`AcquireCommand`].

@@ -65,9 +65,9 @@ impl Holder {
     }
 
     /// The last fence that is reserved for the holder: that of its hold, or a higher one if tasks of the holder take turns
-    /// on the lock. `None` for a foreign client.
+    /// on the lock. `None` for a foreign client, and for a hold that needs no fence.
     pub fn fence(&self) -> Option<u64> {
-        self.0.record.as_ref().map(|record| record.fence)
+        self.0.record.as_ref().map(|record| record.fence).filter(|&fence| fence > 0)
     }
 
     /// When the lock was acquired, by the store's clock. `None` for a foreign client.

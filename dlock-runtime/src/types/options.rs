@@ -81,6 +81,8 @@ pub(crate) struct Overrides {
     pub(crate) wait: Option<Wait>,
     pub(crate) renew: Option<Renew>,
     pub(crate) max_hold: Option<MaxHold>,
+    /// Nobody will look at the fence, so that none is needed.
+    pub(crate) unfenced: bool,
 }
 
 /// The defaults of a runtime.
@@ -115,6 +117,8 @@ pub(crate) struct Terms {
     pub(crate) renew: Option<Duration>,
     /// The bound on the whole hold, `None` if there is none.
     pub(crate) max_hold: Option<Duration>,
+    /// Whether it needs a fence.
+    pub(crate) fenced: bool,
 }
 
 impl Overrides {
@@ -157,7 +161,7 @@ impl Overrides {
                 "max_hold is longer than ttl, {ttl:?}, but without renewal the lock ends with its ttl"
             )));
         }
-        Ok(Terms { ttl, wait: self.wait.unwrap_or(defaults.wait), renew, max_hold })
+        Ok(Terms { ttl, wait: self.wait.unwrap_or(defaults.wait), renew, max_hold, fenced: !self.unfenced })
     }
 }
 

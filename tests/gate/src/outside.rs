@@ -24,6 +24,7 @@ impl World {
             fences: 1,
             who: String::new(),
             waits: true,
+            is_contended: false,
             sent: AtomicBool::new(false),
             doubled: AtomicBool::new(false),
         };

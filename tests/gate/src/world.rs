@@ -147,7 +147,7 @@ impl World {
 
     /// A turn begins on the lease of `baton`.
     pub(super) fn begin(&self, baton: Baton) -> Arc<Turn> {
-        let terms = Terms { ttl: TTL, wait: Wait::Forever, renew: Some(TTL / 3), max_hold: None };
+        let terms = Terms { ttl: TTL, wait: Wait::Forever, renew: Some(TTL / 3), max_hold: None, fenced: true };
         let (now, host) = (BootTime::now(), Arc::clone(&self.runtime) as Arc<dyn Host>);
         let opening = Opening::of(&baton, &terms, None, now).expect("its lease is long enough");
         Turn::begin(baton, opening, Taker { host: Obligation::of(host), key: "k".into(), purpose: "", terms }, now)

@@ -217,7 +217,7 @@ impl Lease {
             return None;
         }
         let mut tenure = self.tenure();
-        let fence = tenure.fences.take()?;
+        let fence = if terms.fenced { tenure.fences.take()? } else { 0 };
         tenure.turns += 1;
         tenure.turns_contended += u32::from(tenure.contended_since != BootTime::NEVER);
         let began = start.began();

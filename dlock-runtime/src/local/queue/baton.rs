@@ -8,6 +8,7 @@ use crate::{
     local::{
         lease::{Lease, Yield},
         pending::PendingRequest,
+        verdict::Verdict,
     },
     observe::caught::caught,
     sync::{Arc, oneshot},
@@ -82,6 +83,9 @@ impl Baton {
 
     /// Records an answer of the store, so that others need not ask.
     pub(crate) fn record_answer(&self, answer: LastAnswer) {
+        if matches!(answer.verdict, Verdict::Busy(_)) {
+            self.queues.note_contention(&self.name, answer.at);
+        }
         self.queues.record_answer(&self.name, answer);
     }
 
@@ -104,6 +108,9 @@ impl Baton {
         });
         if pending.is_some_and(|pending| pending.is_contended()) {
             lease.mark_contended(BootTime::now());
+        }
+        if lease.is_contended() {
+            self.queues.note_contention(&self.name, BootTime::now());
         }
         self.lease = Some(lease);
     }

@@ -12,6 +12,7 @@
 //! `notifications` takes what the store says unasked, and `parking` keeps leases that are idle.
 
 mod baton;
+mod contention;
 mod local_queue;
 mod notifications;
 mod parking;
@@ -25,11 +26,14 @@ use std::{
     time::Duration,
 };
 
-use self::local_queue::{LocalQueue, Wakeups};
 pub(crate) use self::{
     baton::{Baton, ToRelease},
     local_queue::LastAnswer,
     wait::{Entered, QueuedWaiter, TimedOut, WaitEnd},
+};
+use self::{
+    contention::Contention,
+    local_queue::{LocalQueue, Wakeups},
 };
 use crate::{
     local::lease::{Lease, Share},
@@ -44,6 +48,7 @@ const SHARDS: usize = if cfg!(dlock_shuttle) { 2 } else { 16 };
 /// The local queues of one runtime, by the names of the locks.
 pub(crate) struct LocalQueues {
     shards: [Mutex<Shard>; SHARDS],
+    contention: Contention,
     rules: Rules,
     /// The last leases that came out of the store's queue. See [`LocalQueues::remember_lease`].
     recent_leases: Mutex<VecDeque<u64>>,
@@ -90,6 +95,7 @@ impl LocalQueues {
     ) -> Self {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
+            contention: Contention::default(),
             rules,
             recent_leases: Mutex::default(),
             waiters: AtomicUsize::new(0),
@@ -187,6 +193,16 @@ impl LocalQueues {
         wakeups.send();
     }
 
+    /// Somebody else has or wants the lock `name`.
+    fn note_contention(&self, name: &str, now: BootTime) {
+        self.contention.note(spread(name) >> 32, now);
+    }
+
+    /// Whether somebody else was known to have or want the lock not long ago.
+    pub(crate) fn was_contended(&self, name: &str, now: BootTime) -> bool {
+        self.contention.is_known(spread(name) >> 32, now)
+    }
+
     /// Counts one more waiter, unless there are too many.
     fn try_count_waiter(&self) -> bool {
         let in_bounds = self.waiters.fetch_add(1, Ordering::Relaxed) < self.rules.waiters;
@@ -201,15 +217,18 @@ impl LocalQueues {
     }
 }
 
-/// A cheap hash of the whole name, since names may differ anywhere. It only has to spread names over the shards; the map has a
-/// hash of its own, which an attacker cannot foresee.
 fn shard_of(name: &str) -> usize {
+    // The upper bits depend on all of it.
+    (spread(name) >> 32) as usize % SHARDS
+}
+
+/// A cheap hash of the whole name, since names may differ anywhere. It only has to spread names; the maps have a hash of their own,
+/// which an attacker cannot foresee.
+fn spread(name: &str) -> u64 {
     let mix = |mix: u64, part: u64| (mix.rotate_left(5) ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let (words, rest) = name.as_bytes().as_chunks::<8>();
     let mixed = words.iter().fold(name.len() as u64, |mixed, word| mix(mixed, u64::from_le_bytes(*word)));
-    let mixed = rest.iter().fold(mixed, |mixed, &byte| mix(mixed, byte.into()));
-    // The upper bits depend on all of it.
-    (mixed >> 32) as usize % SHARDS
+    rest.iter().fold(mixed, |mixed, &byte| mix(mixed, byte.into()))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -56,6 +56,7 @@ impl LocalQueues {
         }
         let lease = queue.lease.as_ref().filter(|lease| lease.lock_id.token == lock_id.token)?;
         lease.mark_contended(now);
+        self.note_contention(&lock_id.name, now);
         queue.parked?;
         shard.queues.remove(&lock_id.name)?.lease
     }

@@ -43,7 +43,8 @@ pub(crate) struct Turn {
     pub(crate) lease: Arc<Lease>,
     host: Obligation,
     pub(crate) key: LockKey,
-    pub(crate) fence: u64,
+    /// 0 as long as nobody asked for one.
+    fence: AtomicU64,
     /// The function that it is for; nothing if it was taken by hand.
     pub(crate) purpose: &'static str,
     ttl: Nanos,
@@ -99,7 +100,7 @@ impl Turn {
             lease,
             host,
             key,
-            fence,
+            fence: AtomicU64::new(fence),
             purpose,
             ttl: terms.ttl.into(),
             renew: terms.renew.map(Nanos::from),
@@ -134,7 +135,17 @@ impl Turn {
 
     /// As events name it.
     pub(crate) fn hold(&self) -> Hold<'_> {
-        Hold { lock: self.key.label(), name: self.name(), fence: self.fence, function: self.purpose }
+        Hold { lock: self.key.label(), name: self.name(), fence: self.fence(), function: self.purpose }
+    }
+
+    /// 0 if nobody asked for one.
+    pub(crate) fn fence(&self) -> u64 {
+        self.fence.load(Ordering::Relaxed)
+    }
+
+    /// Whoever asks for a fence first gives it to all users of the turn.
+    pub(crate) fn set_fence(&self, fence: u64) {
+        _ = self.fence.compare_exchange(0, fence, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     pub(crate) fn deadline(&self) -> BootTime {
@@ -174,7 +185,7 @@ impl Turn {
     /// The error that says how it was lost.
     pub(crate) fn loss(&self) -> LockError {
         let &(reason, at) = self.lost.get_or_init(|| (LostReason::Expired, BootTime::now()));
-        LockError::Lost { key: self.key.clone(), held_for: at.since(self.began), fence: self.fence, reason }
+        LockError::Lost { key: self.key.clone(), held_for: at.since(self.began), fence: self.fence(), reason }
     }
 
     /// The store renewed the lease for it.
@@ -313,7 +324,7 @@ impl Turn {
 
 impl fmt::Debug for Turn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Turn").field("key", &self.key).field("fence", &self.fence).finish_non_exhaustive()
+        f.debug_struct("Turn").field("key", &self.key).field("fence", &self.fence()).finish_non_exhaustive()
     }
 }
 

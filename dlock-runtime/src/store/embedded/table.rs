@@ -124,8 +124,10 @@ impl Table {
     fn grant(&mut self, command: &AcquireCommand, now: BootTime) -> u64 {
         self.sweep(now);
         let since = SystemTime::now();
-        let first = self.mint(command.fences, since);
-        let record = Record { fence: self.last_fence, since, who: command.who.clone() };
+        // A message has a fence in any case, by which it can be told from older ones.
+        let first = self.mint(command.fences.max(1), since);
+        let fence = if command.fences == 0 { 0 } else { self.last_fence };
+        let record = Record { fence, since, who: command.who.clone() };
         let hold = Hold { token: command.lock_id.token, expires: now.after(command.ttl), first, record };
         self.locks.insert(Arc::clone(&command.lock_id.name), hold);
         first

@@ -1,8 +1,8 @@
 //! What is sent for each operation of the store.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
+    sync::Arc,
+    time::{Duration, SystemTime},
 };
 
 use redis::Cmd;
@@ -18,8 +18,8 @@ use super::{
     },
 };
 
-pub(super) fn acquire(command: &AcquireCommand, by: By, clock: &FenceClock) -> Cmd {
-    let again = if command.sent.load(Ordering::Acquire) { "1" } else { "0" };
+/// `again` says whether it was asked before.
+pub(super) fn acquire(command: &AcquireCommand, by: By, again: bool, clock: &FenceClock) -> Cmd {
     let token = command.lock_id.token.text();
     let waits = if command.waits { QUEUE_ENTRY_TTL } else { Duration::ZERO };
     let args = [
@@ -29,9 +29,18 @@ pub(super) fn acquire(command: &AcquireCommand, by: By, clock: &FenceClock) -> C
         Text(&command.who),
         Number(clock.highest()),
         Millis(waits),
-        Text(again),
+        Text(if again { "1" } else { "0" }),
     ];
     script::ACQUIRE.command(by, &Keys::of(&command.lock_id.name, clock).all(), &args)
+}
+
+/// The value is that which the script would set.
+pub(super) fn plain_acquire(command: &AcquireCommand, now: SystemTime) -> Cmd {
+    let since = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| age.as_micros());
+    let value = format!("{} 0 {since} ({})", command.lock_id.token, command.who);
+    let mut plain = Cmd::with_capacity(6, 256);
+    plain.arg("SET").arg(&*command.lock_id.name).arg(value).arg("NX").arg("PX").arg(script::millis(command.ttl));
+    plain
 }
 
 pub(super) fn renew(

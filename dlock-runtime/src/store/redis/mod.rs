@@ -7,6 +7,7 @@ mod dial;
 mod exchange;
 mod fence_clock;
 mod keys;
+mod plain_acquire;
 mod probe;
 mod renew_batch;
 mod reply;
@@ -26,12 +27,15 @@ use redis::{
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
 
-use self::{connections::Connections, renew_batch::RenewBatch, script::By, script_call::ScriptCall};
+use self::{
+    connections::Connections, plain_acquire::PlainAcquire, renew_batch::RenewBatch, script::By, script_call::ScriptCall,
+};
 use super::{
     AcquireCommand, AcquireReply, ReleaseCommand, RenewCommand, RenewReply, Reply, Store, StoreError, Subscriber,
 };
 use crate::{
     protocol::token::{Identity, LockId},
+    system,
     types::{error::LockError, holder::Holder},
 };
 
@@ -112,23 +116,23 @@ impl Store for Redis {
 
     fn acquire(&self, command: &Arc<AcquireCommand>, reply_timeout: Duration) -> Reply<AcquireReply> {
         let (request, sent) = (Arc::clone(command), Arc::clone(command));
-        let connections = Arc::clone(&self.connections);
-        let make = move |by| commands::acquire(&request, by, &connections.fence_clock);
-        let on_send = move |repeated| {
-            sent.sent.store(true, Ordering::Release);
-            if repeated {
-                sent.doubled.store(true, Ordering::Release);
-            }
-        };
-        let (connections, fences) = (Arc::clone(&self.connections), u64::from(command.fences));
+        let (connections, again) = (Arc::clone(&self.connections), command.sent.load(Ordering::Acquire));
+        let make = move |by| commands::acquire(&request, by, again, &connections.fence_clock);
+        let on_send = move |repeated| sent.note_sent(repeated);
+        let (connections, request) = (Arc::clone(&self.connections), Arc::clone(command));
         let read = move |reply, _| {
             let reply = reply::acquire_reply(reply)?;
             connections.fence_clock.note(match reply {
-                AcquireReply::Granted { fence, .. } => fence.saturating_add(fences - 1),
+                AcquireReply::Granted { fence, .. } => request.last_fence(fence),
                 AcquireReply::Busy { last_fence, .. } => last_fence,
             });
             Ok(reply)
         };
+        if command.may_be_plain() {
+            let script = ScriptCall { by_hash: None, command: make, on_send, read };
+            let plain = PlainAcquire::new(Arc::clone(command), system::wall_time(), script);
+            return exchange::run(&self.connections, reply_timeout, plain);
+        }
         self.run(reply_timeout, make, on_send, read)
     }
 

@@ -15,6 +15,13 @@ pub(super) struct ScriptCall<C, S, R> {
     pub(super) read: R,
 }
 
+impl<C: Fn(By) -> Cmd, S, R> ScriptCall<C, S, R> {
+    /// Makes the command that calls the script by its hash, where the server takes that.
+    pub(super) fn make_by_hash(&mut self, connections: &Connections) {
+        self.by_hash = connections.form.takes_hashes().then(|| (self.command)(By::Hash));
+    }
+}
+
 impl<C, S, R, T> Exchange for ScriptCall<C, S, R>
 where
     C: Fn(By) -> Cmd + Send + 'static,

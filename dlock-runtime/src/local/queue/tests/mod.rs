@@ -82,6 +82,7 @@ impl Scene {
             fences: 1,
             who: String::new(),
             waits: true,
+            is_contended: false,
             sent: AtomicBool::new(false),
             doubled: AtomicBool::new(false),
         };

@@ -214,7 +214,7 @@ async fn the_next_turn_is_on_the_same_lease_with_a_fence_of_its_own() {
     let next = process.begin(baton, renewed(30 * SECOND), asked);
     let next = next.unwrap_or_else(|_| panic!("enough is left"));
     assert!(Arc::ptr_eq(&next.lease, &turn.lease));
-    assert_eq!((turn.fence, next.fence), (1, 2));
+    assert_eq!((turn.fence(), next.fence()), (1, 2));
     assert!(!turn.is_held() && next.is_held());
     next.end(asked);
 }

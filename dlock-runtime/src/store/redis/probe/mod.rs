@@ -185,6 +185,7 @@ impl Rehearsal {
             fences: 1,
             who: "probe".to_owned(),
             waits,
+            is_contended: true,
             sent: AtomicBool::new(waits),
             doubled: AtomicBool::new(false),
         };
@@ -195,16 +196,16 @@ impl Rehearsal {
         let clock = &connections.fence_clock;
         let keys = Keys::of(name, clock);
         let mut pipeline = redis::pipe();
-        pipeline.add_command(commands::acquire(&first, By::Text, clock));
+        pipeline.add_command(commands::acquire(&first, By::Text, false, clock));
         pipeline.add_command(commands::renew(&renewal, By::Text, clock));
-        pipeline.add_command(commands::acquire(&second, By::Text, clock));
+        pipeline.add_command(commands::acquire(&second, By::Text, true, clock));
         pipeline.add_command(commands::inspect(name, By::Text, clock));
         // `inspect.lua` goes without a count that the user may not have.
         let [.., seen] = keys.all();
         pipeline.cmd("ZCOUNT").arg(seen).arg("-inf").arg("+inf");
         // A hand-over hides its errors. A first waiter that finds the lock free goes the same way and hides nothing.
         pipeline.cmd("DEL").arg(&**name);
-        pipeline.add_command(commands::acquire(&second, By::Text, clock));
+        pipeline.add_command(commands::acquire(&second, By::Text, true, clock));
         pipeline.add_command(commands::release(&command(&self.lock_id, None), By::Text, clock));
         pipeline.add_command(commands::release(&command(&waiter, Some(Arc::clone(&second))), By::Text, clock));
         pipeline.cmd("DEL").arg(keys.of_lock().as_slice());

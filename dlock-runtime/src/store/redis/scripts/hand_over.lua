@@ -30,10 +30,11 @@ local function hand_over(me, free, above, time, waiting, unbroken)
     redis.call('ZREM', KEYS[4], entry)
     waiting = waiting - 1
     if heard and not free then
-      local fence, last = mint(count, above, time)
+      -- The message has a fence in any case, by which it can be told from older ones.
+      local fence, last = mint(math.max(count, 1), above, time)
       if type(fence) == 'number' then
         local since = string.format('%.0f:%.0f', now, unbroken or now)
-        local taken = value(token, last, since, who, waiting)
+        local taken = value(token, count == '0' and count or last, since, who, waiting)
         -- It holds the lock before it is told, so that it can trust the message.
         local done = redis.pcall('SET', KEYS[1], taken, 'PX', ttl)
         if not done.err then

@@ -20,7 +20,9 @@ local function fence_clock()
 end
 
 -- `above` is the highest fence that the caller knows of. Returns the first of `count` fences, and the last as text; or an error.
+-- Both are 0 if the caller needs none.
 local function mint(count, above, time)
+  if count == '0' then return 0, count end
   local now = time[1] * 1000000 + time[2]
   local last, ceiling, life, checked, rest = fence_clock()
   local first = math.max(last, tonumber(above)) + 1
@@ -42,7 +44,7 @@ local function mint(count, above, time)
 end
 
 -- The value of a lock: "token fence since (who)", with a mark at its end, "+", if somebody waits. `fence` is the last one that is
--- reserved for the holder; `since` is in us, and if the lock was handed over it goes on with ":" and the time since when it has
+-- reserved for the holder, or 0; `since` is in us, and if the lock was handed over it goes on with ":" and the time since when it has
 -- been handed on without being free. Clients of other kinds compare the value as a whole with their own.
 local function value(token, fence, since, who, waiting)
   return token .. ' ' .. fence .. ' ' .. since .. ' (' .. who .. ')' .. (waiting > 0 and '+' or '')

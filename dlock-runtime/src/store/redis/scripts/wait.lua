@@ -22,7 +22,8 @@ elseif not owner then
 elseif string.sub(owner, 1, #token + 1) == token .. ' ' then
   -- A repeated request never shortens what a renewal has gained since. It writes in any case, as renew.lua does.
   redis.call('PEXPIRE', KEYS[1], math.max(redis.call('PTTL', KEYS[1]), ARGV[2]))
-  return {1, string.match(owner, ' (%d+)') - ARGV[3] + 1, waiting}
+  local last = string.match(owner, ' (%d+)')
+  return {1, last == '0' and 0 or last - ARGV[3] + 1, waiting}
 end
 
 if ARGV[6] ~= '0' then

@@ -1,0 +1,56 @@
+//! Taking a lock that is probably free, for a request that needs no fence: one plain command, as clients of other kinds use it. If
+//! somebody has the lock, the script is asked, which also queues. The plain command does not look at the queue; while somebody
+//! is in it the lock is free only for moments, after a crash or the release of a client that is not dlock.
+
+use std::{sync::Arc, time::SystemTime};
+
+use redis::{Cmd, RedisResult, Value, aio::MultiplexedConnection};
+
+use super::{
+    super::{AcquireCommand, AcquireReply},
+    commands,
+    connections::Connections,
+    exchange::Exchange,
+    script::By,
+    script_call::ScriptCall,
+};
+
+/// The plain command, and the script.
+pub(super) struct PlainAcquire<C, S, R> {
+    command: Arc<AcquireCommand>,
+    plain: Cmd,
+    script: ScriptCall<C, S, R>,
+}
+
+impl<C, S, R> PlainAcquire<C, S, R> {
+    pub(super) fn new(command: Arc<AcquireCommand>, now: SystemTime, script: ScriptCall<C, S, R>) -> Self {
+        Self { plain: commands::plain_acquire(&command, now), command, script }
+    }
+}
+
+impl<C, S, R> Exchange for PlainAcquire<C, S, R>
+where
+    C: Fn(By) -> Cmd + Send + 'static,
+    S: FnMut(bool) + Send + 'static,
+    R: Fn(Value, bool) -> RedisResult<AcquireReply> + Send + 'static,
+{
+    type Output = AcquireReply;
+
+    async fn send(
+        &mut self,
+        connections: &Connections,
+        mut connection: MultiplexedConnection,
+        repeated: bool,
+    ) -> RedisResult<AcquireReply> {
+        if !repeated {
+            self.command.note_sent(false);
+            let reply = connection.send_packed_command(&self.plain).await.and_then(Value::extract_error)?;
+            if reply != Value::Nil {
+                return Ok(AcquireReply::Granted { fence: 0, waiting: 0 });
+            }
+        }
+        // It knows the token, if an earlier copy of the plain command was carried out.
+        self.script.make_by_hash(connections);
+        self.script.send(connections, connection, repeated).await
+    }
+}
