@@ -13,16 +13,14 @@ use std::{
     },
 };
 
-use redis::{
-    AsyncConnectionConfig, Client, RedisError,
-    aio::{MultiplexedConnection, PubSub},
-};
+use redis::{AsyncConnectionConfig, Client, RedisError, aio::PubSub};
 use tokio::sync::{Notify, oneshot};
 
 use super::{
     super::{ErrorClass, StoreError},
     classify, dial,
     fence_clock::FenceClock,
+    link::Link,
     script::Form,
 };
 use crate::system::{Handle, Id};
@@ -149,7 +147,7 @@ impl Connections {
     }
 
     /// A connection that belongs to no runtime, to wherever the address leads now.
-    pub(super) async fn fresh(&self) -> Result<MultiplexedConnection, StoreError> {
+    pub(super) async fn fresh(&self) -> Result<Link, StoreError> {
         let connection = dial::commands(&self.client, &self.config).await;
         connection.map_err(|error| self.connect_error(error))
     }
@@ -171,13 +169,13 @@ pub(super) struct Connection {
 #[derive(Default)]
 struct Current {
     generation: u64,
-    connection: Option<MultiplexedConnection>,
+    connection: Option<Link>,
 }
 
 /// A connection in use, and its generation.
 pub(super) struct InUse {
     pub(super) generation: u64,
-    pub(super) connection: MultiplexedConnection,
+    pub(super) connection: Link,
     /// Whether it was made after it was asked for. An older one may have been idle for so long that it is dead.
     pub(super) fresh: bool,
 }
@@ -198,7 +196,7 @@ impl fmt::Display for At {
 impl std::error::Error for At {}
 
 impl Connection {
-    fn current(&self) -> Option<(u64, MultiplexedConnection)> {
+    fn current(&self) -> Option<(u64, Link)> {
         let current = lock(&self.current);
         Some((current.generation, current.connection.clone()?))
     }

@@ -6,12 +6,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use redis::{RedisResult, aio::MultiplexedConnection};
+use redis::RedisResult;
 
 use super::{
     super::{ErrorClass, Reply},
     classify::{self, Fault},
     connections::{Connection, Connections},
+    link::Link,
 };
 use crate::types::boot_time::BootTime;
 
@@ -23,7 +24,7 @@ pub(super) trait Exchange: Send + 'static {
     fn send(
         &mut self,
         connections: &Connections,
-        connection: MultiplexedConnection,
+        connection: Link,
         repeated: bool,
     ) -> impl Future<Output = RedisResult<Self::Output>> + Send;
 

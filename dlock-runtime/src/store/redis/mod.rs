@@ -7,6 +7,7 @@ mod dial;
 mod exchange;
 mod fence_clock;
 mod keys;
+mod link;
 mod plain_acquire;
 mod probe;
 mod renew_batch;

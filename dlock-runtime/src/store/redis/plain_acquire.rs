@@ -4,13 +4,14 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use redis::{Cmd, RedisResult, Value, aio::MultiplexedConnection};
+use redis::{Cmd, RedisResult, Value};
 
 use super::{
     super::{AcquireCommand, AcquireReply},
     commands,
     connections::Connections,
     exchange::Exchange,
+    link::Link,
     script::By,
     script_call::ScriptCall,
 };
@@ -39,7 +40,7 @@ where
     async fn send(
         &mut self,
         connections: &Connections,
-        mut connection: MultiplexedConnection,
+        mut connection: Link,
         repeated: bool,
     ) -> RedisResult<AcquireReply> {
         if !repeated {

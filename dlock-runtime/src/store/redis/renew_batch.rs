@@ -1,12 +1,13 @@
 //! Renewals that are due together: many in one pipeline, each with a reply of its own.
 
-use redis::{RedisError, RedisResult, Value, aio::MultiplexedConnection};
+use redis::{RedisError, RedisResult, Value};
 
 use super::{
     super::{RenewCommand, RenewReply, StoreError},
     classify, commands,
     connections::Connections,
     exchange::Exchange,
+    link::Link,
     reply,
     script::By,
 };
@@ -17,12 +18,7 @@ pub(super) struct RenewBatch(pub(super) Vec<RenewCommand>);
 impl Exchange for RenewBatch {
     type Output = Vec<Result<RenewReply, StoreError>>;
 
-    async fn send(
-        &mut self,
-        connections: &Connections,
-        mut connection: MultiplexedConnection,
-        _: bool,
-    ) -> RedisResult<Self::Output> {
+    async fn send(&mut self, connections: &Connections, mut connection: Link, _: bool) -> RedisResult<Self::Output> {
         let all = self.0.iter().collect::<Vec<_>>();
         let mut replies = renew(&mut connection, &all, connections, |_| By::Hash).await?;
         // After a restart or `SCRIPT FLUSH` the server does not know the script. `SCRIPT LOAD` may be forbidden, but a script
@@ -70,7 +66,7 @@ fn is_wrong_connection(error: &RedisError) -> bool {
 /// Sends the renewals in one pipeline, each by hash or by text as `by` says of its place. If this server takes no hashes, all go
 /// by text.
 async fn renew(
-    connection: &mut MultiplexedConnection,
+    connection: &mut Link,
     renewals: &[&RenewCommand],
     connections: &Connections,
     by: impl Fn(usize) -> By,

@@ -1,8 +1,8 @@
 //! A call of one script.
 
-use redis::{Cmd, RedisResult, Value, aio::MultiplexedConnection};
+use redis::{Cmd, RedisResult, Value};
 
-use super::{connections::Connections, exchange::Exchange, script::By};
+use super::{connections::Connections, exchange::Exchange, link::Link, script::By};
 
 /// A call of a script: by its hash if the server takes that, else by its text.
 pub(super) struct ScriptCall<C, S, R> {
@@ -31,12 +31,7 @@ where
 {
     type Output = T;
 
-    async fn send(
-        &mut self,
-        connections: &Connections,
-        mut connection: MultiplexedConnection,
-        repeated: bool,
-    ) -> RedisResult<T> {
+    async fn send(&mut self, connections: &Connections, mut connection: Link, repeated: bool) -> RedisResult<T> {
         (self.on_send)(repeated);
         if let Some(command) = &self.by_hash {
             match connection.send_packed_command(command).await.and_then(Value::extract_error) {

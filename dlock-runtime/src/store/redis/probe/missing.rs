@@ -1,12 +1,13 @@
 //! Which permission a user lacks. Inside of a script Redis 6.2 does not say, so the commands of the scripts are tried one by
 //! one.
 
-use redis::{RedisError, RedisResult, Value, aio::MultiplexedConnection};
+use redis::{RedisError, RedisResult, Value};
 
 use super::super::{
     classify::{self, Fault},
     connections::Connections,
     keys::Keys,
+    link::Link,
 };
 use crate::key::namespace::FENCE_CLOCK;
 
@@ -15,7 +16,7 @@ pub(super) async fn name(
     connections: &Connections,
     probe: &str,
     error: &RedisError,
-    connection: &mut MultiplexedConnection,
+    connection: &mut Link,
 ) -> RedisResult<String> {
     let keys = Keys::of(probe, &connections.fence_clock);
     let [lock, fence_clock, queue, seen] = keys.all();

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use redis::{RedisError, RedisResult, Value, aio::MultiplexedConnection};
+use redis::{RedisError, RedisResult, Value};
 
 use self::server::Server;
 use super::{
@@ -19,6 +19,7 @@ use super::{
     connections::Connections,
     exchange::{self, Exchange},
     keys::Keys,
+    link::Link,
     script::By,
 };
 use crate::{
@@ -84,7 +85,7 @@ struct Info;
 impl Exchange for Info {
     type Output = String;
 
-    async fn send(&mut self, _: &Connections, mut connection: MultiplexedConnection, _: bool) -> RedisResult<String> {
+    async fn send(&mut self, _: &Connections, mut connection: Link, _: bool) -> RedisResult<String> {
         redis::cmd("INFO").query_async(&mut connection).await
     }
 }
@@ -98,12 +99,7 @@ impl Exchange for PubSub {
     /// What is missing, in words.
     type Output = Vec<String>;
 
-    async fn send(
-        &mut self,
-        _: &Connections,
-        mut connection: MultiplexedConnection,
-        _: bool,
-    ) -> RedisResult<Vec<String>> {
+    async fn send(&mut self, _: &Connections, mut connection: Link, _: bool) -> RedisResult<Vec<String>> {
         let mut pipeline = redis::pipe();
         pipeline.cmd("PUBLISH").arg(&self.channel).arg("probe");
         pipeline.cmd("PUBSUB").arg("NUMSUB").arg(&self.channel);
@@ -138,12 +134,7 @@ impl Exchange for Rehearsal {
     /// What makes locking impossible, and what the server said.
     type Output = Result<(), (String, RedisError)>;
 
-    async fn send(
-        &mut self,
-        connections: &Connections,
-        mut connection: MultiplexedConnection,
-        _: bool,
-    ) -> RedisResult<Self::Output> {
+    async fn send(&mut self, connections: &Connections, mut connection: Link, _: bool) -> RedisResult<Self::Output> {
         let mut errors = self.rehearse(connections, &mut connection).await?;
         if errors.iter().any(|error| connections.fence_clock.wants_slots(error)) {
             errors = self.rehearse(connections, &mut connection).await?;
@@ -172,11 +163,7 @@ impl Exchange for Rehearsal {
 
 impl Rehearsal {
     /// Plays the life of a lock, from one hold over a waiter to the next hold. Returns what went wrong. It cleans up in any case.
-    async fn rehearse(
-        &self,
-        connections: &Connections,
-        connection: &mut MultiplexedConnection,
-    ) -> RedisResult<Vec<RedisError>> {
+    async fn rehearse(&self, connections: &Connections, connection: &mut Link) -> RedisResult<Vec<RedisError>> {
         let name = &self.lock_id.name;
         let waiter = LockId { token: Token { number: u64::MAX, ..self.lock_id.token }, ..self.lock_id.clone() };
         let command = |lock_id: &LockId, waits| AcquireCommand {

@@ -2,9 +2,9 @@
 
 use std::str;
 
-use redis::{RedisResult, Value, aio::MultiplexedConnection, from_redis_value};
+use redis::{RedisResult, Value, from_redis_value};
 
-use super::super::{connections::Connections, exchange::Exchange};
+use super::super::{connections::Connections, exchange::Exchange, link::Link};
 
 /// A heartbeat of one subscription, which is published on the connection for commands.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub(super) struct HeartbeatReply {
 
 impl Heartbeat {
     /// Takes one round trip. What the user has no permission for says nothing.
-    pub(super) async fn publish(&self, mut connection: MultiplexedConnection) -> RedisResult<HeartbeatReply> {
+    pub(super) async fn publish(&self, mut connection: Link) -> RedisResult<HeartbeatReply> {
         let mut commands = redis::pipe();
         commands.cmd("PUBLISH").arg(&self.own).arg(format!("beat {}", self.number));
         commands.cmd("PUBSUB").arg("NUMSUB").arg(&self.channel).arg(&self.own);
@@ -45,12 +45,7 @@ impl Heartbeat {
 impl Exchange for Heartbeat {
     type Output = HeartbeatReply;
 
-    async fn send(
-        &mut self,
-        _: &Connections,
-        connection: MultiplexedConnection,
-        _: bool,
-    ) -> RedisResult<HeartbeatReply> {
+    async fn send(&mut self, _: &Connections, connection: Link, _: bool) -> RedisResult<HeartbeatReply> {
         self.publish(connection).await
     }
 }

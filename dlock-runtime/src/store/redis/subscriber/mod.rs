@@ -65,9 +65,10 @@ async fn follow(
     let own = format!("{channel}:{}", connections.next_subscription());
     let connection = within(reply_timeout, connections.for_messages()).await?;
     let (mut sink, stream) = connection.split();
-    let subscribed = async { sink.subscribe(&[&channel, &own]).await.map_err(|error| connections.reply_error(error)) };
-    within(reply_timeout, subscribed).await.map_err(|error| SubscriptionError::NotSubscribed.because(error))?;
     let mut reader = Reader { connections, stream: pin!(stream), identity, own: &own, subscriber, received: 0 };
+    let subscribed = async { sink.subscribe(&[&channel, &own]).await.map_err(|error| connections.reply_error(error)) };
+    let subscribed = reader.until(within(reply_timeout, subscribed)).await?;
+    subscribed.map_err(|error| SubscriptionError::NotSubscribed.because(error))?;
     let (mut is_subscribed, mut number) = (false, 0);
     loop {
         number += 1;
@@ -92,8 +93,8 @@ async fn follow(
             reader.until_heartbeat(number, reply_timeout).await?;
         } else {
             // A user who may not publish can check at least that the subscription is alive.
-            within(reply_timeout, async { sink.ping::<()>().await.map_err(|error| connections.reply_error(error)) })
-                .await?;
+            let pong = async { sink.ping::<()>().await.map_err(|error| connections.reply_error(error)) };
+            reader.until(within(reply_timeout, pong)).await??;
         }
         if !std::mem::replace(&mut is_subscribed, true) {
             subscriber.subscribed();
@@ -139,7 +140,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads until `done` is.
+    /// Reads until `done` is, or the connection has ended: a request that was sent in that very moment may get no reply (`link.rs`).
     async fn until<T>(&mut self, done: impl Future<Output = T>) -> Result<T, StoreError> {
         let mut done = pin!(done);
         poll_fn(|cx| {
