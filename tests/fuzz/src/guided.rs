@@ -1,54 +1,36 @@
-//! What libFuzzer calls.
+//! The guided search by libFuzzer: see `tests/fuzz/run`. `DLOCK_FUZZ` says among what.
+#![no_main]
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::LazyLock;
 
-use crate::{
-    Attribute, Random, Target, Verdict,
-    mutate::{floor, mutate_text},
+use dlock_fuzz::{
+    Attribute, Target, Verdict,
+    inputs::{Inputs, Random},
 };
+use libfuzzer_sys::{Corpus, fuzz_mutator, fuzz_target, fuzzer_mutate};
 
-/// So often the counts are shown.
-const SHOWN_EVERY: u64 = 1 << 20;
+static TARGET: LazyLock<Target> = LazyLock::new(|| {
+    let name = std::env::var("DLOCK_FUZZ").expect("DLOCK_FUZZ is options or templates");
+    Target::ALL.into_iter().find(|target| target.name() == name).expect("options or templates")
+});
+static INPUTS: LazyLock<Inputs> = LazyLock::new(|| Inputs::of(*TARGET).expect("the corpus"));
 
-static REFUSED: AtomicU64 = AtomicU64::new(0);
-static ACCEPTED: AtomicU64 = AtomicU64::new(0);
-
-/// Runs one input. Says whether it reached the attribute: the others are not worth keeping.
-///
-/// # Panics
-/// If something does not hold that must.
-pub fn run(target: Target, data: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(data) else { return false };
-    let count = match target.check(&Attribute::AS_IT_IS, text) {
-        Verdict::Unread => return false,
-        Verdict::Refused => &REFUSED,
-        Verdict::Accepted => &ACCEPTED,
-    };
-    count.fetch_add(1, Relaxed);
-    let (refused, accepted) = (REFUSED.load(Relaxed), ACCEPTED.load(Relaxed));
-    if (refused + accepted).is_multiple_of(SHOWN_EVERY) {
-        eprintln!("dlock-fuzz: {} inputs: {refused} refused, {accepted} accepted", refused + accepted);
+fuzz_target!(|data: &[u8]| -> Corpus {
+    // What does not reach the attribute is not worth keeping.
+    match std::str::from_utf8(data).map(|text| TARGET.check(&Attribute::AS_IT_IS, text)) {
+        Ok(Verdict::Refused | Verdict::Accepted) => Corpus::Keep,
+        Ok(Verdict::Unread) | Err(_) => Corpus::Reject,
     }
-    true
-}
+});
 
-/// A new input in the place of the first `size` bytes of `data`. Returns its length.
-pub fn mutate(
-    target: Target,
-    data: &mut [u8],
-    size: usize,
-    longest: usize,
-    seed: u32,
-    bytewise: fn(&mut [u8], usize, usize) -> usize,
-) -> usize {
-    let mut random = Random::new(u64::from(seed));
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     // libFuzzer's own changes know what comparisons the code made.
-    if random.below(4) == 0 {
-        return bytewise(data, size, longest);
+    if seed.is_multiple_of(4) {
+        return fuzzer_mutate(data, size, max_size);
     }
     let old = String::from_utf8_lossy(&data[..size]).into_owned();
-    let mut text = mutate_text(target, &old, &old, &mut random);
-    text.truncate(floor(&text, longest.min(data.len())));
-    data[..text.len()].copy_from_slice(text.as_bytes());
-    text.len()
-}
+    let new = INPUTS.mutate(&old, &mut Random::new(seed.into()));
+    let length = new.len().min(max_size).min(data.len());
+    data[..length].copy_from_slice(&new.as_bytes()[..length]);
+    length
+});

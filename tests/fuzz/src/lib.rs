@@ -11,68 +11,26 @@
 //! **What is not seen.** Positions of tokens: outside of a compiler there are none. Whether accepted code passes the type
 //! checker: that is for `tests/attribute` and the UI tests.
 
+#![cfg_attr(test, allow(dead_code, reason = "what the attribute's own unit tests read"))]
+
 mod checks;
-pub mod corpus;
-mod fragments;
-mod generate;
-pub mod guided;
-#[expect(dead_code, unreachable_pub, reason = "they are private here, and not all used")]
+pub mod inputs;
+#[expect(
+    dead_code,
+    unreachable_pub,
+    clippy::duplicate_mod,
+    reason = "private here, not all used, and one file is in both"
+)]
 #[path = "../../../dlock-runtime/src/key/mod.rs"]
 mod key;
-mod mutate;
-mod random;
-mod subject;
 pub mod weakness;
 
-// The attribute. Its files name each other from the root of their crate, so they stand at the root of this one.
-#[path = "../../../dlock-macros/src/attribute.rs"]
-mod attribute;
-#[path = "../../../dlock-macros/src/block.rs"]
-mod block;
-#[path = "../../../dlock-macros/src/check.rs"]
-mod check;
-#[path = "../../../dlock-macros/src/duration.rs"]
-mod duration;
-#[path = "../../../dlock-macros/src/expand/mod.rs"]
-mod expand;
-#[path = "../../../dlock-macros/src/function.rs"]
-mod function;
-#[expect(clippy::duplicate_mod, reason = "the runtime has the same file")]
-#[path = "../../../dlock-macros/src/grammar.rs"]
-mod grammar;
-#[path = "../../../dlock-macros/src/hazards.rs"]
-mod hazards;
-#[path = "../../../dlock-macros/src/limits.rs"]
-mod limits;
-#[path = "../../../dlock-macros/src/look_alike.rs"]
-mod look_alike;
-#[path = "../../../dlock-macros/src/mistake.rs"]
-mod mistake;
-#[cfg_attr(test, expect(dead_code, reason = "read by tests of the attribute alone"))]
-#[path = "../../../dlock-macros/src/options.rs"]
-mod options;
-#[path = "../../../dlock-macros/src/output.rs"]
-mod output;
-#[path = "../../../dlock-macros/src/pairs.rs"]
-mod pairs;
-#[path = "../../../dlock-macros/src/parameters.rs"]
-mod parameters;
-#[path = "../../../dlock-macros/src/rules.rs"]
-mod rules;
-#[path = "../../../dlock-macros/src/suggest.rs"]
-mod suggest;
-#[path = "../../../dlock-macros/src/template.rs"]
-mod template;
-#[path = "../../../dlock-macros/src/tokens.rs"]
-mod tokens;
-#[path = "../../../dlock-macros/src/transaction.rs"]
-mod transaction;
-#[path = "../../../dlock-macros/src/values.rs"]
-mod values;
+include!(concat!(env!("OUT_DIR"), "/attribute.rs"));
 
-pub use crate::mutate::mutate_text as mutate;
-pub use crate::random::Random;
-pub use crate::subject::Attribute;
+use proc_macro2::{Span, TokenStream};
+use syn::LitStr;
+
+use crate::template::{Part, Template};
 
 /// What is fuzzed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +42,7 @@ pub enum Target {
 }
 
 /// How far an input came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// Not to the attribute: the compiler would not have read it.
     Unread,
@@ -94,11 +52,25 @@ pub enum Verdict {
     Accepted,
 }
 
+/// The attribute as the checks see it: as it is, or weakened from outside.
+pub struct Attribute {
+    expand: fn(TokenStream, TokenStream) -> TokenStream,
+    /// The template that it gets in the place of the one that is written.
+    look_at: fn(&str) -> String,
+    read_text: fn(String) -> String,
+}
+
+/// A part of a template.
+enum Piece {
+    Text(String),
+    Value,
+}
+
 impl Target {
     /// Both of them.
     pub const ALL: [Self; 2] = [Self::Options, Self::Templates];
 
-    /// The name of its corpus and of its binary.
+    /// The name of its files in `corpus`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Options => "options",
@@ -115,5 +87,20 @@ impl Target {
             Self::Options => checks::options::check(attribute, text),
             Self::Templates => checks::templates::check(attribute, text),
         }
+    }
+}
+
+impl Attribute {
+    /// As it is.
+    pub const AS_IT_IS: Self = Self { expand: attribute::attribute, look_at: str::to_owned, read_text: |text| text };
+
+    /// The parts of a template, if it can be read.
+    fn read(&self, text: &str) -> Option<Vec<Piece>> {
+        let template = Template::read(&LitStr::new(text, Span::call_site()), &mut mistake::Mistakes::default())?;
+        let piece = |part| match part {
+            Part::Text(text) => Piece::Text((self.read_text)(text)),
+            Part::Value(_) => Piece::Value,
+        };
+        Some(template.parts.into_iter().map(piece).collect())
     }
 }

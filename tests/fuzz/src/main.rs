@@ -1,33 +1,19 @@
 //! Carries inputs between the files of the corpus and the folders that libFuzzer works in.
+//!
+//! `unpack NAME FOLDER` writes each input into a file of its own, and `pack NAME FOLDER` adds the files of a folder to the corpus.
 
-use std::{path::Path, process::ExitCode};
+use std::{error::Error, path::Path};
 
-use dlock_fuzz::{Target, corpus};
+use dlock_fuzz::{Target, inputs};
 
-const USAGE: &str = "usage: dlock-fuzz unpack|pack options|templates FOLDER
-  unpack  writes each input of the corpus into a file of its own
-  pack    adds the files of a folder to the corpus";
-
-fn main() -> ExitCode {
+fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let [verb, name, folder] = words.as_slice() else { return usage() };
-    let Some(target) = Target::ALL.into_iter().find(|target| target.name() == name) else { return usage() };
-    let folder = Path::new(folder);
-    let outcome = match verb.as_str() {
-        "unpack" => corpus::unpack(target, folder),
-        "pack" => corpus::pack(target, folder).map(|count| println!("{count} inputs on file for {name}")),
-        _ => return usage(),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{}: {error}", folder.display());
-            ExitCode::FAILURE
-        }
+    let [verb, name, folder] = words.as_slice() else { return Err("unpack|pack options|templates FOLDER".into()) };
+    let target = Target::ALL.into_iter().find(|target| target.name() == name).ok_or("options or templates")?;
+    match verb.as_str() {
+        "unpack" => inputs::unpack(target, Path::new(folder))?,
+        "pack" => inputs::pack(target, Path::new(folder))?,
+        _ => return Err("unpack or pack".into()),
     }
-}
-
-fn usage() -> ExitCode {
-    eprintln!("{USAGE}");
-    ExitCode::from(2)
+    Ok(())
 }

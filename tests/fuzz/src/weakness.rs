@@ -2,11 +2,8 @@
 //! a check sees it.
 
 use proc_macro2::{Group, TokenStream, TokenTree};
-use quote::ToTokens;
 
-use crate::Target;
-use crate::attribute::attribute;
-use crate::subject::Attribute;
+use crate::{Attribute, Target, attribute::attribute};
 
 /// A mistake.
 pub struct Weakness {
@@ -63,7 +60,7 @@ pub static ALL: &[Weakness] = &[
         if !output.to_string().contains("cannot be shorter than") {
             return output;
         }
-        reworded(attribute(with_a_ttl_of_20_ms(options), item), "ttl_ms (20)", "ttl_ms (19)")
+        reworded(attribute(with_a_ttl_of_20_ms(&options), item), "ttl_ms (20)", "ttl_ms (19)")
     }),
     options("an_option_is_forgotten", "`max_hold` is lost", |options, item| without_max_hold(attribute(options, item))),
     options("a_message_has_no_cure", "no help", |options, item| reworded(attribute(options, item), "\\nhelp: ", "; ")),
@@ -80,18 +77,20 @@ pub static ALL: &[Weakness] = &[
     }),
 ];
 
-fn reworded(tokens: TokenStream, from: &str, to: &str) -> TokenStream {
-    tokens.to_string().replace(from, to).parse().expect("tokens")
+fn parsed(text: &str) -> TokenStream {
+    text.parse().expect("tokens")
 }
 
-fn with_a_ttl_of_20_ms(options: TokenStream) -> TokenStream {
-    let mut before = [String::new(), String::new()];
-    let replace = |token: TokenTree| {
-        let is_the_ttl = before == ["ttl", "="];
-        before = [std::mem::take(&mut before[1]), token.to_string()];
-        if is_the_ttl { "20ms".to_token_stream() } else { token.into() }
-    };
-    options.into_iter().map(replace).collect()
+fn reworded(tokens: TokenStream, from: &str, to: &str) -> TokenStream {
+    parsed(&tokens.to_string().replace(from, to))
+}
+
+/// The options with another value between `ttl =` and the next comma.
+fn with_a_ttl_of_20_ms(options: &TokenStream) -> TokenStream {
+    let text = options.to_string();
+    let Some((before, after)) = text.split_once("ttl = ") else { return options.clone() };
+    let rest = after.find(',').map_or("", |comma| &after[comma..]);
+    parsed(&format!("{before}ttl = \"20ms\"{rest}"))
 }
 
 /// The tokens less `.max_hold(..)` and `.max_hold_ms(..)`.

@@ -1,7 +1,6 @@
 //! What must hold of each input.
 
-mod evil;
 pub(crate) mod options;
 mod output;
-mod reading;
 pub(crate) mod templates;
+mod values;

@@ -5,7 +5,7 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 
-use super::output::{arguments_of, errors, must_be_a_locked_function, must_refuse_well};
+use super::output::{Group, arguments_of, lists, must_be_a_locked_function, must_refuse_well};
 use crate::{Attribute, Verdict};
 
 /// A plain one, a method with everything, what `#[async_trait]` makes of one, and one that cannot hold a lock.
@@ -37,45 +37,39 @@ pub(crate) fn check(attribute: &Attribute, text: &str) -> Verdict {
     let Ok(options) = text.parse::<TokenStream>() else { return Verdict::Unread };
     let item = PARSED.with(|items| items[item].clone());
     let output = (attribute.expand)(options.clone(), item.clone());
-    if arguments_of(&output, "acquire").is_empty() {
-        let messages = errors(&output).unwrap_or_else(|| panic!("an error without a message: {output}"));
-        assert!(!messages.is_empty(), "neither errors nor a lock: {output}");
-        must_refuse_well(&output, &messages, &item);
+    let lists = lists(&output);
+    if arguments_of(&lists, "__rt::acquire").is_empty() {
+        must_refuse_well(&output, &item);
         return Verdict::Refused;
     }
-    if !has_unstable_syntax(&options) {
-        must_be_a_locked_function(&output);
+    // Syntax of nightly compilers: syn reads it or not, depending on where it stands.
+    if !["dyn *", "become"].iter().any(|unstable| options.to_string().contains(unstable)) {
+        must_be_a_locked_function(&output, &lists);
     }
-    asks_for_what_was_said(&options, &output);
+    asks_for_what_was_said(&options, &lists, &output);
     Verdict::Accepted
 }
 
-/// `dyn*` and `become` are syntax of nightly compilers. syn reads them or not, depending on where they stand.
-fn has_unstable_syntax(tokens: &TokenStream) -> bool {
-    let mut after_dyn = false;
-    tokens.clone().into_iter().any(|token| {
-        let star = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '*');
-        let found =
-            after_dyn && star || matches!(&token, TokenTree::Group(group) if has_unstable_syntax(&group.stream()));
-        after_dyn = matches!(&token, TokenTree::Ident(ident) if ident == "dyn");
-        found || matches!(&token, TokenTree::Ident(ident) if ident == "become")
-    })
-}
-
 /// `__rt::options("name").ttl(..)..` has a method for each option that was written, and none besides.
-fn asks_for_what_was_said(options: &TokenStream, output: &TokenStream) {
-    let asked = asked(output);
+fn asks_for_what_was_said(options: &TokenStream, lists: &[Vec<Group>], output: &TokenStream) {
+    let asked: Vec<_> = lists.iter().flat_map(|list| methods(list)).collect();
     let (written, certain) = written(options);
     for (method, value) in &asked {
         let name = option_of(method);
         assert!(written.iter().any(|written| written == name), "nobody said `{name}`: {output}");
-        if method != name {
+        if method != &name {
             never_too_short(name, value);
         }
     }
     for name in written.iter().filter(|name| certain && TOLD.contains(&name.as_str())) {
         assert!(asked.iter().any(|(method, _)| option_of(method) == name), "`{name}` is lost: {output}");
     }
+}
+
+/// The methods behind `__rt::options(..)`, if that is among these, and what they are given.
+fn methods(list: &[Group]) -> impl Iterator<Item = (&str, &TokenStream)> {
+    let behind = list.iter().skip_while(|group| !group.before.ends_with("__rt::options")).skip(1);
+    behind.map_while(|group| Some((group.before.strip_prefix('.')?, &group.inside)))
 }
 
 /// `ttl` of `ttl_ms`, the form for a time that the attribute worked out.
@@ -91,39 +85,6 @@ fn never_too_short(name: &str, millis: &TokenStream) {
     };
     let millis: u64 = millis.to_string().parse().expect("a number of milliseconds");
     assert!(millis >= least, "`{name}` of {millis} ms");
-}
-
-/// The methods behind `__rt::options(..)`, wherever that stands.
-fn asked(tokens: &TokenStream) -> Vec<(String, TokenStream)> {
-    let mut tokens_left = tokens.clone().into_iter();
-    let mut seen = 0;
-    while let Some(token) = tokens_left.next() {
-        seen = match token {
-            TokenTree::Ident(ident) if ident == "__rt" => 1,
-            TokenTree::Punct(punct) if punct.as_char() == ':' && (1..=2).contains(&seen) => seen + 1,
-            TokenTree::Ident(ident) if seen == 3 && ident == "options" => 4,
-            TokenTree::Group(_) if seen == 4 => return methods(tokens_left),
-            TokenTree::Group(group) => match asked(&group.stream()) {
-                none if none.is_empty() => 0,
-                some => return some,
-            },
-            _ => 0,
-        }
-    }
-    Vec::new()
-}
-
-fn methods(mut tokens: proc_macro2::token_stream::IntoIter) -> Vec<(String, TokenStream)> {
-    let mut found = Vec::new();
-    while let (Some(TokenTree::Punct(dot)), Some(TokenTree::Ident(name)), Some(TokenTree::Group(group))) =
-        (tokens.next(), tokens.next(), tokens.next())
-    {
-        if dot.as_char() != '.' {
-            break;
-        }
-        found.push((name.to_string(), group.stream()));
-    }
-    found
 }
 
 /// What stands before each `=` at the head or after a comma, and whether each of that is certainly an option: in
