@@ -23,18 +23,14 @@ pub(super) struct Page {
     inside: Vec<Arc<str>>,
     /// In the order in which they had their turns.
     pub(super) arrivals: Vec<Arrival>,
+    /// The queues were closed.
+    pub(super) is_over: bool,
 }
 
 pub(super) struct Arrival {
     pub(super) name: Arc<str>,
     pub(super) called: usize,
     pub(super) entered: usize,
-}
-
-/// A task that acts for the process.
-pub(super) struct Alone<'a> {
-    book: &'a Book,
-    name: Arc<str>,
 }
 
 impl Book {
@@ -48,11 +44,15 @@ impl Book {
         page.time
     }
 
-    pub(super) fn come_in(&self, name: &Arc<str>) -> Alone<'_> {
+    /// A task acts for the process.
+    pub(super) fn come_in(&self, name: &Arc<str>) {
         let mut page = self.page();
         assert!(!page.inside.contains(name), "two at the head of a queue");
         page.inside.push(Arc::clone(name));
-        Alone { book: self, name: Arc::clone(name) }
+    }
+
+    pub(super) fn go_out(&self, name: &Arc<str>) {
+        self.page().inside.retain(|other| other != name);
     }
 
     pub(super) fn begin(&self, what: &'static str) -> u64 {
@@ -88,15 +88,9 @@ impl Book {
         let page = self.page();
         assert!(page.open.is_empty(), "lost: {:?}", page.open);
         for (number, later) in page.arrivals.iter().enumerate() {
-            let before = page.arrivals[..number].iter().filter(|earlier| earlier.name == later.name);
-            let overtaken = before.filter(|earlier| later.entered < earlier.called).count();
-            assert_eq!(overtaken, 0, "somebody came later and was served earlier");
+            let mut before = page.arrivals[..number].iter().filter(|earlier| earlier.name == later.name);
+            let is_overtaken = before.any(|earlier| later.entered < earlier.called);
+            assert!(!is_overtaken, "somebody came later and was served earlier");
         }
-    }
-}
-
-impl Drop for Alone<'_> {
-    fn drop(&mut self) {
-        self.book.page().inside.retain(|name| *name != self.name);
     }
 }

@@ -7,26 +7,25 @@
 //! time stands still and the queue has two shards instead of sixteen. Every scenario ends with [`World::close`](world::World::close), which looks for whatever is left or
 //! lost; a task that waits for ever is found by the scheduler.
 //!
-//! **That the checks catch mistakes** is checked too: each of [`weakness::ALL`] is made by the locks and channels
-//! (`scheduled.rs`) or by those who use the queue (`world.rs`, `outside.rs`), where its name stands.
+//! **That the checks catch mistakes** is checked too: each scenario names those that it catches. They are made by the locks and
+//! channels (`scheduled.rs`) or by those who use the queue (`world.rs`, `outside.rs`), where their names stand.
 //!
 //! **What is not seen.** Every atomic operation is sequentially consistent here: the scheduler (shuttle) knows nothing else. Loom
 //! knows weaker orderings, but tries all orders, and most of these scenarios have more than a million. The queue leans on its locks;
 //! whether the orderings of a lease's deadline, of a turn's limit and of what was told of it are strong enough, nothing here shows.
 
-mod anything;
 mod book;
-mod closing;
-mod crowd;
 mod messages;
-mod order;
 mod outside;
-mod parking;
 mod timeouts;
 mod turns;
-pub mod weakness;
+mod visits;
 mod world;
 
+use self::{
+    visits::{AT_ONCE, DROPS, DROPS_ASKING, PASSES, STAYS, is_idle, is_wanted, leaves, lingering, shuts_down, visits},
+    world::rules,
+};
 pub use crate::sync::scheduled::weaken;
 
 /// A story that must end well in any order of its steps.
@@ -38,40 +37,64 @@ pub struct Scenario {
     pub run: fn(),
     /// With so few tasks that all orders can be tried, or many of them.
     pub small: fn(),
+    /// Mistakes that are made on purpose, one in each process, and that it must catch.
+    pub catches: &'static [&'static str],
 }
 
-const fn scenario(name: &'static str, run: fn(), small: fn()) -> Scenario {
-    Scenario { name, run, small }
+macro_rules! scenarios {
+    ($($name:ident: $run:expr, $small:expr, [$($weakness:ident),*];)*) => {
+        /// All of them.
+        pub const ALL: &[Scenario] = &[$(Scenario {
+            name: stringify!($name),
+            run: || $run,
+            small: || $small,
+            catches: &[$(stringify!($weakness)),*],
+        }),*];
+    };
 }
 
-/// All of them.
-pub const ALL: &[Scenario] = &[
-    scenario("who_stays_gets_a_turn", || order::turns(3), || order::passing(3)),
-    scenario("first_come_first_served", || order::turns(4), || order::in_order(2)),
-    scenario("who_leaves_is_skipped", || order::leaving(2), || order::leaving(1)),
-    scenario("a_dropped_baton_goes_on", || order::dropped_batons(3), || order::dropped_batons(2)),
-    scenario("who_does_not_wait_takes_no_baton", || order::at_once(2), || order::at_once(1)),
-    scenario("a_message_finds_request_or_lease", messages::of_the_head, messages::of_the_head),
-    scenario("a_request_goes_on_with_the_next", messages::of_the_next, messages::of_the_next),
-    scenario("news_reach_who_waits_for_them", messages::news, messages::news),
-    scenario("a_lease_is_parked_or_used", || parking::parked(2), || parking::parked(1)),
-    scenario("close_leaves_nothing", || closing::at_any_time(3), || closing::at_any_time(1)),
-    scenario("close_sends_everybody_away", || closing::with_a_head(3), || closing::with_a_head(1)),
-    scenario("a_timeout_check_comes_in_time", timeouts::in_time, timeouts::in_time),
-    scenario("whoever_is_out_of_time_is_sent_away", || timeouts::keeper(3), || timeouts::keeper(1)),
-    scenario("those_out_of_time_are_told_what_is_learned", || timeouts::told(3), || timeouts::told(2)),
-    scenario("no_more_than_so_many_wait", || crowd::in_bounds(4), || crowd::in_bounds(2)),
-    scenario("a_turn_ends_once", turns::ended_by_several, turns::ended_by_several),
-    scenario("a_loss_stops_the_bodies", || turns::lost(2), || turns::lost(1)),
-    scenario("anything", || anything::anything(4), || {}),
-];
-
-/// How the scheduler runs.
-pub fn config() -> shuttle::Config {
-    let mut config = shuttle::Config::new();
-    // Without optimization tasks need some room.
-    config.stack_size = 0x2_0000;
-    // All is taken to be sequentially consistent: see above.
-    config.silence_warnings = true;
-    config
+scenarios! {
+    who_stays_gets_a_turn: visits(rules(), &[STAYS; 3], &[]), visits(rules(), &[PASSES; 3], &[]),
+        [a_lock_lets_others_in_between_two_uses, who_gets_the_baton_is_not_woken];
+    first_come_first_served: visits(rules(), &[STAYS; 4], &[]), visits(rules(), &[STAYS; 3], &[]),
+        [the_last_one_is_served_first];
+    who_leaves_is_skipped:
+        visits(rules(), &[leaves(1), leaves(2), STAYS, STAYS], &[]), visits(rules(), &[leaves(1), STAYS, STAYS], &[]),
+        [a_baton_goes_with_who_left, a_baton_that_was_sent_is_gone_with_its_channel];
+    a_dropped_baton_goes_on:
+        visits(rules(), &[DROPS_ASKING, DROPS, DROPS_ASKING], &[]), visits(rules(), &[DROPS_ASKING, DROPS], &[]),
+        [a_dropped_baton_is_gone, a_dropped_baton_leaves_nothing_to_the_store];
+    who_does_not_wait_takes_no_baton:
+        visits(visits::lingering_sometimes(), &[AT_ONCE, AT_ONCE, STAYS], &[]), visits(lingering(), &[AT_ONCE, STAYS], &[]),
+        [];
+    a_message_finds_request_or_lease: messages::of_the_head(), messages::of_the_head(),
+        [a_request_becomes_a_lease_in_two_steps, a_lease_is_not_told_what_was_said_too_early,
+         a_lease_that_was_given_back_is_forgotten, a_lease_that_is_over_stays_in_its_queue];
+    a_request_goes_on_with_the_next: messages::of_the_next(), messages::of_the_next(),
+        [a_request_is_not_known_in_its_queue];
+    news_reach_who_waits_for_them: messages::news(), messages::news(),
+        [who_is_about_to_wait_is_not_notified];
+    a_lease_is_parked_or_used:
+        visits(lingering(), &[STAYS; 2], &[is_wanted, is_idle]), visits(lingering(), &[STAYS], &[is_wanted, is_idle]),
+        [a_parked_lease_is_given_back_too, a_contended_lease_is_parked, a_lease_is_used_and_parked, a_lease_in_use_is_unparked,
+         a_lease_in_use_is_given_back_when_contended, a_parked_lease_is_contended_in_vain];
+    close_leaves_nothing: visits(lingering(), &[STAYS; 3], &[shuts_down]), visits(lingering(), &[STAYS], &[shuts_down]),
+        [a_lease_is_parked_after_the_end, somebody_joins_after_the_end, the_end_takes_no_lease_out];
+    close_sends_everybody_away: visits::end_with_a_head(3), visits::end_with_a_head(1),
+        [those_in_queue_are_not_told_of_the_end];
+    a_timeout_check_comes_in_time: timeouts::in_time(), timeouts::in_time(),
+        [a_timeout_check_forgets_who_joined_meanwhile, a_timeout_check_looks_before_it_listens,
+         a_timeout_check_sends_everybody_away, a_check_is_not_scheduled_again];
+    whoever_is_out_of_time_is_sent_away: timeouts::keeper(3), timeouts::keeper(1),
+        [the_keeper_is_not_woken, a_queue_has_no_check];
+    those_out_of_time_are_told_what_is_learned: timeouts::told(3), timeouts::told(2),
+        [those_who_wait_for_an_answer_are_not_told, those_who_wait_for_an_answer_are_lost_with_their_queue,
+         each_of_those_out_of_time_asks];
+    no_more_than_so_many_wait: visits::in_bounds(4), visits::in_bounds(2),
+        [many_take_the_last_place, who_leaves_still_counts, who_is_refused_counts];
+    a_turn_ends_once: turns::ended_by_several(), turns::ended_by_several(),
+        [who_ends_a_turn_forgets_its_baton];
+    a_loss_stops_the_bodies: turns::lost(2), turns::lost(1),
+        [a_body_looks_before_it_leaves_its_waker];
+    anything: visits::anything(4), {}, [];
 }

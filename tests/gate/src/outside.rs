@@ -16,10 +16,10 @@ use crate::{
 
 impl World {
     /// The head puts a request to the store, which queues it.
-    pub(super) fn ask(&self, name: &Arc<str>, baton: &mut Baton) -> Arc<PendingRequest> {
-        let number = self.book.begin("request");
+    pub(super) fn ask(&self, baton: &mut Baton) -> Arc<PendingRequest> {
+        let (name, number) = (Arc::clone(&baton.name), self.book.begin("request"));
         let command = AcquireCommand {
-            lock_id: self.lock_id(name, number),
+            lock_id: self.lock_id(&name, number),
             ttl: TTL,
             fences: 1,
             who: String::new(),
@@ -32,7 +32,7 @@ impl World {
         pending.record_sent(BootTime::now());
         pending.record_busy(BootTime::now(), 0);
         baton.set_pending(Arc::clone(&pending));
-        self.spoil("a_request_is_not_known_in_its_queue", name, |queue| queue.pending = None);
+        self.spoil("a_request_is_not_known_in_its_queue", &name, |queue| queue.pending = None);
         pending
     }
 
@@ -107,6 +107,7 @@ impl World {
     /// The runtime shuts down. How many leases were parked.
     pub(super) fn shut_down(&self, name: &str) -> usize {
         self.spoil("those_in_queue_are_not_told_of_the_end", name, |queue| std::mem::forget(queue.followers.take()));
+        self.book.page().is_over = true;
         let parked = self.queues.close();
         let count = parked.len();
         if !is_weakened("the_end_takes_no_lease_out") {

@@ -1,18 +1,15 @@
-//! What `dlock-runtime/src/sync.rs` gives the runtime on the scheduler (shuttle): its locks and atomics, and models of tokio's
-//! oneshot channel and of its `Notify` that are built on them, so that each of their operations is a step as well.
+//! What `dlock-runtime/src/sync.rs` gives the runtime on the scheduler (shuttle): its locks and atomics, and tokio's oneshot
+//! channel and `Notify`, each of whose operations is one step.
 //!
 //! Some of them do wrong what is named by [`weaken`]: the controls, by which it is seen that a scenario notices.
 
 use std::{
-    any::Any,
-    cell::RefCell,
     collections::hash_map::DefaultHasher,
     hash::BuildHasherDefault,
+    mem::forget,
     ops::{Deref, DerefMut},
     panic::Location,
-    pin::Pin,
     sync::OnceLock,
-    task::{Context, Poll, Waker},
 };
 
 pub(crate) use shuttle::sync::{
@@ -34,6 +31,11 @@ pub fn weaken(name: &str) {
 
 pub(crate) fn is_weakened(name: &str) -> bool {
     WEAKNESS.get().is_some_and(|weakness| weakness == name)
+}
+
+/// Others may run before what comes next.
+fn step() {
+    AtomicBool::new(false).load(Ordering::SeqCst);
 }
 
 macro_rules! atomic {
@@ -66,7 +68,7 @@ impl AtomicUsize {
             return self.0.fetch_add(value, order);
         }
         let before = self.load(order);
-        self.store(before + value, order);
+        self.store(before.wrapping_add(value), order);
         before
     }
 
@@ -96,7 +98,7 @@ impl AtomicU64 {
 pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
 
 pub(crate) struct MutexGuard<'a, T> {
-    mutex: &'a shuttle::sync::Mutex<T>,
+    mutex: &'a Mutex<T>,
     guard: Option<shuttle::sync::MutexGuard<'a, T>>,
     is_used: bool,
 }
@@ -108,13 +110,13 @@ impl<T> Mutex<T> {
 
     #[expect(clippy::unnecessary_wraps, reason = "as the one of std")]
     pub(crate) fn lock(&self) -> Result<MutexGuard<'_, T>, PoisonError<MutexGuard<'_, T>>> {
-        Ok(MutexGuard { mutex: &self.0, guard: Some(locked(&self.0)), is_used: false })
+        Ok(MutexGuard { mutex: self, guard: Some(self.locked()), is_used: false })
     }
-}
 
-/// In a process that weakens something, others may have panicked within it.
-fn locked<T>(mutex: &shuttle::sync::Mutex<T>) -> shuttle::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    /// In a process that weakens something, others may have panicked within it.
+    fn locked(&self) -> shuttle::sync::MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl<T> Deref for MutexGuard<'_, T> {
@@ -130,147 +132,85 @@ impl<T> DerefMut for MutexGuard<'_, T> {
         if is_weakened("a_lock_lets_others_in_between_two_uses") && std::mem::replace(&mut self.is_used, true) {
             self.guard = None;
             shuttle::thread::yield_now();
-            self.guard = Some(locked(self.mutex));
+            self.guard = Some(self.mutex.locked());
         }
         self.guard.as_mut().expect("it is locked")
     }
 }
 
 /// Wakes one who waits, or the next who is going to.
-pub(crate) struct Notify(Mutex<(bool, Option<Waker>)>);
+pub(crate) struct Notify(tokio::sync::Notify);
 
 impl Notify {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new((false, None)))
+        Self(tokio::sync::Notify::new())
     }
 
     pub(crate) fn notify_one(&self) {
-        let mut state = locked(&self.0.0);
-        state.0 = state.1.is_some() || !is_weakened("who_is_about_to_wait_is_not_notified");
-        let waker = state.1.take();
-        drop(state);
-        waker.into_iter().for_each(Waker::wake);
+        step();
+        if is_weakened("who_is_about_to_wait_is_not_notified") { self.0.notify_waiters() } else { self.0.notify_one() }
     }
 
     pub(crate) async fn notified(&self) {
-        struct Gone<'a>(&'a Notify);
-        impl Drop for Gone<'_> {
-            fn drop(&mut self) {
-                locked(&self.0.0.0).1 = None;
-            }
-        }
-        let _gone = Gone(self);
-        std::future::poll_fn(|cx| {
-            let mut state = locked(&self.0.0);
-            if std::mem::take(&mut state.0) {
-                return Poll::Ready(());
-            }
-            state.1 = Some(cx.waker().clone());
-            Poll::Pending
-        })
-        .await;
+        step();
+        self.0.notified().await;
     }
 }
 
 /// A channel for one value.
 pub(crate) mod oneshot {
+    use std::{
+        pin::Pin,
+        task::{Context, Poll, Waker},
+    };
+
+    use tokio::sync::oneshot::{self, error::RecvError};
+
     use super::*;
 
-    pub(crate) struct Sender<T>(Arc<Mutex<Channel<T>>>);
-    pub(crate) struct Receiver<T>(Arc<Mutex<Channel<T>>>);
+    pub(crate) struct Sender<T>(oneshot::Sender<T>);
+    pub(crate) struct Receiver<T>(oneshot::Receiver<T>);
 
-    struct Channel<T> {
-        value: Option<T>,
-        waker: Option<Waker>,
-        sends: bool,
-        receives: bool,
-    }
-
-    std::thread_local! {
-        /// The other two ends of two channels that were crossed.
-        static CROSSED: RefCell<Option<Box<dyn Any>>> = const { RefCell::new(None) };
-    }
-
-    pub(crate) fn channel<T: 'static>() -> (Sender<T>, Receiver<T>) {
-        if !is_weakened("the_last_one_is_served_first") {
-            return new();
-        }
-        let other = CROSSED.take().and_then(|ends| ends.downcast::<(Sender<T>, Receiver<T>)>().ok());
-        if let Some(other) = other {
-            return *other;
-        }
-        let ((send, wait), (other_send, other_wait)) = (new(), new());
-        CROSSED.set(Some(Box::new((other_send, wait))));
-        (send, other_wait)
-    }
-
-    /// What another order left crossed is forgotten.
-    pub(crate) fn begin() {
-        std::mem::forget(CROSSED.take());
-    }
-
-    fn new<T>() -> (Sender<T>, Receiver<T>) {
-        let channel = Arc::new(Mutex::new(Channel { value: None, waker: None, sends: true, receives: true }));
-        (Sender(Arc::clone(&channel)), Receiver(channel))
+    pub(crate) fn channel<T>() -> (Sender<T>, Receiver<T>) {
+        let (send, receive) = oneshot::channel();
+        (Sender(send), Receiver(receive))
     }
 
     impl<T> Sender<T> {
         pub(crate) fn send(self, value: T) -> Result<(), T> {
-            let mut channel = locked(&self.0.0);
-            if !channel.receives {
-                drop(channel);
-                if is_weakened("a_baton_goes_with_who_left") {
-                    std::mem::forget(value);
-                    return Ok(());
+            step();
+            match self.0.send(value) {
+                Err(value) if is_weakened("a_baton_goes_with_who_left") => {
+                    forget(value);
+                    Ok(())
                 }
-                return Err(value);
+                sent => sent,
             }
-            channel.value = Some(value);
-            Ok(())
         }
 
         pub(crate) fn is_closed(&self) -> bool {
-            !locked(&self.0.0).receives
-        }
-    }
-
-    impl<T> Drop for Sender<T> {
-        fn drop(&mut self) {
-            let mut channel = locked(&self.0.0);
-            channel.sends = false;
-            let waker = channel.waker.take();
-            drop(channel);
-            waker.filter(|_| !is_weakened("who_gets_the_baton_is_not_woken")).into_iter().for_each(Waker::wake);
+            step();
+            self.0.is_closed()
         }
     }
 
     impl<T> Drop for Receiver<T> {
         fn drop(&mut self) {
-            let mut channel = locked(&self.0.0);
-            channel.receives = false;
-            let (value, waker) = (channel.value.take(), channel.waker.take());
-            drop(channel);
+            step();
             if is_weakened("a_baton_that_was_sent_is_gone_with_its_channel") {
-                std::mem::forget(value);
-            } else {
-                drop((value, waker));
+                forget(self.0.try_recv());
             }
         }
     }
 
     impl<T> Future for Receiver<T> {
-        type Output = Result<T, ()>;
+        type Output = Result<T, RecvError>;
 
-        fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-            let mut channel = locked(&self.0.0);
-            if let Some(value) = channel.value.take() {
-                return Poll::Ready(Ok(value));
-            }
-            if !channel.sends {
-                return Poll::Ready(Err(()));
-            }
-            channel.waker = Some(cx.waker().clone());
-            Poll::Pending
+        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+            step();
+            let mut deaf = Context::from_waker(Waker::noop());
+            let is_deaf = is_weakened("who_gets_the_baton_is_not_woken");
+            Pin::new(&mut self.0).poll(if is_deaf { &mut deaf } else { cx })
         }
     }
 }

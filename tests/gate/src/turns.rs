@@ -4,10 +4,7 @@ use std::{future::poll_fn, task::Poll};
 
 use shuttle::{future::block_on, thread};
 
-use super::{
-    super::Entered,
-    world::{World, rules},
-};
+use super::world::{World, rules};
 use crate::{
     local::{
         body::{SupervisedBody, Supervisor},
@@ -22,9 +19,8 @@ use crate::{
 };
 
 fn begun(world: &World) -> Arc<Turn> {
-    let name = Arc::from("k");
-    let Entered::Head(mut baton) = world.enter(&name, BootTime::NEVER) else { panic!("nobody was there") };
-    world.ask(&name, &mut baton);
+    let mut baton = world.head();
+    world.ask(&mut baton);
     world.take(&mut baton);
     world.begin(baton)
 }
@@ -36,7 +32,7 @@ pub(super) fn ended_by_several() {
     let turn = begun(&world);
     let end = |turn: &Turn| match turn.end(BootTime::now()) {
         Some(baton) if is_weakened("who_ends_a_turn_forgets_its_baton") => std::mem::forget(baton),
-        Some(baton) => world.pass_on(baton),
+        Some(baton) => world.pass_on(baton, BootTime::now()),
         None => {}
     };
     thread::scope(|scope| {
@@ -78,7 +74,7 @@ pub(super) fn lost(bodies: usize) {
         }
         scope.spawn(|| turn.lease.lose(LostReason::Gone));
     });
-    world.pass_on(turn.end(BootTime::now()).expect("nobody else ends it"));
+    world.pass_on(turn.end(BootTime::now()).expect("nobody else ends it"), BootTime::now());
     drop(turn);
     world.close();
 }

@@ -19,10 +19,7 @@ use crate::{
     },
     observe::Observer,
     protocol::token::{Identity, LockId, Token},
-    sync::{
-        Arc,
-        scheduled::{is_weakened, oneshot},
-    },
+    sync::{Arc, scheduled::is_weakened},
     types::{
         boot_time::BootTime,
         options::{Terms, Wait},
@@ -35,6 +32,8 @@ pub(super) const TTL: Duration = Duration::from_secs(10);
 pub(super) struct World {
     pub(super) queues: Arc<LocalQueues>,
     pub(super) book: Arc<Book>,
+    /// The queue that most come to.
+    pub(super) name: Arc<str>,
     runtime: Arc<Process>,
     identity: Identity,
 }
@@ -42,6 +41,8 @@ pub(super) struct World {
 /// How a task behaves.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Manner {
+    /// It waits in the queue, or goes on without it.
+    pub(super) queues: bool,
     /// How often it looks for its baton before it goes away; `None` if it stays.
     pub(super) looks: Option<usize>,
     pub(super) end: End,
@@ -50,15 +51,15 @@ pub(super) struct Manner {
 /// How it leaves.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum End {
-    /// It passes the baton on.
+    /// It passes the baton on after its turn.
     Pass,
     /// It drops the baton: it was cancelled during its turn.
     Drop,
     /// It is cancelled while it asks the store.
     DropAsking,
+    /// It drops the baton as soon as it has it, so that the queue often ends when somebody joins.
+    Unused,
 }
-
-pub(super) const STAYS: Manner = Manner { looks: None, end: End::Pass };
 
 /// Leases go on after two turns if others wait for them.
 pub(super) fn rules() -> Rules {
@@ -72,7 +73,6 @@ impl World {
 
     /// With a keeper that is woken for timeouts.
     pub(super) fn calling(rules: Rules, wake: impl Fn() + Send + Sync + 'static) -> Self {
-        oneshot::begin();
         let book = Arc::new(Book::default());
         let left = Arc::clone(&book);
         let release = move |gone| {
@@ -86,48 +86,77 @@ impl World {
             }
         };
         let queues = Arc::new(LocalQueues::new(rules, release, wake));
-        let runtime = Arc::new(Process::default());
-        Self { queues, book, runtime, identity: Identity::random().expect("random numbers") }
+        let identity = Identity::random().expect("random numbers");
+        Self { queues, book, name: "k".into(), runtime: Arc::default(), identity }
     }
 
-    /// A task comes, has its turn if it gets one, and goes. Whether it had one.
-    pub(super) fn visit(&self, name: &Arc<str>, manner: Manner) -> bool {
+    /// A task comes, has its turn if it gets one, and goes.
+    pub(super) fn visit(&self, name: &Arc<str>, manner: Manner) {
+        if !manner.queues {
+            let baton = self.queues.enter_if_idle(name).unwrap_or_else(|| self.queues.unqueued_baton(name));
+            return self.turn(baton, manner.end);
+        }
         let called = self.book.tick();
         let entrance = self.enter(name, BootTime::NEVER);
         let entered = self.book.tick();
         let baton = match entrance {
             Entered::Head(baton) => Some(baton),
             Entered::Queued(mut waiter) => wait(&mut waiter, manner.looks),
-            Entered::Full => None,
+            Entered::Full => return,
         };
-        let Some(baton) = baton else { return false };
+        let Some(baton) = baton else {
+            return assert!(manner.looks.is_some() || self.book.page().is_over, "it was sent away");
+        };
         if baton.in_queue {
             self.book.page().arrivals.push(Arrival { name: Arc::clone(name), called, entered });
         }
-        self.turn(name, baton, manner.end);
-        true
+        self.turn(baton, manner.end);
     }
 
     pub(super) fn enter(&self, name: &Arc<str>, until: BootTime) -> Entered<'_> {
         let entered = self.queues.enter(name, until);
         self.spoil_shard("a_queue_has_no_check", name, |shard| shard.checks.clear());
-        if matches!(&entered, Entered::Head(baton) if baton.lease().is_some()) {
-            self.spoil("a_lease_is_used_and_parked", name, |queue| queue.parked = Some(BootTime::NEVER));
+        match &entered {
+            Entered::Head(baton) if baton.lease().is_some() => {
+                self.spoil("a_lease_is_used_and_parked", name, |queue| queue.parked = Some(BootTime::NEVER));
+            }
+            Entered::Queued(_) => self.spoil("the_last_one_is_served_first", name, |queue| {
+                let Some(followers) = &mut queue.followers else { return };
+                let all = std::iter::from_fn(|| followers.waiters.pop()).collect::<Vec<_>>();
+                all.into_iter().rev().for_each(|waiter| followers.waiters.push(waiter, &mut Vec::new()));
+            }),
+            Entered::Head(_) | Entered::Full => {}
         }
         entered
     }
 
+    /// The head of the queue that nobody else is in.
+    pub(super) fn head(&self) -> Baton {
+        let Entered::Head(baton) = self.enter(&self.name, BootTime::NEVER) else { panic!("nobody was there") };
+        baton
+    }
+
+    /// Somebody behind the head.
+    pub(super) fn queued(&self, until: BootTime) -> QueuedWaiter<'_> {
+        let Entered::Queued(waiter) = self.enter(&self.name, until) else { panic!("one was there, and few") };
+        waiter
+    }
+
     /// A task's turn, with a lease that is there or that it asks for.
-    pub(super) fn turn(&self, name: &Arc<str>, mut baton: Baton, end: End) {
-        let alone = baton.in_queue.then(|| self.book.come_in(name));
+    pub(super) fn turn(&self, mut baton: Baton, end: End) {
+        if matches!(end, End::Unused) {
+            return drop(baton);
+        }
+        let head = baton.in_queue.then(|| Arc::clone(&baton.name));
+        head.iter().for_each(|name| self.book.come_in(name));
+        let go_out = || head.iter().for_each(|name| self.book.go_out(name));
         if baton.lease().is_none() {
             if baton.pending().is_none() {
-                self.ask(name, &mut baton);
+                self.ask(&mut baton);
             }
             if matches!(end, End::DropAsking) {
-                drop(alone);
-                drop(baton);
-                return;
+                go_out();
+                return drop(baton);
             }
             self.take(&mut baton);
         }
@@ -136,12 +165,12 @@ impl World {
         shuttle::thread::yield_now();
         assert!(turn.is_held(), "its turn is over");
         self.book.must_be_held(&turn.lease);
-        drop(alone);
+        go_out();
         let baton = turn.end(BootTime::now()).expect("nobody else ends it");
         match end {
-            End::Pass => self.pass_on(baton),
-            End::Drop | End::DropAsking if is_weakened("a_dropped_baton_is_gone") => std::mem::forget(baton),
-            End::Drop | End::DropAsking => drop(baton),
+            End::Pass => self.pass_on(baton, BootTime::now()),
+            _ if is_weakened("a_dropped_baton_is_gone") => std::mem::forget(baton),
+            _ => drop(baton),
         }
     }
 
@@ -154,11 +183,7 @@ impl World {
     }
 
     /// The head of the queue passes its baton on, and what the process does not need goes to the store.
-    pub(super) fn pass_on(&self, baton: Baton) {
-        self.pass_on_at(baton, BootTime::now());
-    }
-
-    pub(super) fn pass_on_at(&self, mut baton: Baton, now: BootTime) {
+    pub(super) fn pass_on(&self, mut baton: Baton, now: BootTime) {
         let (name, lease) = (Arc::clone(&baton.name), baton.lease().cloned());
         self.spoil("those_who_wait_for_an_answer_are_lost_with_their_queue", &name, |queue| {
             queue.followers.iter_mut().for_each(|all| all.timed_out.clear());

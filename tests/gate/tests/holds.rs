@@ -1,21 +1,38 @@
-//! The runtime as it is: every scenario ends well, in whatever order.
+//! The runtime as it is: every scenario ends well, in whatever order. And each mistake is caught by the scenario that is there for it.
 //!
 //! With `DLOCK_FULL=1` some hundred times as many orders are tried:
 //! `DLOCK_FULL=1 cargo test --release -p dlock-gate-check --test holds -- --nocapture`.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    env, io, panic,
+    process::{Command, exit},
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
-use dlock_gate_check::orders::{ALL, Scenario, config};
+use dlock_gate_check::orders::{ALL, Scenario, weaken};
 use shuttle::{
-    Runner,
+    Config, FailurePersistence, Runner,
     scheduler::{DfsScheduler, PctScheduler, RandomScheduler, Scheduler},
 };
 
+/// Far more than it takes to catch a mistake.
+const ORDERS: usize = 5_000;
+const CAUGHT: i32 = 3;
+
 static TRIED: AtomicUsize = AtomicUsize::new(0);
+
+fn config() -> Config {
+    let mut config = Config::new();
+    // Without optimization tasks need some room.
+    config.stack_size = 0x2_0000;
+    // Every atomic operation is taken to be sequentially consistent: the module `orders` says so.
+    config.silence_warnings = true;
+    config
+}
 
 /// How many orders are tried.
 fn orders(few: usize, many: usize) -> usize {
-    if std::env::var_os("DLOCK_FULL").is_some_and(|full| full == "1") { many } else { few }
+    if env::var_os("DLOCK_FULL").is_some_and(|full| full == "1") { many } else { few }
 }
 
 fn try_all(how: &str, scenario: &Scenario, scheduler: impl Scheduler + 'static, run: fn()) -> usize {
@@ -50,5 +67,43 @@ fn in_every_order() {
         if tried < most {
             println!("{}: that is all there are", scenario.name);
         }
+    }
+}
+
+/// Each in a process of its own, as a failure ends it on the spot: to unwind a task would drop its baton, in a queue that is not
+/// to be relied on and on a scheduler that has stopped.
+#[test]
+fn every_weakness_is_caught() -> io::Result<()> {
+    let mut missed = Vec::new();
+    for weakness in ALL.iter().flat_map(|scenario| scenario.catches) {
+        let arguments = ["--ignored", "--exact", "--nocapture", "one_weakness"];
+        let output = Command::new(env::current_exe()?).args(arguments).env("DLOCK_WEAKNESS", weakness).output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        println!("{weakness}: {}", said.lines().last().unwrap_or_default());
+        if output.status.code() != Some(CAUGHT) {
+            missed.push(weakness);
+        }
+    }
+    assert!(missed.is_empty(), "not caught: {missed:?}");
+    Ok(())
+}
+
+#[test]
+#[ignore = "run by the other one, for each weakness"]
+fn one_weakness() {
+    let name = env::var("DLOCK_WEAKNESS").expect("DLOCK_WEAKNESS names one");
+    let scenario = ALL.iter().find(|scenario| scenario.catches.contains(&&*name)).expect("a weakness");
+    panic::set_hook(Box::new(|failure| {
+        let payload = failure.payload();
+        let words = payload.downcast_ref::<String>().map(String::as_str).or(payload.downcast_ref::<&str>().copied());
+        eprintln!("{}", words.unwrap_or("(no words)").lines().next().unwrap_or_default());
+        exit(CAUGHT);
+    }));
+    weaken(&name);
+    let mut config = config();
+    config.failure_persistence = FailurePersistence::None;
+    for run in [scenario.small, scenario.run] {
+        Runner::new(PctScheduler::new_from_seed(1, 3, ORDERS), config.clone()).run(run);
+        Runner::new(RandomScheduler::new_from_seed(1, ORDERS), config.clone()).run(run);
     }
 }
