@@ -136,10 +136,8 @@ async fn a_full_server_refuses_new_locks_at_once_and_keeps_and_releases_old_ones
     let mut raw = server.raw();
     let released = runtime.lock("full:released").ttl(KEPT).acquire().await.expect("it is free");
     let dropped = runtime.lock("full:dropped").ttl(SOON * 10).acquire().await.expect("it is free");
-    assert!(raw.command(&["CONFIG", "SET", "maxmemory", "1mb"]).is_ok());
-    if !raw.command(&["SET", "filler", "x"]).is_error("OOM") {
-        assert!(raw.command(&["CONFIG", "SET", "maxmemory", "1"]).is_ok());
-    }
+    // Less than it uses by itself: of a megabyte Redis 6.2 has some free again as soon as it has shrunk the buffers of its clients.
+    assert!(raw.command(&["CONFIG", "SET", "maxmemory", "1"]).is_ok());
     assert!(raw.command(&["SET", "filler", "x"]).is_error("OOM"), "it is full");
     let start = Instant::now();
     assert_unavailable(&error(runtime.lock("full:new").wait(SOON).acquire().await));
