@@ -44,6 +44,7 @@ pub(crate) enum Listens {
 pub(crate) struct Pending {
     pub(crate) number: u8,
     pub(crate) ttl: Tick,
+    pub(crate) fenced: bool,
     validity: HandOverValidity,
     /// When it was last put.
     last: Tick,
@@ -83,8 +84,8 @@ pub(crate) struct Step<'a> {
     pub(crate) now: Tick,
     pub(crate) scenario: &'a Scenario,
     pub(crate) send: Vec<Packet>,
-    /// The turn that starts: its token, its fence, and whether the lock should have been given away before.
-    pub(crate) started: Option<(Token, u8, bool)>,
+    /// The turn that starts: its token, its fence if it looks at it, and whether the lock should have been given away before.
+    pub(crate) started: Option<(Token, Option<u8>, bool)>,
 }
 
 impl<'a> Step<'a> {
@@ -163,10 +164,10 @@ impl Client {
     }
 
     pub(crate) fn ask(&mut self, step: &mut Step<'_>) {
-        let Some(Task { ttl, .. }) = self.task(step) else { return };
+        let Some(Task { ttl, fenced, .. }) = self.task(step) else { return };
         let (number, validity) = (self.number, HandOverValidity::default());
         let (last, nudged, answered, contended) = (step.now, false, false, false);
-        self.pending = Some(Pending { number, ttl, validity, last, nudged, open: 0, answered, contended });
+        self.pending = Some(Pending { number, ttl, fenced, validity, last, nudged, open: 0, answered, contended });
         self.number += 1;
         self.put(step, false);
     }
@@ -186,7 +187,8 @@ impl Client {
         pending.validity.request_sent(step.moment(step.now));
         (pending.last, pending.nudged) = (step.now, false);
         pending.open += 1;
-        step.send(pending.number, Body::Acquire { ttl: pending.ttl, again });
+        let again = again && !step.is(Weakened::PlainAgain);
+        step.send(pending.number, Body::Acquire { ttl: pending.ttl, again, fenced: pending.fenced });
     }
 
     /// The task that the request was for goes away: it was cancelled, or waited for long enough.

@@ -56,7 +56,7 @@ impl Client {
             ttl: pending.ttl,
             yes: from,
             deadline,
-            block: Fences::new(first.into(), step.scenario.block.into()),
+            block: Fences::new(first.into(), if pending.fenced { step.scenario.block.into() } else { 0 }),
             had_a_turn: false,
             is_fresh: true,
             renewal: None,
@@ -77,7 +77,7 @@ impl Client {
     pub(crate) fn can_start(&self, step: &Step<'_>) -> bool {
         let may_start = |(lease, task): (&Lease, Task)| {
             lease.start(task, step).is_covered(lease.deadline)
-                && !lease.block.is_empty()
+                && !(task.fenced && lease.block.is_empty())
                 && lease.contended.is_none_or(|turns| turns < step.scenario.turns_when_contended)
         };
         self.turn.is_none() && self.used(step).is_some_and(may_start)
@@ -85,7 +85,7 @@ impl Client {
 
     pub(crate) fn start(&mut self, step: &mut Step<'_>) {
         let (Some(task), Some(lease)) = (self.task(step), &mut self.lease) else { return };
-        let fence = lease.block.take().and_then(|fence| u8::try_from(fence).ok());
+        let fence = task.fenced.then(|| lease.block.take()).flatten();
         self.turn = Some(Turn { limit: lease.start(task, step).limit() });
         (lease.is_fresh, lease.had_a_turn) = (false, true);
         for turns in [&mut lease.contended, &mut lease.told].into_iter().flatten() {
@@ -93,7 +93,8 @@ impl Client {
         }
         let greedy = lease.told.is_some_and(|turns| turns > step.scenario.turns_when_contended);
         let token = Token { client: step.id, number: lease.number };
-        step.started = Some((token, fence.expect("the fences of a run stay below 255"), greedy));
+        let narrow = |fence| u8::try_from(fence).expect("the fences of a run stay below 255");
+        step.started = Some((token, fence.map(narrow), greedy));
     }
 
     pub(crate) fn end(&mut self) {
@@ -104,13 +105,13 @@ impl Client {
     /// Whether a renewal makes sense: for the turn under way if it renews, or so that the next can start.
     pub(crate) fn can_renew(&self, step: &Step<'_>) -> bool {
         self.used(step).is_some_and(|(lease, task)| {
-            let gains = lease.yes < step.moment(step.now) || self.needs_fences(lease);
+            let gains = lease.yes < step.moment(step.now) || self.needs_fences(lease, task);
             lease.is_idle(step) && gains && (task.renew || self.turn.is_none())
         })
     }
 
-    fn needs_fences(&self, lease: &Lease) -> bool {
-        self.turn.is_none() && lease.block.is_empty()
+    fn needs_fences(&self, lease: &Lease, task: Task) -> bool {
+        task.fenced && self.turn.is_none() && lease.block.is_empty()
     }
 
     /// Whether the lease is longer than the turn under way asked for.
@@ -120,7 +121,7 @@ impl Client {
     }
 
     pub(crate) fn renew(&mut self, step: &mut Step<'_>, shorten: bool) {
-        let more = self.lease.as_ref().is_some_and(|lease| self.needs_fences(lease));
+        let more = self.used(step).is_some_and(|(lease, task)| self.needs_fences(lease, task));
         let (Some(Task { ttl, .. }), Some(lease)) = (self.task(step), &mut self.lease) else { return };
         lease.give_up_renewal();
         let renewal = Renewal { sent: step.now, ttl, shorten };

@@ -29,8 +29,9 @@ pub struct Packet {
 /// The fields are those of the scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Body {
-    /// Request: acquire.lua, or wait.lua if it is put `again`.
-    Acquire { ttl: Tick, again: bool },
+    /// Request: acquire.lua and wait.lua, `again` if it was put before. Without a fence and for the first time, a plain command
+    /// goes before, which takes the lock if it is free and does nothing if it is not.
+    Acquire { ttl: Tick, again: bool, fenced: bool },
     /// Request: renew.lua. `more` also reserves a block of fences.
     Renew { renewal: Renewal, more: bool },
     /// Request: release.lua.

@@ -14,9 +14,10 @@ pub const EXCLUSION: &str = "mutual exclusion";
 pub const BACKED: &str = "a believer has the lock in the store";
 /// Each turn has a higher fence than every turn that began before.
 pub const FENCES: &str = "fences rise in the order of turns";
-/// Nobody gets the lock before a live waiter who asked for it earlier.
+/// Nobody gets the lock before a live waiter who asked for it earlier, but for who takes a free one by a plain command.
 pub const QUEUE: &str = "the queue is served in order";
-/// A lock of our kind that somebody waits for has the mark, so that its release looks at the queue.
+/// A lock that somebody waits for has the mark, so that its release looks at the queue, but for one that a plain command took:
+/// who waits marks that when asking again.
 pub const MARKED: &str = "who waits has marked the lock";
 /// The value of another client stays as it wrote it.
 pub const UNTOUCHED: &str = "the value of another client is not marked";
@@ -38,9 +39,9 @@ pub(crate) struct Witness {
 }
 
 impl Witness {
-    pub(crate) fn turn_started(&mut self, token: Token, fence: u8, greedy: bool) {
+    pub(crate) fn turn_started(&mut self, token: Token, fence: Option<u8>, greedy: bool) {
         self.greedy |= greedy;
-        if !self.robbed.contains(&token) {
+        if let Some(fence) = fence.filter(|_| !self.robbed.contains(&token)) {
             self.fence_fell |= fence <= self.last_fence;
             self.last_fence = fence;
         }
@@ -57,7 +58,7 @@ impl Witness {
 
     /// Looks at what a request did to the store: whether somebody got the lock before one who was there, and earlier.
     pub(crate) fn carried_out(&mut self, before: &Store, after: &Store, around: &Surroundings<'_>) {
-        if let Some(lock) = after.lock.filter(|lock| !before.is_owner(lock.owner)) {
+        if let Some(lock) = after.lock.filter(|lock| !lock.is_plain && !before.is_owner(lock.owner)) {
             let mut earlier = before.queue.iter().take_while(|entry| entry.token != lock.owner);
             self.overtaken |= earlier.any(|entry| entry.counts >= around.now && around.listens(entry.token));
         }
@@ -75,7 +76,7 @@ pub(crate) fn all() -> Vec<Property<Protocol>> {
         Property::always(FENCES, |_, state: &State| !state.witness.fence_fell),
         Property::always(QUEUE, |_, state: &State| !state.witness.overtaken),
         Property::always(MARKED, |_, State { store, .. }| {
-            store.queue.is_empty() || store.lock.is_none_or(|lock| lock.marked || lock.owner == FOREIGN)
+            store.queue.is_empty() || store.lock.is_none_or(|lock| lock.marked || lock.is_plain)
         }),
         Property::always(UNTOUCHED, |_, State { store, .. }| {
             store.lock.is_none_or(|lock| !lock.marked || lock.owner != FOREIGN)

@@ -35,6 +35,8 @@ pub struct Task {
     pub ttl: u8,
     /// Whether its lease is renewed while it runs.
     pub renew: bool,
+    /// Whether it looks at its fence. Whoever does not takes a free lock by a plain command.
+    pub fenced: bool,
 }
 
 /// Something bad.
@@ -85,6 +87,9 @@ pub enum Weakened {
     SleeperWithoutDeadline,
     NoMargin,
     ContendedForgotten,
+    PlainTakesAnyway,
+    PlainAgain,
+    HandedOverUnminted,
 }
 
 impl Scenario {

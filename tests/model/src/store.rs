@@ -36,6 +36,8 @@ pub(crate) struct Lock {
     unbroken: Option<Tick>,
     /// Somebody waits.
     pub(crate) marked: bool,
+    /// It was taken without a look at the queue.
+    pub(crate) is_plain: bool,
 }
 
 /// The fence clock (mint.lua). The rehearsal of `build` has begun it before a run starts.
@@ -51,6 +53,7 @@ pub(crate) struct FenceClock {
 pub(crate) struct Entry {
     pub(crate) token: Token,
     ttl: Tick,
+    fenced: bool,
     /// The last tick at which it counts unless it is asked for again.
     pub(crate) counts: Tick,
 }
@@ -86,7 +89,7 @@ impl Surroundings<'_> {
 
 impl Store {
     pub(crate) fn new(block: u8) -> Self {
-        let clock = FenceClock { last: 0, ceiling: 4 * block, life: 0 };
+        let clock = FenceClock { last: 1, ceiling: 1 + 4 * block, life: 0 };
         Self { lock: None, clock: Some(clock), queue: Vec::new(), rests: false }
     }
 
@@ -94,7 +97,10 @@ impl Store {
     pub(crate) fn carry_out(&mut self, request: Packet, around: &mut Surroundings<'_>) -> Packet {
         let token = request.token;
         let body = match request.body {
-            Body::Acquire { ttl, again } => self.acquire(token, ttl, again, around),
+            Body::Acquire { ttl, again, fenced } => {
+                let entry = Entry { token, ttl, fenced, counts: around.now + ENTRY };
+                self.acquire(entry, again, around)
+            }
             Body::Renew { renewal, more } => {
                 let first = self.renew(token, renewal, more, around);
                 Body::Renewed { renewal, yes: first.is_some(), first: first.flatten() }
@@ -119,8 +125,12 @@ impl Store {
 
     /// The client of another kind takes the free lock.
     pub(crate) fn take_by_foreign(&mut self, now: Tick) {
-        let expires = now + FOREIGN_TTL;
-        self.lock = Some(Lock { owner: FOREIGN, expires, last: 0, since: 0, unbroken: None, marked: false });
+        self.take_plainly(FOREIGN, now + FOREIGN_TTL);
+    }
+
+    /// The plain command.
+    fn take_plainly(&mut self, owner: Token, expires: Tick) {
+        self.lock = Some(Lock { owner, expires, last: 0, since: 0, unbroken: None, marked: false, is_plain: true });
     }
 
     pub(crate) fn is_owner(&self, token: Token) -> bool {
@@ -131,8 +141,8 @@ impl Store {
         self.queue.retain(|entry| entry.token != token);
     }
 
-    /// mint.lua: the first fence of a block. A new master's time may be behind by anything, so it counts only if the clock is lost.
-    fn mint(&mut self, around: &Surroundings<'_>) -> u8 {
+    /// mint.lua: the first of `count` fences. A new master's time may be behind by anything, so it counts only if the clock is lost.
+    fn mint(&mut self, count: u8, around: &Surroundings<'_>) -> u8 {
         let FenceClock { mut last, mut ceiling, life } = self.clock.unwrap_or_default();
         let block = around.scenario.block;
         if self.clock.is_none() && !around.is(Weakened::ClockFromNothing) {
@@ -142,7 +152,7 @@ impl Store {
             last = last.max(ceiling);
         }
         let first = last + 1;
-        last += block;
+        last += count;
         if last + 2 * block > ceiling {
             ceiling = last + 4 * block;
         }
@@ -150,44 +160,56 @@ impl Store {
         first
     }
 
-    /// The lock is `owner`'s. Returns the first of its fences.
-    fn grant(&mut self, owner: Token, ttl: Tick, unbroken: Option<Tick>, around: &Surroundings<'_>) -> u8 {
-        let first = self.mint(around);
+    /// The lock is the entry's. Returns the first of its fences. A message has one in any case, by which it can be told from older
+    /// ones.
+    fn grant(&mut self, entry: Entry, unbroken: Option<Tick>, around: &Surroundings<'_>) -> u8 {
+        let Entry { token: owner, ttl, fenced, .. } = entry;
+        let count = if fenced { around.scenario.block } else { u8::from(unbroken.is_some()) };
+        let is_unminted = count == 0 || !fenced && around.is(Weakened::HandedOverUnminted);
+        let first =
+            if is_unminted { self.clock.map_or(0, |clock| clock.last) + count } else { self.mint(count, around) };
         let breaks = around.scenario.free_every != Tick::MAX;
         self.lock = Some(Lock {
             owner,
             expires: around.now + ttl,
-            last: first + around.scenario.block - 1,
+            last: if fenced { first + count - 1 } else { 0 },
             since: if breaks { around.now } else { 0 },
             unbroken: unbroken.filter(|_| breaks),
             marked: !self.queue.is_empty() && (unbroken.is_none() || !around.is(Weakened::MarkLostByHandOver)),
+            is_plain: false,
         });
         first
     }
 
-    /// acquire.lua and wait.lua.
-    fn acquire(&mut self, token: Token, ttl: Tick, again: bool, around: &mut Surroundings<'_>) -> Body {
+    /// A plain command if no fence is asked for, acquire.lua and wait.lua.
+    fn acquire(&mut self, entry: Entry, again: bool, around: &mut Surroundings<'_>) -> Body {
+        let Entry { token, ttl, fenced, .. } = entry;
+        if !fenced && !again && (self.lock.is_none() || around.is(Weakened::PlainTakesAnyway)) {
+            self.take_plainly(token, around.now + ttl);
+            return Body::Granted { first: 0, waiting: false };
+        }
         match &mut self.lock {
             None if self.queue.is_empty() || around.is(Weakened::QueueJumped) => {
-                return Body::Granted { first: self.grant(token, ttl, None, around), waiting: false };
+                return Body::Granted { first: self.grant(entry, None, around), waiting: false };
             }
             None if self.rests && self.queue[0].token != token => {}
             None => {
                 self.rests = false;
                 if !self.hand_over(token, false, None, around) {
                     self.leave_queue(token);
-                    let first = self.grant(token, ttl, None, around);
+                    let first = self.grant(entry, None, around);
                     return Body::Granted { first, waiting: !self.queue.is_empty() };
                 }
             }
             Some(lock) if lock.owner == token => {
                 lock.expires = lock.expires.max(around.now + ttl);
-                let first = lock.last + 1 - around.scenario.block;
+                let count = if fenced { around.scenario.block } else { 0 };
+                let first = if lock.last == 0 { 0 } else { lock.last + 1 - count };
                 return Body::Granted { first, waiting: !self.queue.is_empty() };
             }
             Some(_) => {}
         }
-        self.queue_up(Entry { token, ttl, counts: around.now + ENTRY }, again, around);
+        self.queue_up(entry, again, around);
         Body::Busy { last: self.clock.map_or(0, |clock| clock.last) }
     }
 
@@ -221,7 +243,7 @@ impl Store {
     }
 
     fn reserve(&mut self, token: Token, around: &Surroundings<'_>) -> u8 {
-        let first = self.mint(around);
+        let first = self.mint(around.scenario.block, around);
         if let Some(lock) = self.lock.as_mut().filter(|lock| lock.owner == token) {
             lock.last = first + around.scenario.block - 1;
             lock.marked &= !around.is(Weakened::MarkLostByRefill);
@@ -244,7 +266,8 @@ impl Store {
     /// hand_over.lua: the first in the queue who is there to hear of it gets the lock, or is told that it is free. False if
     /// nobody comes before `me`.
     fn hand_over(&mut self, me: Token, free: bool, unbroken: Option<Tick>, around: &mut Surroundings<'_>) -> bool {
-        while let Some(&Entry { token, ttl, counts }) = self.queue.first() {
+        while let Some(&entry) = self.queue.first() {
+            let Entry { token, counts, .. } = entry;
             if token == me {
                 return false;
             }
@@ -252,7 +275,7 @@ impl Store {
             let hears = is_asked_for && around.listens(token);
             if is_asked_for && !hears && around.is(Weakened::PublishedBeforeLooking) {
                 // The script did so once: it published, looked how many heard it, and took back what nobody had.
-                let fence = self.clone().mint(around);
+                let fence = self.clone().mint(1, around);
                 around.publish(token, self.word(fence, free));
             }
             let is_told = hears || around.is(Weakened::HandedToTheDead);
@@ -260,7 +283,7 @@ impl Store {
                 self.queue.remove(0);
             }
             if is_told {
-                let fence = if free { 0 } else { self.grant(token, ttl, unbroken.or(Some(around.now)), around) };
+                let fence = if free { 0 } else { self.grant(entry, unbroken.or(Some(around.now)), around) };
                 around.publish(token, self.word(fence, free));
                 return true;
             }

@@ -11,12 +11,17 @@ use dlock_model::{
 
 /// Asks for a lease of so many ticks, and renews it.
 const fn renewing(ttl: u8) -> Task {
-    Task { ttl, renew: true }
+    Task { ttl, renew: true, fenced: true }
+}
+
+/// The same, and does not look at its fence.
+const fn unfenced(ttl: u8) -> Task {
+    Task { fenced: false, ..renewing(ttl) }
 }
 
 /// Asks for a lease of so many ticks that its turn does not outlive.
 const fn bounded(ttl: u8) -> Task {
-    Task { ttl, renew: false }
+    Task { renew: false, ..renewing(ttl) }
 }
 
 /// Two clients with a task each.
@@ -79,6 +84,12 @@ scenarios! {
     shortening(5, 6): &[&[renewing(4), renewing(2), bounded(4)]], [Stray];
     /// The same, but somebody else has the lock meanwhile.
     shortening_of_another(2, 3): &[&[renewing(4), renewing(2)], &[renewing(4)]], [Stray];
+    /// Clients take a free lock by a plain command.
+    unfenced_turns(3, 4): &[&[unfenced(2), unfenced(2)], &[unfenced(2)]], [];
+    /// One of them needs a fence later.
+    fenced_later(3, 4): &[&[unfenced(2), renewing(2)], &[unfenced(2)]], [];
+    /// Nobody needs one, and a request, a reply or a message is lost.
+    unfenced_lossy(3, 4): &[&[unfenced(2)], &[unfenced(2)]], [Loss];
     /// A client of another kind takes the key when it is free, which it is when who was handed it hands it on in a later tick.
     foreign(3, 4): THREE_TASKS, [Foreign], free_every: 1;
     /// A client listens at a replica, until it notices.
@@ -125,4 +136,7 @@ weakened! {
     a_sleeper_without_a_deadline_of_its_own: SleeperWithoutDeadline, slow(3), SETTLES;
     a_deadline_without_margin: NoMargin, slow(3), EXCLUSION;
     a_holder_that_forgets_that_somebody_waits: ContendedForgotten, slow(3), YIELDS;
+    a_plain_command_that_takes_what_is_taken: PlainTakesAnyway, unfenced_turns(3), BACKED;
+    a_plain_command_that_is_put_again: PlainAgain, unfenced_lossy(3), SETTLES;
+    a_hand_over_whose_fence_is_given_out_again: HandedOverUnminted, unfenced_turns(3), BACKED;
 }
