@@ -10,7 +10,7 @@
 use crate::types::boot_time::BootTime;
 
 /// What is known about a pending request that decides whether the message of a hand-over is valid.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct HandOverValidity {
     /// A moment before the store could hand the lock over.
     from: Option<BootTime>,

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A point on the clock, in nanoseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct BootTime(u64);
 
 impl BootTime {

@@ -3,14 +3,13 @@
 //! Every method is one step that the process may take. That a step may also not be taken, for any time, is what a pause
 //! is. What a step concludes is concluded by the rules of the runtime: `Grant`, `HandOverValidity`, `Fences`, `TurnStart`.
 
-use std::hash::{Hash, Hasher};
-
 use crate::{
-    Scenario, Task, Weakened,
-    clock::{BootTime, Tick},
+    Scenario, Task,
+    clock::Tick,
     hand_over::HandOverValidity,
     lease::{Lease, Turn},
     network::{Body, Packet, Token},
+    types::boot_time::BootTime,
 };
 
 /// What a process knows.
@@ -58,15 +57,6 @@ pub(crate) struct Pending {
     pub(crate) contended: bool,
 }
 
-/// By all that it answers: states are told apart by their hashes alone. No fence of the model is above `u8::MAX`.
-impl Hash for HandOverValidity {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        let highest = u64::from(u8::MAX);
-        self.lease_start(highest).hash(hasher);
-        (0..=highest).find(|fence| self.lease_start(*fence).is_some()).hash(hasher);
-    }
-}
-
 /// A token that the process has no use for, and that may have the lock or an entry in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct PendingRelease {
@@ -101,13 +91,13 @@ impl<'a> Step<'a> {
         self.scenario.moment(self.id, tick)
     }
 
-    pub(crate) fn is(&self, weakened: Weakened) -> bool {
+    pub(crate) fn is(&self, weakened: &str) -> bool {
         self.scenario.is(weakened)
     }
 
     /// The moment from which a "yes" counts that was asked for at `sent` and arrives now.
     pub(crate) fn counts_from(&self, sent: Tick) -> BootTime {
-        self.moment(if self.is(Weakened::DeadlineFromReply) { self.now } else { sent })
+        self.moment(if self.is("a_deadline_from_the_reply") { self.now } else { sent })
     }
 }
 
@@ -173,7 +163,7 @@ impl Client {
     }
 
     pub(crate) fn can_ask_again(&self, step: &Step<'_>) -> bool {
-        let has_no_deadline = step.is(Weakened::SleeperWithoutDeadline);
+        let has_no_deadline = step.is("a_sleeper_without_a_deadline_of_its_own");
         let is_due = |pending: &Pending| pending.last < step.now && !(has_no_deadline && pending.answered);
         self.pending.as_ref().is_some_and(|pending| pending.nudged || is_due(pending))
     }
@@ -187,7 +177,7 @@ impl Client {
         pending.validity.request_sent(step.moment(step.now));
         (pending.last, pending.nudged) = (step.now, false);
         pending.open += 1;
-        let again = again && !step.is(Weakened::PlainAgain);
+        let again = again && !step.is("a_plain_command_that_is_put_again");
         step.send(pending.number, Body::Acquire { ttl: pending.ttl, again, fenced: pending.fenced });
     }
 
@@ -195,7 +185,7 @@ impl Client {
     pub(crate) fn cancel(&mut self, step: &mut Step<'_>) {
         let Some(pending) = self.pending.take() else { return };
         self.done += 1;
-        if !step.is(Weakened::CancelForgotten) {
+        if !step.is("a_cancelled_request_that_is_forgotten") {
             self.give_back(step, pending.number, pending.open > 0);
         }
     }
@@ -206,7 +196,7 @@ impl Client {
             return;
         }
         let until = step.now + step.scenario.longest_ttl() + 1;
-        if !step.is(Weakened::ReleasedOnce) {
+        if !step.is("a_cancelled_request_that_is_released_once") {
             self.releases.push(PendingRelease { number, last: step.now, until, answered: false, doubt });
         }
         step.send(number, Body::Release);
@@ -251,7 +241,7 @@ impl Client {
             Body::Busy { last } => {
                 if let Some(pending) = self.pending(number) {
                     pending.is_answered();
-                    let last = if step.is(Weakened::StaleMessageBelieved) { last.min(1) } else { last };
+                    let last = if step.is("a_stale_message_that_is_believed") { last.min(1) } else { last };
                     pending.validity.answered_busy(step.moment(sent), u64::from(last));
                 }
             }
@@ -283,8 +273,10 @@ impl Client {
             return;
         };
         let from = match pending.validity.lease_start(u64::from(fence)) {
-            Some(_) if step.is(Weakened::DeadlineFromMessage) => step.moment(step.now),
-            Some(_) if step.is(Weakened::DeadlineFromLastRequest) => step.moment(pending.last),
+            Some(_) if step.is("a_deadline_from_the_message") => step.moment(step.now),
+            Some(_) if step.is("a_deadline_from_the_last_request_instead_of_the_last_answered") => {
+                step.moment(pending.last)
+            }
             Some(from) => from,
             None => return,
         };

@@ -1,12 +1,13 @@
 //! What a client does with the lock once it has it: turns, renewals, shortenings, and giving it away.
 
 use crate::{
-    Task, Weakened,
+    Task,
     client::{Client, Step},
-    clock::{BootTime, Tick, ticks},
+    clock::{Tick, ticks},
     fences::Fences,
     network::{Body, Renewal, Token},
     turn_start::TurnStart,
+    types::boot_time::BootTime,
 };
 
 /// The lock, as long as the deadline is not past.
@@ -50,7 +51,7 @@ impl Client {
             return;
         }
         let told = (waiting || pending.contended).then_some(0);
-        let contended = if step.is(Weakened::ContendedForgotten) { waiting.then_some(0) } else { told };
+        let contended = if step.is("a_holder_that_forgets_that_somebody_waits") { waiting.then_some(0) } else { told };
         self.lease = Some(Lease {
             number: pending.number,
             ttl: pending.ttl,
@@ -138,7 +139,7 @@ impl Client {
     pub(crate) fn can_release(&self, step: &Step<'_>) -> bool {
         let Some(lease) = self.lease.as_ref().filter(|_| self.turn.is_none()) else { return false };
         // A shortening without an answer may keep the lease too short for the next task.
-        let cap = lease.cap.filter(|(_, doubt)| *doubt && !step.is(Weakened::CappedLeaseKept));
+        let cap = lease.cap.filter(|(_, doubt)| *doubt && !step.is("a_lease_that_is_kept_though_it_stays_too_short"));
         let is_needed = self.task(step).is_some_and(|task| cap.is_none_or(|(cap, _)| cap >= task.ttl));
         !is_needed || (lease.contended.is_some() && lease.had_a_turn)
     }
@@ -161,7 +162,7 @@ impl Client {
             return self.release(step);
         }
         let from = step.counts_from(renewal.sent);
-        let cap = lease.cap.filter(|_| !step.is(Weakened::ShorteningUncapped));
+        let cap = lease.cap.filter(|_| !step.is("a_shortening_that_does_not_cap_later_grants"));
         let ttl = cap.map_or(renewal.ttl, |(cap, _)| cap.min(renewal.ttl));
         let deadline = step.scenario.deadline(from, ttl);
         lease.yes = lease.yes.max(from);
@@ -192,7 +193,7 @@ impl Lease {
 
     /// Notes that somebody waits elsewhere. What is noted stays.
     pub(crate) fn is_told(&mut self, waiting: bool, step: &Step<'_>) {
-        if step.is(Weakened::ContendedForgotten) {
+        if step.is("a_holder_that_forgets_that_somebody_waits") {
             self.contended = waiting.then_some(0);
         }
         if waiting {

@@ -20,21 +20,35 @@
 //! `max_hold`, `yield_after` by time, and the break after a second are times at which a step may be taken anyway. A client that
 //! crashes hears nothing from then on.
 
+#[expect(dead_code, reason = "not all of it is used here")]
+#[path = "../../../dlock-runtime/src/types/boot_time.rs"]
+mod boot_time;
 #[path = "../../../dlock-runtime/src/protocol/fences.rs"]
 mod fences;
 #[path = "../../../dlock-runtime/src/protocol/grant.rs"]
 mod grant;
 #[path = "../../../dlock-runtime/src/protocol/hand_over.rs"]
 mod hand_over;
-#[expect(dead_code, reason = "not all of them are used here")]
+#[expect(dead_code, reason = "not all of it is used here")]
 #[path = "../../../dlock-runtime/src/limits.rs"]
 mod limits;
 #[path = "../../../dlock-runtime/src/protocol/turn_start.rs"]
 mod turn_start;
 
-/// Where the rules look for the clock.
+// What the rules are built on.
 mod types {
-    pub(crate) use crate::clock as boot_time;
+    pub(crate) use crate::boot_time;
+}
+
+mod sync {
+    pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
+}
+
+/// Time goes on by ticks alone.
+mod system {
+    pub(crate) fn boot_nanos() -> u64 {
+        0
+    }
 }
 
 mod client;
@@ -53,5 +67,5 @@ pub use crate::{
     network::{Packet, Token},
     properties::{BACKED, EXCLUSION, FENCES, MARKED, QUEUE, SETTLES, UNTOUCHED, YIELDS},
     protocol::{Action, Protocol, State},
-    scenario::{Mishap, Scenario, Task, Weakened},
+    scenario::{Mishap, Scenario, Task},
 };

@@ -1,7 +1,7 @@
 //! The scripts of the Redis store, branch by branch, on one key.
 
 use crate::{
-    Scenario, Weakened,
+    Scenario,
     client::Listens,
     clock::Tick,
     network::{Body, FOREIGN, Packet, Renewal, Token},
@@ -70,7 +70,7 @@ pub(crate) struct Surroundings<'a> {
 }
 
 impl Surroundings<'_> {
-    fn is(&self, weakened: Weakened) -> bool {
+    fn is(&self, weakened: &str) -> bool {
         self.scenario.is(weakened)
     }
 
@@ -145,10 +145,10 @@ impl Store {
     fn mint(&mut self, count: u8, around: &Surroundings<'_>) -> u8 {
         let FenceClock { mut last, mut ceiling, life } = self.clock.unwrap_or_default();
         let block = around.scenario.block;
-        if self.clock.is_none() && !around.is(Weakened::ClockFromNothing) {
+        if self.clock.is_none() && !around.is("a_lost_fence_clock_that_begins_from_nothing") {
             last = last.max(around.scenario.time_as_fence(around.now));
         }
-        if life != around.life && !around.is(Weakened::LifeIgnored) {
+        if life != around.life && !around.is("a_new_life_of_the_server_that_is_ignored") {
             last = last.max(ceiling);
         }
         let first = last + 1;
@@ -165,7 +165,7 @@ impl Store {
     fn grant(&mut self, entry: Entry, unbroken: Option<Tick>, around: &Surroundings<'_>) -> u8 {
         let Entry { token: owner, ttl, fenced, .. } = entry;
         let count = if fenced { around.scenario.block } else { u8::from(unbroken.is_some()) };
-        let is_unminted = count == 0 || !fenced && around.is(Weakened::HandedOverUnminted);
+        let is_unminted = count == 0 || !fenced && around.is("a_hand_over_whose_fence_is_given_out_again");
         let first =
             if is_unminted { self.clock.map_or(0, |clock| clock.last) + count } else { self.mint(count, around) };
         let breaks = around.scenario.free_every != Tick::MAX;
@@ -175,7 +175,7 @@ impl Store {
             last: if fenced { first + count - 1 } else { 0 },
             since: if breaks { around.now } else { 0 },
             unbroken: unbroken.filter(|_| breaks),
-            marked: !self.queue.is_empty() && (unbroken.is_none() || !around.is(Weakened::MarkLostByHandOver)),
+            marked: !self.queue.is_empty() && (unbroken.is_none() || !around.is("a_mark_that_is_lost_by_a_hand_over")),
             is_plain: false,
         });
         first
@@ -184,12 +184,12 @@ impl Store {
     /// A plain command if no fence is asked for, acquire.lua and wait.lua.
     fn acquire(&mut self, entry: Entry, again: bool, around: &mut Surroundings<'_>) -> Body {
         let Entry { token, ttl, fenced, .. } = entry;
-        if !fenced && !again && (self.lock.is_none() || around.is(Weakened::PlainTakesAnyway)) {
+        if !fenced && !again && (self.lock.is_none() || around.is("a_plain_command_that_takes_what_is_taken")) {
             self.take_plainly(token, around.now + ttl);
             return Body::Granted { first: 0, waiting: false };
         }
         match &mut self.lock {
-            None if self.queue.is_empty() || around.is(Weakened::QueueJumped) => {
+            None if self.queue.is_empty() || around.is("a_queue_that_is_jumped") => {
                 return Body::Granted { first: self.grant(entry, None, around), waiting: false };
             }
             None if self.rests && self.queue[0].token != token => {}
@@ -221,7 +221,11 @@ impl Store {
         }
         let Some(lock) = &mut self.lock else { return };
         let is_ours = lock.owner != FOREIGN;
-        let marks = if is_ours { !around.is(Weakened::NotMarked) } else { around.is(Weakened::ForeignMarked) };
+        let marks = if is_ours {
+            !around.is("a_waiter_that_does_not_mark_the_lock")
+        } else {
+            around.is("a_mark_on_the_value_of_another_client")
+        };
         let was_marked = lock.marked;
         lock.marked |= marks;
         if is_ours && (again || !was_marked) {
@@ -232,11 +236,11 @@ impl Store {
     /// renew.lua and reserve.lua: `None` if the lock is not the token's, else the first of the fences if it asked for more.
     fn renew(&mut self, token: Token, by: Renewal, more: bool, around: &Surroundings<'_>) -> Option<Option<u8>> {
         let lock = self.lock.as_mut()?;
-        if lock.owner != token && !around.is(Weakened::RenewWithoutToken) {
+        if lock.owner != token && !around.is("a_renewal_without_a_look_at_the_token") {
             return None;
         }
         let expires = around.now + by.ttl;
-        if by.shorten || lock.expires < expires || around.is(Weakened::RenewalShortens) {
+        if by.shorten || lock.expires < expires || around.is("a_renewal_that_shortens") {
             lock.expires = expires;
         }
         Some(more.then(|| self.reserve(token, around)))
@@ -246,14 +250,14 @@ impl Store {
         let first = self.mint(around.scenario.block, around);
         if let Some(lock) = self.lock.as_mut().filter(|lock| lock.owner == token) {
             lock.last = first + around.scenario.block - 1;
-            lock.marked &= !around.is(Weakened::MarkLostByRefill);
+            lock.marked &= !around.is("a_mark_that_is_lost_by_more_fences");
         }
         first
     }
 
     /// release.lua and give.lua.
     fn release(&mut self, token: Token, around: &mut Surroundings<'_>) {
-        let may_release = |lock: &Lock| lock.owner == token || around.is(Weakened::ReleaseWithoutToken);
+        let may_release = |lock: &Lock| lock.owner == token || around.is("a_release_without_a_look_at_the_token");
         let Some(lock) = self.lock.filter(may_release) else { return self.leave_queue(token) };
         self.lock = None;
         if lock.marked && !self.queue.is_empty() {
@@ -273,12 +277,12 @@ impl Store {
             }
             let is_asked_for = counts >= around.now;
             let hears = is_asked_for && around.listens(token);
-            if is_asked_for && !hears && around.is(Weakened::PublishedBeforeLooking) {
+            if is_asked_for && !hears && around.is("a_message_before_a_look_at_who_listens") {
                 // The script did so once: it published, looked how many heard it, and took back what nobody had.
                 let fence = self.clone().mint(1, around);
                 around.publish(token, self.word(fence, free));
             }
-            let is_told = hears || around.is(Weakened::HandedToTheDead);
+            let is_told = hears || around.is("a_hand_over_to_the_dead");
             if !(is_told && free) {
                 self.queue.remove(0);
             }
