@@ -1,7 +1,7 @@
 //! Mistakes that the attribute could have, made from outside: in what it is given, or in what it hands back. Each shows that
 //! a check sees it.
 
-use proc_macro2::{Group, TokenStream, TokenTree};
+use proc_macro2::{TokenStream, TokenTree};
 
 use crate::{Attribute, Target, attribute::attribute};
 
@@ -60,9 +60,11 @@ pub static ALL: &[Weakness] = &[
         if !output.to_string().contains("cannot be shorter than") {
             return output;
         }
-        reworded(attribute(with_a_ttl_of_20_ms(&options), item), "ttl_ms (20)", "ttl_ms (19)")
+        reworded(attribute(with(&options, "ttl = ", "ttl = \"20ms\""), item), "ttl_ms (20)", "ttl_ms (19)")
     }),
-    options("an_option_is_forgotten", "`max_hold` is lost", |options, item| without_max_hold(attribute(options, item))),
+    options("an_option_is_forgotten", "`max_hold` is lost", |options, item| {
+        attribute(with(&options, "max_hold = ", "doc = true"), item)
+    }),
     options("a_message_has_no_cure", "no help", |options, item| reworded(attribute(options, item), "\\nhelp: ", "; ")),
     options("the_item_is_gone", "the item is not handed back", |options, item| {
         let lost = item.clone().into_iter().count();
@@ -85,30 +87,10 @@ fn reworded(tokens: TokenStream, from: &str, to: &str) -> TokenStream {
     parsed(&tokens.to_string().replace(from, to))
 }
 
-/// The options with another value between `ttl =` and the next comma.
-fn with_a_ttl_of_20_ms(options: &TokenStream) -> TokenStream {
+/// The options with something else from `name` to the next comma.
+fn with(options: &TokenStream, name: &str, instead: &str) -> TokenStream {
     let text = options.to_string();
-    let Some((before, after)) = text.split_once("ttl = ") else { return options.clone() };
+    let Some((before, after)) = text.split_once(name) else { return options.clone() };
     let rest = after.find(',').map_or("", |comma| &after[comma..]);
-    parsed(&format!("{before}ttl = \"20ms\"{rest}"))
-}
-
-/// The tokens less `.max_hold(..)` and `.max_hold_ms(..)`.
-fn without_max_hold(tokens: TokenStream) -> TokenStream {
-    let mut kept: Vec<TokenTree> = Vec::new();
-    let mut is_value = false;
-    for token in tokens {
-        match token {
-            TokenTree::Ident(name) if name.to_string().starts_with("max_hold") => {
-                is_value = true;
-                kept.pop();
-            }
-            TokenTree::Group(_) if is_value => is_value = false,
-            TokenTree::Group(group) => {
-                kept.push(Group::new(group.delimiter(), without_max_hold(group.stream())).into());
-            }
-            other => kept.push(other),
-        }
-    }
-    kept.into_iter().collect()
+    parsed(&format!("{before}{instead}{rest}"))
 }
