@@ -119,3 +119,22 @@ fn is_towards(line: &str, port: &str) -> bool {
     line.split_whitespace().nth(2).is_some_and(|remote| remote.ends_with(port))
         && line.split_whitespace().nth(3) == Some("01")
 }
+
+#[tokio::test]
+async fn a_request_that_nobody_polls_keeps_no_other_from_connecting() {
+    let (_server, proxy, runtime, _raw) = proxied().await;
+    for round in 0..ROUNDS {
+        proxy.close_all();
+        // A future that was begun and is left alone for now, as in a `select!` whose other branch awaits.
+        let mut begun = Box::pin(runtime.lock(format!("begun:{round}")).acquire());
+        for _ in 0..round % 4 {
+            tokio::select! {
+                biased;
+                _ = &mut begun => break,
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        let other = runtime.lock(format!("other:{round}")).try_acquire().await;
+        drop(other.unwrap_or_else(|err| panic!("{round}: {err:?}")).expect("free"));
+    }
+}

@@ -8,9 +8,10 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use redis::{AsyncConnectionConfig, Client, RedisError, aio::PubSub};
@@ -18,6 +19,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::{
     super::{ErrorClass, StoreError},
+    attempt::Attempt,
     classify, dial,
     fence_clock::FenceClock,
     link::Link,
@@ -119,31 +121,52 @@ impl Connections {
         let (life, end) = oneshot::channel::<()>();
         // This task ends with its runtime, or with the connection.
         here.spawn(async move { _ = end.await });
+        let id = here.id();
         let connection = Arc::new(Connection {
             life,
+            runtime: here,
             current: Mutex::default(),
-            connecting: tokio::sync::Mutex::default(),
+            attempt: Mutex::default(),
             retired: Arc::clone(&self.retired),
         });
-        connections.insert(here.id(), Arc::clone(&connection));
+        connections.insert(id, Arc::clone(&connection));
         Ok(connection)
     }
 
-    /// Connects `connection`, unless it is connected.
-    pub(super) async fn connect(&self, connection: &Connection) -> Result<InUse, StoreError> {
-        if let Some((generation, connection)) = connection.current() {
-            return Ok(InUse { generation, connection, fresh: false });
+    /// Connects `connection`, unless it is connected. An attempt may take `limit`.
+    ///
+    /// # Errors
+    /// Why there is no connection.
+    pub(super) async fn connect(
+        self: &Arc<Self>,
+        connection: &Arc<Connection>,
+        limit: Duration,
+    ) -> Result<InUse, StoreError> {
+        let mut fresh = false;
+        loop {
+            if let Some((generation, connection)) = connection.current() {
+                return Ok(InUse { generation, connection, fresh });
+            }
+            fresh = true;
+            if let Some(attempt) = self.attempt(connection, limit) {
+                attempt.outcome().await?;
+            }
         }
-        // One attempt at a time: a thousand callers must not open a thousand connections.
-        let _turn = connection.connecting.lock().await;
-        if let Some((generation, connection)) = connection.current() {
-            return Ok(InUse { generation, connection, fresh: true });
+    }
+
+    /// The attempt that is under way, or a new one. `None` if one has succeeded meanwhile.
+    fn attempt(self: &Arc<Self>, connection: &Arc<Connection>, limit: Duration) -> Option<Arc<Attempt>> {
+        let mut last = lock(&connection.attempt);
+        if let Some(attempt) = last.upgrade().filter(|attempt| !attempt.is_over()) {
+            return Some(attempt);
         }
-        let fresh = self.fresh().await?;
-        let mut current = lock(&connection.current);
-        let generation = current.generation + 1;
-        *current = Current { generation, connection: Some(fresh.clone()) };
-        Ok(InUse { generation, connection: fresh, fresh: true })
+        // It is in service before its attempt is over.
+        if lock(&connection.current).connection.is_some() {
+            return None;
+        }
+        let attempt = Attempt::begin(self, connection, limit);
+        *last = Arc::downgrade(&attempt);
+        Some(attempt)
     }
 
     /// A connection that belongs to no runtime, to wherever the address leads now.
@@ -162,8 +185,11 @@ impl Connections {
 pub(super) struct Connection {
     retired: Arc<Notify>,
     life: oneshot::Sender<()>,
+    /// Where it lives.
+    pub(super) runtime: Handle,
     current: Mutex<Current>,
-    connecting: tokio::sync::Mutex<()>,
+    /// The last attempt to connect.
+    attempt: Mutex<Weak<Attempt>>,
 }
 
 #[derive(Default)]
@@ -199,6 +225,15 @@ impl Connection {
     fn current(&self) -> Option<(u64, Link)> {
         let current = lock(&self.current);
         Some((current.generation, current.connection.clone()?))
+    }
+
+    /// Puts a connection into service.
+    pub(super) fn put(&self, fresh: Link) {
+        let mut current = lock(&self.current);
+        let generation = current.generation + 1;
+        // What comes out is dropped outside of the lock.
+        let _before = std::mem::replace(&mut *current, Current { generation, connection: Some(fresh) });
+        drop(current);
     }
 
     /// Takes the connection of that generation out of service, unless somebody has done so.

@@ -50,7 +50,7 @@ pub(super) fn run<E: Exchange>(
         let mut watch = Watch { connection: connections.here()?, generation: 0, due: None };
         let (mut retried, mut repeated) = (false, false);
         loop {
-            let used = match connections.connect(&watch.connection).await {
+            let used = match connections.connect(&watch.connection, reply_timeout).await {
                 Ok(used) => used,
                 // The copy on the connection that broke may have been carried out.
                 Err(error) if repeated => return Err(error.with_class(ErrorClass::Indeterminate)),

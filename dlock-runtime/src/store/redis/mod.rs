@@ -1,5 +1,6 @@
 //! Locks in one Redis server.
 
+mod attempt;
 mod classify;
 mod commands;
 mod connections;

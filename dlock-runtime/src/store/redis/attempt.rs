@@ -1,0 +1,140 @@
+//! One attempt to connect, for all requests that wait for it: a thousand callers must not open a thousand connections.
+//!
+//! A task of its own makes the attempt. A request may be begun and then left alone, as in a `select!` whose other branch awaits. If
+//! it were the one that connects, all others would wait for it.
+
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use tokio::{sync::Notify, time::timeout};
+
+use super::{
+    super::{ErrorClass, StoreError},
+    connections::{Connection, Connections},
+};
+use crate::{observe::caught::caught, system::JoinHandle};
+
+/// An attempt under way. It is given up when nobody waits for it any more.
+pub(super) struct Attempt {
+    end: Arc<End>,
+    task: JoinHandle<()>,
+}
+
+/// How it ended.
+#[derive(Default)]
+struct End {
+    outcome: OnceLock<Result<(), StoreError>>,
+    has_come: Notify,
+}
+
+impl Attempt {
+    /// Begins an attempt, which may take `limit`.
+    pub(super) fn begin(connections: &Arc<Connections>, connection: &Arc<Connection>, limit: Duration) -> Arc<Self> {
+        let end = Arc::new(End::default());
+        let ends = Ends(Arc::clone(&end));
+        let (connections, runtime) = (Arc::clone(connections), connection.runtime.clone());
+        let connection = Arc::clone(connection);
+        let task = runtime.spawn(async move {
+            let fresh = timeout(limit, connections.fresh()).await;
+            let fresh = fresh.unwrap_or_else(|_| Err(StoreError::timed_out(connections.address(), limit)));
+            _ = ends.0.outcome.set(fresh.map(|fresh| connection.put(fresh)));
+        });
+        Arc::new(Self { end, task })
+    }
+
+    /// Whether it is over.
+    pub(super) fn is_over(&self) -> bool {
+        self.end.outcome.get().is_some()
+    }
+
+    /// # Errors
+    /// Why there is no connection.
+    pub(super) async fn outcome(&self) -> Result<(), StoreError> {
+        loop {
+            let end = self.end.has_come.notified();
+            if let Some(outcome) = self.end.outcome.get() {
+                return outcome.clone();
+            }
+            end.await;
+        }
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// The task's side: there is an outcome however the task ends, also with its runtime.
+struct Ends(Arc<End>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.outcome.get_or_init(|| {
+            let text = "the tokio runtime that was to connect has ended";
+            Err(StoreError::new(ErrorClass::Transient, io::Error::new(io::ErrorKind::NotConnected, text)))
+        });
+        // The wakers are the program's, and may panic.
+        caught(|| self.0.has_come.notify_waiters());
+    }
+}
+
+#[cfg(all(test, not(dlock_simulation)))]
+mod tests {
+    use std::{
+        io::Read,
+        net::{Ipv4Addr, TcpListener, TcpStream},
+        pin::pin,
+    };
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+    const SHORT: Duration = Duration::from_millis(50);
+
+    /// Connections to a server that lets nobody in and refuses nobody.
+    fn silent() -> (TcpListener, Arc<Connections>) {
+        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let port = server.local_addr().expect("an address").port();
+        // A password has to be accepted first.
+        let client = redis::Client::open(format!("redis://:secret@127.0.0.1:{port}")).expect("a URL");
+        (server, Arc::new(Connections::new(client, "there".into())))
+    }
+
+    /// Waits until the other end closes it.
+    fn is_closed(mut stream: TcpStream) -> bool {
+        stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+        stream.read_to_end(&mut Vec::new()).is_ok()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn an_attempt_that_nobody_waits_for_is_given_up() {
+        let (server, connections) = silent();
+        let connection = connections.here().expect("a runtime");
+        {
+            let mut first = pin!(connections.connect(&connection, LONG));
+            assert!(timeout(SHORT, first.as_mut()).await.is_err());
+            // Whoever comes later joins it, and goes on if the first goes away.
+            assert!(timeout(SHORT, connections.connect(&connection, LONG)).await.is_err());
+        }
+        let (stream, _) = server.accept().expect("the attempt");
+        assert!(is_closed(stream));
+        server.set_nonblocking(true).expect("a setting");
+        assert!(server.accept().is_err(), "there was one attempt for both");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn an_attempt_ends_when_its_time_is_over_and_the_next_request_makes_another() {
+        let (server, connections) = silent();
+        let connection = connections.here().expect("a runtime");
+        for _ in 0..2 {
+            let error = connections.connect(&connection, SHORT).await.err().expect("nobody lets it in");
+            assert!(error.is_timeout(), "{error:?}");
+            assert!(is_closed(server.accept().expect("an attempt").0));
+        }
+    }
+}
