@@ -5,10 +5,10 @@
 
 use crate::{
     Scenario, Task,
-    clock::Tick,
     hand_over::HandOverValidity,
     lease::{Lease, Turn},
     network::{Body, Packet, Token},
+    scenario::Tick,
     types::boot_time::BootTime,
 };
 

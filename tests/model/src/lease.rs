@@ -3,9 +3,9 @@
 use crate::{
     Task,
     client::{Client, Step},
-    clock::{Tick, ticks},
     fences::Fences,
     network::{Body, Renewal, Token},
+    scenario::{Tick, ticks},
     turn_start::TurnStart,
     types::boot_time::BootTime,
 };

@@ -52,8 +52,6 @@ mod system {
 }
 
 mod client;
-mod clock;
-mod explore;
 mod lease;
 mod network;
 mod properties;
@@ -63,7 +61,6 @@ mod settle;
 mod store;
 
 pub use crate::{
-    explore::{Report, explore, find},
     network::{Packet, Token},
     properties::{BACKED, EXCLUSION, FENCES, MARKED, QUEUE, SETTLES, UNTOUCHED, YIELDS},
     protocol::{Action, Protocol, State},

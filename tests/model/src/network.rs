@@ -6,7 +6,7 @@
 //! carried out. What is older than the longest TTL is dropped: a copy that comes even later takes the lock for one
 //! TTL, which nothing on the client's side can prevent.
 
-use crate::clock::Tick;
+use crate::scenario::Tick;
 
 /// Who asks for or has the lock: a client, and the number of its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -5,18 +5,19 @@ use stateright::{Model, Property};
 use crate::{
     Mishap, Scenario,
     client::{Client, Listens, Step},
-    clock::Tick,
     network::{Body, FOREIGN, Network, Packet, Token},
     properties::{self, Witness},
+    scenario::Tick,
     store::{Store, Surroundings},
 };
 
 /// The protocol at a size.
 #[derive(Clone, Debug)]
 pub struct Protocol {
-    pub(crate) scenario: Scenario,
+    /// What is let happen.
+    pub scenario: Scenario,
     /// The one property to be checked, if not all are.
-    pub(crate) only: Option<&'static str>,
+    pub only: Option<&'static str>,
 }
 
 /// Everything at one moment.

@@ -1,10 +1,14 @@
 //! What is let happen in a run, and which rule is left out.
 
-use crate::{
-    clock::{Tick, shown, ticks},
-    grant::Grant,
-    types::boot_time::BootTime,
-};
+use std::time::Duration;
+
+use crate::{grant::Grant, types::boot_time::BootTime};
+
+/// The time of the model. The store's clock shows it as it is.
+pub(crate) type Tick = u8;
+
+/// How long a tick is on a clock that runs right.
+const TICK: Duration = Duration::from_millis(100);
 
 /// The size of a run. Everything that is bounded here is tried in every order and at every time.
 #[derive(Clone, Debug)]
@@ -87,9 +91,10 @@ impl Scenario {
         self.weakened == weakened
     }
 
-    /// What a client's clock shows. The first client's is 1% slow.
+    /// What a client's clock shows. The first client's is 1% slow: that is one multiplication and no state.
     pub(crate) fn moment(&self, client: u8, tick: Tick) -> BootTime {
-        shown(tick, if client == 0 { 99 } else { 100 })
+        let percent = if client == 0 { 99 } else { 100 };
+        BootTime::START.after(ticks(tick) * percent / 100)
     }
 
     /// When a "yes" ends that was asked for at `asked`.
@@ -105,4 +110,9 @@ impl Scenario {
     pub(crate) fn longest_ttl(&self) -> Tick {
         self.clients.iter().flatten().map(|task| task.ttl).max().unwrap_or(1)
     }
+}
+
+/// A time of so many ticks, as the rules take it.
+pub(crate) fn ticks(count: Tick) -> Duration {
+    TICK * u32::from(count)
 }

@@ -4,7 +4,7 @@
 //! world that got well: what is under way arrives, clients do what they have to do as soon as they can, and only then the
 //! time goes on. There every live waiter must get the lock when it can be had, and nobody may leave it behind.
 
-use crate::{Action, Protocol, State, client::Listens, clock::Tick};
+use crate::{Action, Protocol, State, client::Listens, scenario::Tick};
 
 /// A repeated request or release may have been sent in the same tick already: it is due in the next.
 const GRACE: Tick = 1;

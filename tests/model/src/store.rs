@@ -3,8 +3,8 @@
 use crate::{
     Scenario,
     client::Listens,
-    clock::Tick,
     network::{Body, FOREIGN, Packet, Renewal, Token},
+    scenario::Tick,
 };
 
 /// For how many ticks an entry in the queue counts after it was asked for.
