@@ -137,3 +137,45 @@ impl Supervisor {
         self.span.within(|| self.frame.within(|| step(None)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::pending,
+        sync::atomic::{AtomicBool, Ordering},
+        task::Waker,
+    };
+
+    use super::*;
+    use crate::{Runtime, local::reentry};
+
+    #[tokio::test]
+    async fn a_body_without_a_lock_runs_to_its_end() {
+        let body = async {
+            tokio::task::yield_now().await;
+            7
+        };
+        assert_eq!(SupervisedBody::new(body, None).await.expect("there is nothing to lose"), 7);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_dropped_before_its_end_is_dropped_under_the_lock() {
+        struct Look<'a>(&'a Runtime, &'a AtomicBool);
+        impl Drop for Look<'_> {
+            fn drop(&mut self) {
+                self.1.store(reentry::find(self.0.0.identity, "body:k").is_some(), Ordering::Relaxed);
+            }
+        }
+        let runtime = Runtime::builder().embedded().namespace("body").build().await.expect("it takes no store");
+        let guard = runtime.lock("k").acquire().await.expect("free");
+        let is_under_lock = AtomicBool::new(false);
+        let look = Look(&runtime, &is_under_lock);
+        let mut run = Box::pin(guard.run(async move {
+            pending::<()>().await;
+            drop(look);
+        }));
+        assert!(run.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        drop(run);
+        assert!(is_under_lock.load(Ordering::Relaxed));
+    }
+}

@@ -74,3 +74,26 @@ pub(crate) fn find(identity: Identity, name: &str) -> Option<Arc<Turn>> {
         frame = outer.get()?.as_ref()?;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Runtime;
+
+    #[tokio::test]
+    async fn a_body_finds_the_locks_around_it_and_no_others() {
+        let runtime =
+            async || Runtime::builder().embedded().namespace("frames").build().await.expect("it takes no store");
+        let (ours, theirs) = (runtime().await, runtime().await);
+        let has = |runtime: &Runtime, key: &str| find(runtime.0.identity, &format!("frames:{key}")).is_some();
+        let all = || [has(&ours, "outer"), has(&theirs, "inner"), has(&ours, "inner"), has(&ours, "other")];
+        let outer = ours.lock("outer").acquire().await.expect("free");
+        let inner = theirs.lock("inner").acquire().await.expect("free");
+        let around = outer.run(async {
+            let within = inner.run(async { all() }).await.expect("held");
+            (within, all())
+        });
+        assert_eq!(around.await.expect("held"), ([true, true, false, false], [true, false, false, false]));
+        assert_eq!(all(), [false; 4], "they are held, but nothing runs under them");
+    }
+}

@@ -240,3 +240,35 @@ mod yielding {
         assert_eq!(lease(asked).must_yield(&Share { turns: false, ..SHARE }, asked), Yield::ToOthers);
     }
 }
+
+mod terms_of_use {
+    use super::*;
+
+    #[test]
+    fn a_ttl_that_a_renewal_cannot_keep_up_with_is_named_with_the_round_trip() {
+        let millis = Duration::from_millis;
+        let lease = lease(BootTime::now()).answered_after(millis(400));
+        assert_eq!(lease.why_expired(millis(500)), LostReason::TooSlow { round_trip_ms: 400, ttl_ms: 500 });
+        assert_eq!(lease.why_expired(millis(600)), LostReason::Expired, "two thirds of it are enough");
+        assert_eq!(super::lease(BootTime::now()).why_expired(millis(1)), LostReason::Expired, "it was handed over");
+    }
+
+    #[test]
+    fn it_has_fences_until_the_last_is_taken() {
+        let lease = lease_of(BootTime::now(), SECOND, 1, false);
+        assert!(lease.has_fences());
+        assert!(begins(&lease, &terms(true, None), Some(BootTime::now()), BootTime::now()));
+        assert!(!lease.has_fences());
+        lease.refill(Fences::new(9, 1));
+        assert!(lease.has_fences());
+    }
+
+    #[test]
+    fn it_keeps_its_place_in_the_schedule() {
+        let lease = lease(BootTime::now());
+        assert_eq!(lease.due(), BootTime::NEVER);
+        let due = BootTime::now();
+        lease.set_due(due);
+        assert_eq!(lease.due(), due);
+    }
+}

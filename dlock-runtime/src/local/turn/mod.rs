@@ -38,6 +38,9 @@ const RELEASED: u8 = 2;
 const LONG: u8 = 4;
 const REFUSED: u8 = 8;
 
+/// How it ended is reported once.
+const END: u8 = LOST | RELEASED;
+
 /// A task's turn on a lease.
 pub(crate) struct Turn {
     pub(crate) lease: Arc<Lease>,
@@ -201,7 +204,7 @@ impl Turn {
         let now = BootTime::now();
         _ = self.lost.set((reason, now));
         // Before anybody sees that it is over, or its guard could be dropped meanwhile and it be reported as released.
-        let reports = self.reported.fetch_or(LOST, Ordering::AcqRel) & (LOST | RELEASED) == 0;
+        let reports = self.is_first_report(LOST, END);
         self.limit.store(BootTime::START.to_bits(), Ordering::Release);
         self.bodies.wake();
         if reports {
@@ -231,23 +234,26 @@ impl Turn {
 
     /// It ended at `now` as it should, and this is certain. Of one that was lost nothing else is reported.
     pub(crate) fn released(&self, now: BootTime) {
-        if self.reported.fetch_or(RELEASED, Ordering::AcqRel) & (LOST | RELEASED) == 0 {
+        if self.is_first_report(RELEASED, END) {
             self.observer().released(&self.hold(), now.since(self.began));
         }
     }
 
+    /// Whether nothing `like` this was reported before.
+    fn is_first_report(&self, this: u8, like: u8) -> bool {
+        self.reported.fetch_or(this, Ordering::AcqRel) & like == 0
+    }
+
     /// Reports once if it is held for long.
     pub(crate) fn look_how_long(&self, now: BootTime) {
-        if self.began.after(self.observer().warn_after) <= now
-            && self.reported.fetch_or(LONG, Ordering::AcqRel) & LONG == 0
-        {
+        if self.began.after(self.observer().warn_after) <= now && self.is_first_report(LONG, LONG) {
             self.observer().long_hold(&self.hold(), now.since(self.began));
         }
     }
 
     /// Whether this is the first time that the store refuses to renew it.
     pub(crate) fn is_refused_first(&self) -> bool {
-        self.reported.fetch_or(REFUSED, Ordering::AcqRel) & REFUSED == 0
+        self.is_first_report(REFUSED, REFUSED)
     }
 
     /// When the keeper must look at it next: to do something for it, or to report that it lasts long.

@@ -85,7 +85,11 @@ async fn a_turn_that_is_renewed_lasts_as_long_as_its_lease() {
     turn.extend(Grant { asked: asked.after(SECOND), ttl: 30 * SECOND });
     assert_eq!(turn.deadline(), turn.lease.deadline());
     assert!(turn.is_held_at(asked.after(30 * SECOND)));
+    let deadline = turn.lease.deadline();
+    assert!(turn.lease.is_in_use(asked) && !turn.lease.is_in_use(deadline), "before it, and not at it");
+    let lease = Arc::clone(&turn.lease);
     turn.end(asked);
+    assert!(!lease.is_in_use(asked), "no turn is on it");
 }
 
 #[tokio::test]
@@ -261,6 +265,23 @@ async fn the_last_user_ends_it_and_nobody_joins_after_that() {
     assert!(!turn.leave());
     assert!(turn.leave());
     assert!(!turn.join());
+    turn.end(asked);
+}
+
+#[tokio::test]
+async fn how_a_turn_ended_is_reported_once() {
+    let reported = |turn: &Turn| turn.reported.load(Ordering::Relaxed);
+    let (_process, asked, turn) = scene("lost", 30 * SECOND).await.begin(renewed(30 * SECOND));
+    turn.lose(LostReason::Gone);
+    assert_eq!(reported(&turn), LOST);
+    assert!(!turn.is_first_report(RELEASED, END), "it was lost");
+    turn.end(asked);
+
+    let (_process, asked, turn) = scene("released", 30 * SECOND).await.begin(renewed(30 * SECOND));
+    assert!(turn.is_refused_first() && !turn.is_refused_first());
+    turn.released(asked);
+    assert_eq!(reported(&turn), RELEASED | REFUSED);
+    assert!(!turn.is_first_report(LOST, END), "it was released");
     turn.end(asked);
 }
 
