@@ -80,14 +80,14 @@ impl Inputs {
         for _ in 0..=random.below(3) {
             let range = range(&text, random);
             let place = range.start..if random.below(2) == 0 { range.start } else { range.end };
-            match random.below(8) {
+            match random.below(10) {
                 0 => text.replace_range(range, ""),
                 1 => text = format!("{}{}", &text[..range.end], &text[range.start..]),
                 2 => {
                     let other = random.one_of(&self.on_file);
                     text.replace_range(place, &other[self::range(other, random)]);
                 }
-                3..=5 => text = self.with_another_item(&text, random),
+                3..=4 => text = self.with_another_item(&text, random),
                 _ => text.replace_range(place, random.one_of(&self.parts)),
             }
         }
@@ -95,11 +95,13 @@ impl Inputs {
         text
     }
 
-    /// One item is another one, or there is one more. A parser is left early by what is far from right.
+    /// One item says something else or is another one, or there is one more. A parser is left early by what is far from right.
     fn with_another_item(&self, text: &str, random: &mut Random) -> String {
         let mut items: Vec<&str> = text.split(self.comma).collect();
-        let at = random.below(items.len());
-        items.splice(at..at + random.below(2), [self.item(random)]);
+        let (at, part) = (random.below(items.len()), random.one_of(&self.parts));
+        let said = items[at].split_once(" = ").map_or(part.to_owned(), |(name, _)| format!("{name} = {part}"));
+        let other = if random.below(2) == 0 { &said } else { self.item(random) };
+        items.splice(at..at + random.below(2), [other]);
         items.join(self.comma)
     }
 
