@@ -4,8 +4,9 @@
 //!
 //! **What is checked** is the runtime itself. `tests/gate` compiles its source with `--cfg dlock_shuttle`: its `sync.rs` takes locks,
 //! atomics and channels from [`scheduled`](crate::sync::scheduled), and this is a module of its queue. Beside that,
-//! time stands still and the queue has two shards instead of sixteen. Every scenario ends with [`World::close`](world::World::close), which looks for whatever is left or
-//! lost; a task that waits for ever is found by the scheduler.
+//! time stands still and the queue has two shards instead of sixteen. Every scenario ends with
+//! [`World::close`](world::World::close), which looks for whatever is left or lost; a task that waits for ever is found by the
+//! scheduler.
 //!
 //! **That the checks catch mistakes** is checked too: each scenario names those that it catches. They are made by the locks and
 //! channels (`scheduled.rs`) or by those who use the queue (`world.rs`, `outside.rs`), where their names stand.
@@ -65,7 +66,8 @@ scenarios! {
         visits(rules(), &[DROPS_ASKING, DROPS, DROPS_ASKING], &[]), visits(rules(), &[DROPS_ASKING, DROPS], &[]),
         [a_dropped_baton_is_gone, a_dropped_baton_leaves_nothing_to_the_store];
     who_does_not_wait_takes_no_baton:
-        visits(visits::lingering_sometimes(), &[AT_ONCE, AT_ONCE, STAYS], &[]), visits(lingering(), &[AT_ONCE, STAYS], &[]),
+        visits(visits::lingering_sometimes(), &[AT_ONCE, AT_ONCE, STAYS], &[]),
+        visits(lingering(), &[AT_ONCE, STAYS], &[]),
         [];
     a_message_finds_request_or_lease: messages::of_the_head(), messages::of_the_head(),
         [a_request_becomes_a_lease_in_two_steps, a_lease_is_not_told_what_was_said_too_early,

@@ -1,12 +1,13 @@
 //! A model of dlock's locking protocol, to be explored to the end.
 //!
 //! **What is modelled.** One key. The store's scripts, branch by branch (`store.rs`): lock, mark, fence clock, queue, hand-over, the
-//! release that leaves the key free, expiry. Clients (`client.rs`, `lease.rs`) that ask, wait, ask again, take turns, renew, shorten,
-//! reserve, give way, release, repeat a release, cancel and crash, each step at any time or never: a pause is a step that
-//! is not taken. Connections that keep their order and delay everything (`network.rs`), and mishaps (`scenario.rs`): packets
-//! lost, astray or arriving twice. A replica that hears what is published and becomes the master, with all writes or without the
-//! last one, and clients that listen at the wrong one of the two. A client of another kind. A clock that is 1% slow. What a client
-//! concludes from times and fences is concluded by the runtime's own rules, which are part of this crate by path.
+//! release that leaves the key free, expiry; and the plain command of those who need no fence. Clients (`client.rs`, `lease.rs`)
+//! that ask, wait, ask again, take turns, renew, shorten, reserve, give way, release, repeat a release, cancel and crash, each step
+//! at any time or never: a pause is a step that is not taken. Connections that keep their order and delay everything
+//! (`network.rs`), and mishaps (`scenario.rs`): packets lost, astray or arriving twice. A replica that hears what is published and
+//! becomes the master, with all writes or without the last one, and clients that listen at the wrong one of the two. A client of
+//! another kind. A clock that is 1% slow. What a client concludes from times and fences is concluded by the runtime's own rules,
+//! which are part of this crate by path.
 //!
 //! **What must hold** is in `properties.rs`, and for what no state shows, in `settle.rs`: from every state on, if
 //! nothing bad happens any more, who waits gets the lock in time, and nobody leaves it behind.
@@ -17,8 +18,8 @@
 //! its clock is not stepped; of those whose lock that write was about, nothing is demanded but that they do not stand in the
 //! way. Fences rise over that all the same, though the new master's time may be behind by anything. The fence clock gets lost
 //! only while it is behind the time, and blocks have one size. The local queue is a list of tasks: what moves it, `linger`,
-//! `max_hold`, `yield_after` by time, and the break after a second are times at which a step may be taken anyway. A client that
-//! crashes hears nothing from then on.
+//! `max_hold`, `yield_after` by time, and the break after a second are times at which a step may be taken anyway. Who needs no
+//! fence always begins with the plain command, also where others want the lock. A client that crashes hears nothing from then on.
 
 #[expect(dead_code, reason = "not all of it is used here")]
 #[path = "../../../dlock-runtime/src/types/boot_time.rs"]
