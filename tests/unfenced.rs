@@ -77,6 +77,35 @@ async fn who_joins_a_hold_without_a_fence_gets_one() {
     }
 }
 
+/// Found by the simulation: the fence of the hold that was joined was above those that the lease had yet.
+#[tokio::test]
+async fn who_joins_a_hold_without_a_fence_gets_none_that_is_above_those_of_later_turns() {
+    let server = RedisServer::start();
+    let runtime = on(server.url()).await;
+    let request = runtime.lock("joined");
+    let guard = request.clone().acquire().await.expect("free");
+    let mut waiting = Vec::new();
+    // The first of them reserves fences for all.
+    for is_fenced in [true, false, true] {
+        let request = request.clone();
+        waiting.push(tokio::spawn(async move {
+            let outer = if is_fenced { request.clone() } else { request.clone().unfenced() };
+            let guard = outer.acquire().await.expect("a turn");
+            let fence = guard.run(async { request.acquire().await.expect("it joins").fence() }).await.expect("held");
+            guard.release().await.expect("ours");
+            fence
+        }));
+        tokio::task::yield_now().await;
+    }
+    let mut last = guard.fence();
+    guard.release().await.expect("ours");
+    for task in waiting {
+        let fence = task.await.expect("no panic");
+        assert!(fence > last, "{fence} after {last}");
+        last = fence;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lock_without_a_fence_is_handed_over_at_once_and_in_order() {
     let server = RedisServer::start();

@@ -1,6 +1,8 @@
 //! Connections that were idle and died of it without a word: by the server's `timeout`, by a gateway that resets them,
 //! by one that forgot them. Whoever asks next does not hear of that, not even who asks but once.
 
+use std::time::Duration;
+
 use dlock_testkit::{Fault, Proxy, RedisServer, Rule, eventually, with_turns};
 
 use crate::{SOON, on, proxied};
@@ -75,6 +77,27 @@ async fn no_operation_fails_because_its_idle_connection_broke_under_its_command(
         assert!(runtime.shutdown(SOON).await);
         assert!(!raw.exists("faults:broke"), "{fault:?}: nor later");
     }
+}
+
+/// Found by the simulation: each of them was given up before its reply was due, so none blamed the connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_is_mute_is_given_up_by_requests_of_little_patience() {
+    let (_server, proxy, runtime, mut raw) = proxied().await;
+    proxy.add(Rule::new(Fault::Swallow).matching("mute").times(1));
+    let patience = Duration::from_millis(100);
+    let mut tries = 0;
+    let guard = loop {
+        match runtime.lock("mute").wait(patience).acquire().await {
+            Ok(guard) => break guard,
+            Err(error) => assert!(error.is_unavailable() || error.is_busy(), "{error:?}"),
+        }
+        tries += 1;
+        assert!(tries < 50, "the connection is used for ever");
+    };
+    assert!(tries > 0, "the first reply was swallowed");
+    guard.release().await.expect("ours");
+    assert!(runtime.shutdown(SOON).await);
+    assert!(!raw.exists("faults:mute"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

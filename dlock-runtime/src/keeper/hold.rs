@@ -76,6 +76,11 @@ impl Hold {
 
     /// Takes a fence for a turn that was taken without one.
     async fn take_fence(&self) -> Result<(), LockError> {
+        // Those that the lease has come first: a new one is above all of them, and turns after this one would take them yet.
+        if let Some(fence) = self.turn().lease.take_fence() {
+            self.turn().set_fence(fence);
+            return Ok(());
+        }
         let (turn, keeper) = (Arc::clone(self.turn()), &Core::of(self.turn().host()).keeper);
         let state = Arc::clone(keeper.state());
         let renewing = move || async move { renewal::renew_now(&state, &turn, 1, state.command_timeout).await };

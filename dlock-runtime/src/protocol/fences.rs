@@ -22,6 +22,11 @@ impl Fences {
         })
     }
 
+    /// The first above all of them.
+    pub(crate) fn end(self) -> u64 {
+        self.end
+    }
+
     /// Whether there is one yet.
     pub(crate) fn is_empty(self) -> bool {
         self.next == self.end

@@ -251,6 +251,18 @@ impl Lease {
         !self.tenure().fences.is_empty()
     }
 
+    /// The first fence above those that it came with. A hand-over has one even if nobody needs it; `None` if there was none.
+    pub(crate) fn end_of_fences(&self) -> Option<u64> {
+        let fences = self.tenure().fences;
+        let end = fences.end() + u64::from(fences.is_empty());
+        (end > 1).then_some(end)
+    }
+
+    /// Takes one for the turn that is under way.
+    pub(crate) fn take_fence(&self) -> Option<u64> {
+        self.tenure().fences.take()
+    }
+
     pub(crate) fn refill(&self, fences: Fences) {
         self.tenure().fences = fences;
     }

@@ -99,7 +99,7 @@ impl Baton {
     pub(crate) fn set_lease(&mut self, lease: Arc<Lease>) {
         let pending = self.pending.take();
         if pending.as_ref().is_some_and(|pending| pending.was_queued()) {
-            self.queues.remember_lease(lease.id());
+            self.queues.remember_lease(&lease);
         }
         self.with_queue(|queue| {
             queue.pending = None;

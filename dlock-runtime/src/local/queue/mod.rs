@@ -51,7 +51,7 @@ pub(crate) struct LocalQueues {
     contention: Contention,
     rules: Rules,
     /// The last leases that came out of the store's queue. See [`LocalQueues::remember_lease`].
-    recent_leases: Mutex<VecDeque<u64>>,
+    recent_leases: Mutex<VecDeque<notifications::RecentLease>>,
     /// How many tasks wait.
     waiters: AtomicUsize,
     /// When the next waiter may time out.

@@ -3,6 +3,9 @@
 use super::{LocalQueues, lock};
 use crate::{local::lease::Lease, protocol::token::LockId, sync::Arc, types::boot_time::BootTime};
 
+/// What is remembered of a lease: its id, and the first fence above those that it had at first, or above all if it had none.
+pub(super) type RecentLease = (u64, u64);
+
 /// How many recent leases are remembered.
 pub(super) const REMEMBERED_LEASES: usize = 256;
 
@@ -23,18 +26,24 @@ impl LocalQueues {
                 true
             }
             // A reply told of it first.
-            None => held || lock(&self.recent_leases).contains(&lock_id.token.number),
+            None => held || self.is_remembered(lock_id.token.number, fence),
         }
     }
 
     /// Remembers a lease that came out of the store's queue. A message may tell of it later than the reply did, even after its
     /// end. Without this the keeper would release it then, and a guard that is about to release it would report a loss.
-    pub(super) fn remember_lease(&self, id: u64) {
+    pub(super) fn remember_lease(&self, lease: &Lease) {
         let mut recent = lock(&self.recent_leases);
         if recent.len() >= REMEMBERED_LEASES {
             recent.pop_front();
         }
-        recent.push_back(id);
+        recent.push_back((lease.id(), lease.end_of_fences().unwrap_or(u64::MAX)));
+    }
+
+    /// Whether the message of `fence` tells of a lease that is remembered. One with a higher fence is another, by a command that was
+    /// carried out late.
+    fn is_remembered(&self, id: u64, fence: u64) -> bool {
+        lock(&self.recent_leases).iter().any(|(known, end)| *known == id && fence < *end)
     }
 
     /// A message says that the lock is free for `lock_id`.

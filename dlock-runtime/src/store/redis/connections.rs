@@ -25,7 +25,10 @@ use super::{
     link::Link,
     script::Form,
 };
-use crate::system::{Handle, Id};
+use crate::{
+    system::{Handle, Id},
+    types::boot_time::BootTime,
+};
 
 /// The connections to one server.
 pub(super) struct Connections {
@@ -127,6 +130,7 @@ impl Connections {
             runtime: here,
             current: Mutex::default(),
             attempt: Mutex::default(),
+            unanswered: AtomicU64::new(BootTime::NEVER.to_bits()),
             retired: Arc::clone(&self.retired),
         });
         connections.insert(id, Arc::clone(&connection));
@@ -190,6 +194,8 @@ pub(super) struct Connection {
     current: Mutex<Current>,
     /// The last attempt to connect.
     attempt: Mutex<Weak<Attempt>>,
+    /// When the first exchange began that was given up after the last answer; `BootTime::NEVER` if there was none.
+    unanswered: AtomicU64,
 }
 
 #[derive(Default)]
@@ -234,6 +240,24 @@ impl Connection {
         // What comes out is dropped outside of the lock.
         let _before = std::mem::replace(&mut *current, Current { generation, connection: Some(fresh) });
         drop(current);
+        self.is_answered();
+    }
+
+    /// The connection replies.
+    pub(super) fn is_answered(&self) {
+        if self.unanswered.load(Ordering::Relaxed) != BootTime::NEVER.to_bits() {
+            self.unanswered.store(BootTime::NEVER.to_bits(), Ordering::Relaxed);
+        }
+    }
+
+    /// An exchange that began at `began` was given up. The connection is taken out of service if it owes an answer for too long.
+    pub(super) fn is_unanswered(&self, generation: u64, began: BootTime, reply_timeout: Duration) {
+        let first = self.unanswered.fetch_min(began.to_bits(), Ordering::Relaxed);
+        // The timers of callers run by another clock.
+        let due = BootTime::from_bits(first).min(began).after(reply_timeout - reply_timeout / 32);
+        if due <= BootTime::now() {
+            self.retire(generation);
+        }
     }
 
     /// Takes the connection of that generation out of service, unless somebody has done so.

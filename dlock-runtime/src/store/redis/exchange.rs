@@ -45,9 +45,9 @@ pub(super) fn run<E: Exchange>(
     mut exchange: E,
 ) -> Reply<E::Output> {
     let connections = Arc::clone(connections);
-    let due = BootTime::now().after(reply_timeout);
+    let began = BootTime::now();
     Box::pin(async move {
-        let mut watch = Watch { connection: connections.here()?, generation: 0, due: None };
+        let mut watch = Watch { connection: connections.here()?, generation: 0, reply_timeout, unanswered: None };
         let (mut retried, mut repeated) = (false, false);
         loop {
             let used = match connections.connect(&watch.connection, reply_timeout).await {
@@ -56,9 +56,10 @@ pub(super) fn run<E: Exchange>(
                 Err(error) if repeated => return Err(error.with_class(ErrorClass::Indeterminate)),
                 Err(error) => return Err(error),
             };
-            (watch.generation, watch.due) = (used.generation, Some(due));
+            (watch.generation, watch.unanswered) = (used.generation, Some(began));
             let reply = exchange.send(&connections, used.connection, repeated).await;
-            watch.due = None;
+            watch.unanswered = None;
+            watch.connection.is_answered();
             let error = match reply {
                 Ok(reply) => {
                     connections.note_reply();
@@ -84,19 +85,20 @@ pub(super) fn run<E: Exchange>(
 }
 
 /// Takes a connection out of service when an exchange on it is given up after its reply was due: the next exchange makes a new
-/// one. Scripts may be sent again, so nothing is lost by that. An exchange that is given up earlier says nothing about the
-/// connection.
+/// one. Scripts may be sent again, so nothing is lost by that. Of exchanges that are given up earlier, none says anything about
+/// the connection, but several in a row do.
 struct Watch {
     connection: Arc<Connection>,
     generation: u64,
-    /// When the reply is due; `None` while there is nothing to wait for.
-    due: Option<BootTime>,
+    reply_timeout: Duration,
+    /// When the exchange began; `None` while there is nothing to wait for.
+    unanswered: Option<BootTime>,
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        if self.due.is_some_and(|due| due <= BootTime::now()) {
-            self.connection.retire(self.generation);
+        if let Some(began) = self.unanswered {
+            self.connection.is_unanswered(self.generation, began, self.reply_timeout);
         }
     }
 }

@@ -77,6 +77,21 @@ fn a_lease_that_was_given_back_is_known_until_many_others_were() {
     assert!(!is_known(&first));
 }
 
+/// Found by the simulation: a command that was carried out late queued again, and what it was granted was taken for the lease before.
+#[test]
+fn a_second_lease_of_a_request_that_is_over_is_not_taken_for_the_first() {
+    let scene = scene(Rules::default());
+    let (mut baton, pending) = (scene.head(), scene.pending(1));
+    baton.set_pending(Arc::clone(&pending));
+    pending.record_busy(BootTime::now(), 1);
+    let lease = lease_of(&pending);
+    let end = lease.end_of_fences().expect("it has fences");
+    baton.set_lease(lease);
+    drop(baton);
+    let lock_id = &pending.command.lock_id;
+    assert!(scene.queues.notify_hand_over(lock_id, end - 1, 0) && !scene.queues.notify_hand_over(lock_id, end, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn where_messages_may_have_been_missed_every_pending_request_looks_again() {
     let scene = scene(Rules::default());
