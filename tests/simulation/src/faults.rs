@@ -27,8 +27,10 @@ impl Sim {
         match event {
             Event::ToServer(id, bytes) => self.to_server(id, bytes),
             Event::ToClient(id, bytes) => self.to_client(id, bytes),
-            Event::Reset(id) => self.reset(id),
-            Event::HungUp(id) => self.hang_up(id),
+            Event::Reset(id) => self.breaks(id),
+            Event::Late(id) => self.reset(id, Some(self.rng.borrow_mut().below(2 * SECOND))),
+            Event::HungUp(id) => self.hung_up(id),
+            Event::Wake(waker) => waker.wake(),
             Event::Copy { to, era, key, entry } if era == self.era.get() => {
                 self.with_servers(|servers| servers.paste(to, &key, entry));
             }
@@ -36,7 +38,7 @@ impl Sim {
             Event::Copy { .. } | Event::News { .. } => {}
             Event::Again { node, words } => {
                 self.with_servers(|servers| servers.tick(node, now));
-                drop(self.carry_out(node, None, &words));
+                drop(self.carry_out(node, None, 0, &words));
             }
             Event::Fault(fault) => {
                 if !self.calm.get() {
@@ -55,16 +57,17 @@ impl Sim {
     /// Bytes reach a server.
     fn to_server(&self, id: usize, bytes: Vec<u8>) {
         let now = self.now();
-        let (node, life) = {
+        let (node, life, held, ended) = {
             let conn = &self.conns.borrow()[id];
             if conn.is_hole || !conn.is_served {
                 return;
             }
-            (conn.node, conn.life)
+            (conn.node, conn.life, conn.held, conn.ended)
         };
-        let (down, stalled) = self.with_servers(|servers| (servers.nodes[node].down, servers.nodes[node].stalled));
+        let (down, stalled) =
+            self.with_servers(|servers| (servers.nodes[node].down, servers.nodes[node].stalled.max(held)));
         if now < down {
-            return self.reset(id);
+            return self.reset(id, None);
         }
         self.conns.borrow_mut()[id].arrived.extend(bytes);
         if now < stalled {
@@ -92,14 +95,18 @@ impl Sim {
                 b"PING" if !self.conns.borrow()[id].channels.is_empty() => {
                     resp::write(&mut reply, &Reply::List(vec![Reply::Text("pong".into()), Reply::Text(Vec::new())]));
                 }
-                _ => resp::write(&mut reply, &self.carry_out(node, Some(life), &words)),
+                _ => {
+                    let late = ended.map_or(0, |ended| now - ended);
+                    self.count(|figures| figures.late += u64::from(late > 0));
+                    resp::write(&mut reply, &self.carry_out(node, Some(life), late, &words));
+                }
             }
             self.send(id, true, reply);
         }
     }
 
     /// Carries out a request, before the eyes of the judge.
-    fn carry_out(&self, node: usize, life: Option<u32>, words: &[Vec<u8>]) -> Reply {
+    fn carry_out(&self, node: usize, life: Option<u32>, late: Time, words: &[Vec<u8>]) -> Reply {
         let now = self.now();
         let script = self.with_servers(|servers| servers.script(words));
         let kind = script.as_ref().map(|script| script.kind);
@@ -118,14 +125,12 @@ impl Sim {
         }
         let argument = |place: usize| {
             let keys = words.get(2).and_then(|count| std::str::from_utf8(count).ok()?.parse::<usize>().ok())?;
-            words.get(2 + keys + place).map(|word| String::from_utf8_lossy(word).into_owned())
+            words.get(2 + keys + place).map(|word| lossy(word))
         };
-        let by = if kind.is_some() {
-            argument(1)
-        } else {
-            words.get(2).map(|word| String::from_utf8_lossy(word).into_owned())
-        };
-        let by = by.unwrap_or_default();
+        let is_plain = &*words[0] == b"SET";
+        let by = if kind.is_some() { argument(1) } else { words.get(2).map(|word| lossy(word)) };
+        // What is set begins with a token.
+        let by = by.unwrap_or_default().split(' ').next().unwrap_or_default().to_owned();
         let seats = match key {
             Some(_) => self.with_servers(|servers| servers.seats(&lock)),
             None => Vec::new(),
@@ -148,8 +153,22 @@ impl Sim {
         if let Some(key) = key {
             let (after, last) = self.with_servers(|servers| (servers.owner(&lock), servers.last_fence(&lock)));
             let releases = kind == Some(ScriptKind::Release) || kind == Some(ScriptKind::Other);
-            let asks = kind == Some(ScriptKind::Acquire);
-            self.ran(&Ran { key, life, by: &by, asks, releases, reply: &reply, after, seats: &seats, last });
+            let asks = kind == Some(ScriptKind::Acquire) || is_plain && by.contains('-') && !by.starts_with("foreign");
+            let inspects = kind == Some(ScriptKind::Inspect);
+            self.ran(&Ran {
+                key,
+                life,
+                late,
+                by: &by,
+                asks,
+                is_plain,
+                releases,
+                inspects,
+                reply: &reply,
+                after,
+                seats: &seats,
+                last,
+            });
         }
         self.spread_effects(node);
         reply
@@ -197,7 +216,9 @@ impl Sim {
             let part = |text: &[u8]| Reply::Text(text.to_vec());
             let mut bytes = Vec::new();
             resp::write(&mut bytes, &Reply::List(vec![part(b"message"), part(channel), part(message)]));
-            self.send(id, true, bytes);
+            if let (Some(at), Some(grant)) = (self.send(id, true, bytes), message.strip_prefix(b"granted ")) {
+                self.is_told(&String::from_utf8_lossy(grant), at);
+            }
             if comes_again {
                 let mut bytes = Vec::new();
                 resp::write(&mut bytes, &Reply::List(vec![part(b"message"), part(channel), part(&text)]));
@@ -234,11 +255,34 @@ impl Sim {
                 let Some(&id) = open.get(self.rng.borrow_mut().below(open.len() as u64) as usize) else { return };
                 self.disturb(self.conns.borrow()[id].life, now);
                 if fault == Fault::Reset {
-                    return self.reset(id);
+                    return self.breaks(id);
                 }
                 self.conns.borrow_mut()[id].is_hole = true;
                 let until = now + self.span(20 * SECOND);
                 self.push(until, Event::Reset(id));
+            }
+            Fault::Forgotten => {
+                let idle = self.open(|conn| self.is_idle(conn));
+                if let Some(&id) = idle.get(self.rng.borrow_mut().below(idle.len() as u64) as usize) {
+                    self.forget(id);
+                }
+            }
+            Fault::Spoilt => {
+                self.disturb_all(now);
+                let lock = self.rng.borrow_mut().below(self.plan.keys as u64);
+                let [queue, seen] = ["queue", "seen"].map(|helper| format!("{{sim:k{lock}}}:{helper}"));
+                let (clock, text) = ("dlock:fence-clock".to_owned(), ["SET", "x", "PX", "5000"]);
+                // Each life of a server puts the fences ahead of the time, which alone is left if their clock is lost (mint.lua).
+                let first = self.with_servers(|servers| servers.life) == 1;
+                let (key, spoil) = match self.rng.borrow_mut().below(4) {
+                    0 if first => (clock, &["ZADD", "1", "x"][..]),
+                    1 => (seen, &text[..]),
+                    2 => (queue, &["ZADD", "-1", "x"][..]),
+                    _ => (queue, &text[..]),
+                };
+                let command = [&["DEL", &key], &[spoil[0], &key], &spoil[1..]].concat();
+                self.with_servers(|servers| servers.spoil(&command[..2], &command[2..]));
+                self.spread_effects(self.with_servers(|servers| servers.master));
             }
             Fault::Stall => {
                 let until = now + self.span(SECOND);
@@ -263,7 +307,7 @@ impl Sim {
                 // A connection that breaks meanwhile is made anew at a replica.
                 for id in self.open(|conn| conn.is_served) {
                     if self.rng.borrow_mut().chance(3_000) {
-                        self.reset(id);
+                        self.breaks(id);
                     }
                 }
                 self.push(until, Event::End(End::AddressBack));
@@ -334,7 +378,7 @@ impl Sim {
         if loses {
             self.disaster(now);
         }
-        self.open(|conn| conn.node == master).into_iter().for_each(|id| self.reset(id));
+        self.open(|conn| conn.node == master).into_iter().for_each(|id| self.reset(id, None));
     }
 
     /// Another server takes over.
@@ -364,7 +408,7 @@ impl Sim {
         self.note(now, Lane::World, None, || format!("server{new} is the master in place of server{old}"));
         // Some managed servers cut the connections of the old master, others do not.
         if self.rng.borrow_mut().chance(5_000) {
-            self.open(|conn| conn.node == old).into_iter().for_each(|id| self.reset(id));
+            self.open(|conn| conn.node == old).into_iter().for_each(|id| self.reset(id, None));
         }
     }
 
@@ -388,8 +432,6 @@ impl Sim {
             servers.address = servers.master;
             servers.fill(servers.master, false);
         });
-        let holes = self.open(|conn| conn.is_hole);
-        holes.into_iter().for_each(|id| self.reset(id));
     }
 
     fn look(&self) {
@@ -402,4 +444,8 @@ impl Sim {
         let able = (0..count).filter(deaf).collect::<Vec<_>>();
         self.judged_look(&able);
     }
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }

@@ -8,7 +8,7 @@ use dlock_runtime::{
 };
 
 use crate::{
-    plan::{LONGEST_GHOST, MICROSECOND, MILLISECOND, SEAT_COUNTS, SECOND, Time},
+    plan::{LONGEST_GHOST, MICROSECOND, MILLISECOND, NAP, SEAT_COUNTS, SECOND, Time},
     redis::Reply,
     server::{EPOCH, Seat},
     sim::Sim,
@@ -40,6 +40,8 @@ pub enum Rule {
     LocalOrder,
     /// A lock outlived its use for longer than a repair takes.
     Orphan,
+    /// Somebody who looks at a lock is told something that is not so.
+    Inspected,
     /// The lock is free, and somebody waits for it.
     Free,
     /// Somebody waits for ever.
@@ -108,6 +110,12 @@ struct Lock {
     token: String,
     life: Option<u32>,
     since: Time,
+    /// When its process hears that it was handed over.
+    told: Time,
+    /// What it takes its process longer to give it back, as it was taken by a command that was late.
+    late: Time,
+    /// Whether it has fences. One without may be taken for the one before, if a late command gets it once more.
+    is_fenced: bool,
     /// The last millisecond of the server's clock in which it exists.
     expires: u64,
 }
@@ -132,6 +140,8 @@ struct Wait {
     since: Time,
     until: Time,
     queues: bool,
+    /// Another of its process that asked later got the lock.
+    overtaken: Option<Time>,
 }
 
 /// One request to the master about one lock.
@@ -141,7 +151,12 @@ pub(crate) struct Ran<'a> {
     /// Who sent it, and its token.
     pub(crate) life: Option<u32>,
     pub(crate) by: &'a str,
+    /// For how long it was under way after its connection had ended.
+    pub(crate) late: Time,
     pub(crate) asks: bool,
+    /// By the plain command, which does not look at the queue.
+    pub(crate) is_plain: bool,
+    pub(crate) inspects: bool,
     /// Whether it may end the lock of its own token.
     pub(crate) releases: bool,
     pub(crate) reply: &'a Reply,
@@ -201,24 +216,30 @@ impl Sim {
     pub(crate) fn asks(&self, key: usize, life: u32, wait: Option<Duration>) -> u64 {
         let since = self.now();
         let until = wait.map_or(Time::MAX, |wait| since + wait.as_nanos() as Time * 98 / 100);
+        self.lives.borrow()[life as usize].looks.set(0);
         self.note(since, Lane::Life(life), None, || format!("asks for k{key}, waits {wait:?}"));
         self.judged(key, |key, number| {
             *number += 1;
-            key.waits.push(Wait { number: *number, life, since, until, queues: wait != Some(Duration::ZERO) });
+            let queues = wait != Some(Duration::ZERO);
+            key.waits.push(Wait { number: *number, life, since, until, queues, overtaken: None });
             *number
         })
     }
 
     /// A task asks no more, whatever came of it.
     pub(crate) fn asks_no_more(&self, key: usize, number: u64) {
+        let (now, lingers) = (self.now(), self.plan.linger > 0);
         self.judged(key, |key, _| {
+            // It may have had the baton, with a lease that is kept for a while from now on.
+            let gone = key.waits.iter().find(|wait| wait.number == number).filter(|_| lingers);
+            gone.map(|wait| wait.life).map(|life| key.left.insert(life, now));
             key.waits.retain(|wait| wait.number != number);
         });
     }
 
     /// A user was told of an error.
     pub(crate) fn failed(&self, key: usize, life: u32, since: Time, may_be_lost: bool, error: &LockError) {
-        let disturbed = self.lives.borrow()[life as usize].disturbed.max(self.judge.borrow().lenient);
+        let disturbed = self.disturbed(life).max(self.judge.borrow().lenient);
         self.note(self.now(), Lane::Life(life), None, || format!("k{key}: {error}"));
         self.count(|figures| match error {
             LockError::Busy { .. } => figures.busy += 1,
@@ -251,14 +272,17 @@ impl Sim {
         self.count(|figures| figures.acquisitions += 1);
         self.mix(fence);
         let (disaster, longest) = (self.judge.borrow().disaster, self.plan.longest_ttl() * 102 / 100);
+        let is_foreign = fence == 0 && guard.is_none();
         let number = self.judged(key, |file, number| {
             let own = file.waits.iter().find(|other| other.number == wait).filter(|own| own.queues && now < own.until);
-            if own.is_some() {
-                let before = |other: &&Wait| other.life == life && other.number < wait && other.queues;
-                let late = |other: &&Wait| now + 20 * MILLISECOND < other.until;
-                if let Some(other) = file.waits.iter().filter(before).find(late) {
-                    faults.push((Rule::LocalOrder, format!("k{key}: p{life} asked at {} and waits", other.since)));
+            if let Some(own) = own {
+                if let Some(at) = own.overtaken {
+                    let text = format!("k{key}: p{life} asked at {} and was overtaken at {at}", own.since);
+                    faults.push((Rule::LocalOrder, text));
                 }
+                // It counts if it gets the lock later: it may be told of an error this moment.
+                let before = |other: &&mut Wait| other.life == life && other.number < wait && other.queues;
+                file.waits.iter_mut().filter(before).for_each(|other| other.overtaken = other.overtaken.or(Some(now)));
             }
             // Until then a lease from before the disaster may be believed.
             let is_excused = disaster.is_some_and(|disaster| now < disaster + longest + 100 * MILLISECOND);
@@ -271,20 +295,25 @@ impl Sim {
                 faults.push((Rule::Fences, format!("a turn on k{key} has fence {fence} after {last}")));
             }
             *number += 1;
-            file.holders.push(Holder {
-                number: *number,
-                wait,
-                life,
-                guard,
-                ends: 0,
-                is_foreign: fence == 0,
-                is_excused,
-            });
+            file.holders.push(Holder { number: *number, wait, life, guard, ends: 0, is_foreign, is_excused });
             *number
         });
         faults.into_iter().for_each(|(rule, text)| self.accuse(rule, text));
         self.works(key, number, remaining);
         number
+    }
+
+    /// A turn without a fence was joined by who needs one.
+    pub(crate) fn gets_fence(&self, key: usize, number: u64, fence: u64) {
+        let last = self.judged(key, |file, _| {
+            let is_excused = file.holders.iter().all(|holder| holder.number != number || holder.is_excused);
+            let last = if is_excused { 0 } else { file.last_fence };
+            file.last_fence = file.last_fence.max(fence);
+            last
+        });
+        if fence <= last {
+            self.accuse(Rule::Fences, format!("a hold on k{key} that was joined has fence {fence} after {last}"));
+        }
     }
 
     /// A turn goes on: nobody else may have the lock, and the store must keep it for longer.
@@ -380,6 +409,17 @@ impl Sim {
         });
     }
 
+    /// The message of a hand-over, `token fence waiting name`, will arrive.
+    pub(crate) fn is_told(&self, grant: &str, at: Time) {
+        let mut words = grant.split(' ');
+        let (token, key) = (words.next(), words.last().and_then(|name| name.strip_prefix("sim:k")?.parse().ok()));
+        let judge = &mut *self.judge.borrow_mut();
+        let lock = key.and_then(|key: usize| judge.keys[key].lock.as_mut());
+        if let Some(lock) = lock.filter(|lock| Some(&*lock.token) == token) {
+            lock.told = at;
+        }
+    }
+
     /// The master has carried out a request.
     pub(crate) fn ran(&self, ran: &Ran<'_>) {
         let (now, (step, lives)) = (self.now(), self.with_servers(|servers| (servers.step, servers.life)));
@@ -395,7 +435,7 @@ impl Sim {
             let judge = &mut *self.judge.borrow_mut();
             if let (true, Some(life)) = (ran.asks, ran.life) {
                 judge.identities.insert(identity(ran.by), life);
-                let disturbed = self.lives.borrow()[life as usize].disturbed.max(judge.lenient);
+                let disturbed = self.disturbed(life).max(judge.lenient);
                 let asked = judge.asked.entry(ran.by.to_owned()).or_insert((now, 0));
                 asked.1 += 1;
                 if disturbed > asked.0 {
@@ -409,9 +449,10 @@ impl Sim {
             file.expire(now, step);
             let before = file.lock.take();
             file.lock = ran.after.as_ref().map(|(token, expires)| {
-                let since = before.as_ref().filter(|lock| lock.token == *token).map_or(now, |lock| lock.since);
+                let same = before.as_ref().filter(|lock| lock.token == *token);
+                let (since, told, late) = same.map_or((now, 0, ran.late), |lock| (lock.since, lock.told, lock.late));
                 let life = judge.identities.get(&identity(token)).copied();
-                Lock { token: token.clone(), life, since, expires: *expires }
+                Lock { token: token.clone(), life, since, told, late, is_fenced: ran.last > 0, expires: *expires }
             });
             let (was, is) = (before.as_ref().map(|lock| &*lock.token), file.lock.as_ref().map(|lock| &*lock.token));
             if was.is_some() && is.is_none() {
@@ -438,8 +479,27 @@ impl Sim {
                     }
                 }
                 let first = ran.seats[..seat.unwrap_or(ran.seats.len())].iter().find(|seat| seat.lives(millis));
-                if let Some(first) = first.filter(|_| life.is_some()) {
+                if let Some(first) = first.filter(|_| life.is_some() && !ran.is_plain) {
                     faults.push((Rule::Order, format!("k{} went to {is}, and {} was first", ran.key, first.token)));
+                }
+            }
+            if ran.inspects {
+                let millis = (EPOCH.saturating_add_signed(step) + now / MICROSECOND) / 1_000;
+                let waiting = ran.seats.iter().filter(|seat| seat.counts(millis)).count() as i64;
+                let is_so = match (ran.reply, is) {
+                    (Reply::Nil, None) => true,
+                    (Reply::List(parts), Some(is)) => match &parts[..] {
+                        // Who was forgotten by the queue alone is counted until it asks again.
+                        [Reply::Int(_), Reply::Text(value), Reply::Int(count)] => {
+                            value.starts_with(is.as_bytes()) && *count >= waiting
+                        }
+                        _ => false,
+                    },
+                    _ => matches!(ran.reply, Reply::Error(_)),
+                };
+                if !is_so {
+                    faults
+                        .push((Rule::Inspected, format!("{is:?} holds k{}, {waiting} wait: {:?}", ran.key, ran.reply)));
                 }
             }
             if ran.last > 0 && ran.last < file.last_fence {
@@ -480,7 +540,7 @@ impl Sim {
                 for wait in
                     file.waits.iter().filter(|wait| able.contains(&wait.life) && now < wait.until && wait.queues)
                 {
-                    let able = wait.since.max(lives[wait.life as usize].disturbed).max(lenient);
+                    let able = wait.since.max(self.disturbed(wait.life)).max(lenient);
                     let free = if file.lock.is_none() { now.saturating_sub(able.max(file.free)) } else { 0 };
                     if free > self.plan.longest_free() {
                         faults.push((
@@ -494,17 +554,20 @@ impl Sim {
                 }
                 let Some((lock, life)) = file.lock.as_ref().and_then(|lock| Some((lock, lock.life?))) else { continue };
                 let known = &lives[life as usize];
-                let left = lock.since.max(file.left.get(&life).copied().unwrap_or(0)).max(lenient);
+                let left = lock.since.max(lock.told).max(file.left.get(&life).copied().unwrap_or(0)).max(lenient);
                 let limit = match judge.died.get(&life) {
                     Some(died) => *died + LONGEST_GHOST + SEAT_COUNTS + SECOND + self.plan.longest_ttl(),
                     None if known.paused.is_some() => continue,
+                    // Nothing kept it from giving the lock back at once; or something did, or the lock was taken late.
                     None => {
-                        left.max(known.disturbed)
-                            + self.plan.linger * MILLISECOND
-                            + 2 * self.plan.longest_way()
-                            + 300 * MILLISECOND
+                        let is_calm = known.troubled < left && lock.late == 0 && lock.is_fenced;
+                        let able = if is_calm { left } else { left.max(self.disturbed(life)) + 2 * lock.late };
+                        able + self.plan.linger * MILLISECOND + 2 * self.plan.longest_way() + 100 * MILLISECOND
                     }
                 };
+                // Who was granted it too late asks again.
+                let asks = file.waits.iter().any(|wait| wait.life == life && wait.since < lock.since);
+                let limit = if asks { limit + NAP } else { limit };
                 let is_used = file.holders.iter().any(|holder| holder.life == life);
                 if !is_used && now > limit {
                     faults.push((
@@ -520,7 +583,7 @@ impl Sim {
                 let since = judge.deaf.entry(*life).or_insert(now);
                 if count > 0 {
                     *since = now;
-                } else if (*since).max(lives[*life as usize].disturbed) + 6 * SECOND < now {
+                } else if (*since).max(self.disturbed(*life)) + 6 * SECOND < now {
                     faults.push((Rule::Deaf, format!("p{life} does not listen")));
                 }
             }

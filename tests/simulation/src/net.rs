@@ -14,11 +14,14 @@ use dlock_runtime::simulated::{Connecting, Place, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{
-    plan::{LONGEST_DELAY, LONGEST_GHOST, MICROSECOND, MILLISECOND, Time},
+    plan::{LONGEST_DELAY, LONGEST_GHOST, MICROSECOND, MILLISECOND, PATIENCE, SECOND, Time},
     resp,
     sim::{Event, Sim, sim},
     trace::Lane,
 };
+
+/// How long a process may use a connection that swallows what is sent: requests of less patience do not blame it.
+const NOTICED_WITHIN: Time = 3 * SECOND;
 
 /// A connection of a process to a server.
 #[derive(Debug)]
@@ -29,12 +32,21 @@ pub(crate) struct Conn {
     unread: VecDeque<u8>,
     reader: Option<Waker>,
     pub(crate) is_reset: bool,
+    /// When the client found that it was broken, or left.
+    pub(crate) ended: Option<Time>,
+    /// Until when what the server has of it lies somewhere on the way.
+    pub(crate) held: Time,
     /// Requests that have not come whole yet.
     pub(crate) arrived: Vec<u8>,
     /// Whether the server still reads from it.
     pub(crate) is_served: bool,
-    /// What is sent vanishes.
+    /// What is sent vanishes; since when that was so for something.
     pub(crate) is_hole: bool,
+    pub(crate) vain: Option<Time>,
+    /// What was sent last ends in the middle, and nothing comes after it.
+    is_cut: bool,
+    /// It was idle and is gone, and who sends something is told so.
+    is_forgotten: bool,
     pub(crate) channels: Vec<Vec<u8>>,
     last: [Time; 2],
 }
@@ -65,9 +77,14 @@ impl Sim {
             unread: VecDeque::new(),
             reader: None,
             is_reset: false,
+            ended: None,
+            held: 0,
             arrived: Vec::new(),
             is_served: true,
             is_hole: mute,
+            vain: None,
+            is_cut: false,
+            is_forgotten: false,
             channels: Vec::new(),
             last: [now; 2],
         };
@@ -87,22 +104,27 @@ impl Sim {
         })
     }
 
-    /// Sends bytes, to the server or back.
-    pub(crate) fn send(&self, id: usize, back: bool, bytes: Vec<u8>) {
+    /// Sends bytes, to the server or back. Returns when they arrive, if they do.
+    pub(crate) fn send(&self, id: usize, back: bool, bytes: Vec<u8>) -> Option<Time> {
         let now = self.now();
         let calm = self.calm.get();
         let (life, node, is_news) = {
-            let conns = self.conns.borrow();
-            let conn = &conns[id];
-            if conn.is_hole || conn.is_reset {
+            let conn = &mut self.conns.borrow_mut()[id];
+            if conn.is_forgotten && !back {
+                self.push(now + self.plan.latency.1 * MICROSECOND, Event::Reset(id));
+                return None;
+            }
+            if conn.is_hole || conn.is_reset || conn.is_cut {
                 self.count(|figures| figures.lost += 1);
-                let life = conn.life;
-                drop(conns);
-                // Only now it can notice.
-                return self.disturb(life, now);
+                self.note(now, Lane::Life(conn.life), None, || format!("[{id}] lost: {}", readable(back, &bytes)));
+                // Only now it can notice, and it must.
+                let noticed = *conn.vain.get_or_insert(now) + NOTICED_WITHIN;
+                self.disturb(conn.life, now.min(noticed) + PATIENCE);
+                return None;
             }
             (conn.life, conn.node, back && !conn.channels.is_empty())
         };
+        self.lives.borrow()[life as usize].looks.set(0);
         let link = self.lives.borrow()[life as usize].link;
         let (mut at, cut, split) = {
             let mut rng = self.rng.borrow_mut();
@@ -130,11 +152,21 @@ impl Sim {
         self.note(now, from, Some((at, to)), || format!("[{id}] {}", readable(back, &bytes)));
         let push =
             |at, bytes| self.push(at, if back { Event::ToClient(id, bytes) } else { Event::ToServer(id, bytes) });
+        if cut.is_some() && !back && self.rng.borrow_mut().chance(5_000) {
+            // It is carried out late, and the client does not know.
+            self.count(|figures| figures.cut_off += 1);
+            self.disturb(life, now);
+            self.push(now + 1, Event::Late(id));
+            push(at, bytes);
+            return Some(at);
+        }
         if let Some(inside) = cut {
             self.count(|figures| figures.cut_short += 1);
             self.disturb(life, at);
             push(at, bytes[..inside].to_vec());
-            return self.push(at + 1, Event::Reset(id));
+            self.conns.borrow_mut()[id].is_cut = true;
+            self.push(at + 1, Event::Reset(id));
+            return None;
         }
         if let Some(inside) = split {
             self.count(|figures| figures.split += 1);
@@ -142,9 +174,11 @@ impl Sim {
             push(at, first.to_vec());
             at += self.rng.borrow_mut().below(5 * MILLISECOND);
             self.conns.borrow_mut()[id].last[usize::from(back)] = at;
-            return push(at, second.to_vec());
+            push(at, second.to_vec());
+            return Some(at);
         }
         push(at, bytes);
+        Some(at)
     }
 
     /// Bytes reach the client.
@@ -162,20 +196,44 @@ impl Sim {
         }
     }
 
-    /// Both ends find that the connection is broken.
-    pub(crate) fn reset(&self, id: usize) {
-        let waker = {
+    /// The connection breaks. Both ends find that; or the server carries out what is under way later, and finds it after that.
+    pub(crate) fn breaks(&self, id: usize) {
+        let rng = &mut *self.rng.borrow_mut();
+        let longest = rng.pick(&[LONGEST_DELAY, 2 * SECOND]);
+        let late = (rng.chance(5_000) && !self.calm.get()).then(|| rng.below(longest));
+        self.reset(id, late);
+    }
+
+    pub(crate) fn reset(&self, id: usize, late: Option<Time>) {
+        let (now, waker) = (self.now(), {
             let conn = &mut self.conns.borrow_mut()[id];
             if std::mem::replace(&mut conn.is_reset, true) {
                 return;
             }
+            (conn.ended, conn.held) = (Some(self.now()), self.now() + late.unwrap_or(0));
             conn.reader.take()
-        };
-        self.note(self.now(), Lane::World, None, || format!("connection {id} is reset"));
-        self.hang_up(id);
+        });
+        self.note(now, Lane::World, None, || format!("connection {id} is reset, for the server {late:?} later"));
+        match late {
+            None => self.hang_up(id),
+            Some(late) => self.push((now + late).max(self.conns.borrow()[id].last[0]) + 1, Event::HungUp(id)),
+        }
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    /// An idle connection of a process vanishes without a word.
+    pub(crate) fn forget(&self, id: usize) {
+        self.conns.borrow_mut()[id].is_forgotten = true;
+        self.hang_up(id);
+    }
+
+    /// The end of a connection reaches the server, after all that was sent before.
+    pub(crate) fn hung_up(&self, id: usize) {
+        let node = self.conns.borrow()[id].node;
+        let stalled = self.with_servers(|servers| servers.nodes[node].stalled);
+        if self.now() < stalled { self.push(stalled, Event::HungUp(id)) } else { self.hang_up(id) }
     }
 
     /// The server finds that the client has gone.
@@ -186,6 +244,12 @@ impl Sim {
             (conn.node, std::mem::take(&mut conn.channels))
         };
         self.with_servers(|servers| channels.iter().for_each(|channel| servers.listen(node, channel, id, false)));
+    }
+
+    /// Whether nothing is under way on it.
+    pub(crate) fn is_idle(&self, conn: &Conn) -> bool {
+        let latest = conn.last[0].max(conn.last[1]).max(conn.held);
+        latest < self.now() && conn.arrived.is_empty() && conn.channels.is_empty() && conn.is_served && !conn.is_hole
     }
 
     /// The connections of a process, or of all of them, that are not broken.
@@ -274,8 +338,9 @@ impl Drop for Wire {
     fn drop(&mut self) {
         let sim = sim();
         if !sim.over.get() {
-            let at = sim.conns.borrow()[self.id].last[0] + MICROSECOND;
-            sim.push(at.max(sim.now()), Event::HungUp(self.id));
+            let conn = &mut sim.conns.borrow_mut()[self.id];
+            conn.ended.get_or_insert(sim.now());
+            sim.push(conn.last[0].max(conn.held).max(sim.now()) + MICROSECOND, Event::HungUp(self.id));
         }
     }
 }

@@ -41,6 +41,7 @@ pub(crate) struct Plan {
     pub(crate) ttls: &'static [u64],
     /// Parts in 10,000 of the requests.
     pub(crate) without_renewal: u32,
+    pub(crate) unfenced: u32,
     pub(crate) bounded: u32,
     pub(crate) tries_once: u32,
     pub(crate) waits_shortly: u32,
@@ -111,6 +112,8 @@ listed! {
         Reset,
         /// What is sent on a connection vanishes, until it is reset.
         BlackHole,
+        /// A connection vanishes while it is idle. Nobody may notice that but who uses it.
+        Forgotten,
         /// A process reaches nobody for a while; what it sends arrives later.
         Cut,
         /// The server does nothing for a while.
@@ -121,6 +124,8 @@ listed! {
         ScriptsLost,
         /// Memory is full for a while.
         Full,
+        /// Somebody writes nonsense where the scripts keep their queues and their fences.
+        Spoilt,
         /// A replica becomes the master, the old one is shut off, and the address moves.
         Failover,
         /// The address leads to a replica for a while; connections stay where they are.
@@ -154,6 +159,7 @@ impl Plan {
             long: 700,
             ttls: &[300, 1_000, 3_000],
             without_renewal: 1_000,
+            unfenced: 3_300,
             bounded: 300,
             tries_once: 1_000,
             waits_shortly: 2_000,
@@ -189,15 +195,16 @@ impl Plan {
                 (plan.turns, plan.put_off, plan.bounded, plan.share) = (true, rng.pick(&[0, 100]), 2, 20);
                 plan.faults = vec![(Crash, 20 * SECOND), (Pause, 10 * SECOND)];
             }
-            Busy => {}
+            Busy => plan.faults = vec![(Forgotten, SECOND / 2)],
             Calm => {
                 (plan.keys, plan.long_bodies) = (rng.pick(&[20, 100, 500]), 200);
                 plan.ttls = &[1_000, 3_000, 10_000];
+                plan.faults = vec![(Forgotten, SECOND / 2)];
             }
             Storm => {
                 plan.ttls = rng.pick(&[&[300, 300, 1_000], &[300, 1_000, 3_000], &[1_000, 3_000, 10_000]]);
                 (plan.long_bodies, plan.cancels) = (300, 2_000);
-                (plan.delayed, plan.cut, plan.split) = (rng.pick(&[20, 200, 500]), rng.pick(&[5, 50]), 500);
+                (plan.delayed, plan.cut, plan.split) = (rng.pick(&[0, 20, 200, 500]), rng.pick(&[5, 50]), 500);
                 (plan.refused, plan.mute, plan.late_news) = (500, 500, rng.pick(&[0, 500, 3_000]));
                 plan.faults = vec![
                     (Crash, 2 * often),
@@ -220,6 +227,7 @@ impl Plan {
                     (Restart, 2 * often),
                     (ScriptsLost, often),
                     (Full, 2 * often),
+                    (Spoilt, often),
                     (Shutdown, 4 * often),
                     (Reset, often),
                 ];
@@ -250,7 +258,7 @@ impl Plan {
     /// How long a question and its answer can be under way while no fault lasts.
     pub(crate) fn longest_way(&self) -> Time {
         let calm = 4 * self.latency.1 * MICROSECOND + 20 * MILLISECOND;
-        if self.delayed + self.cut > 0 { calm + 2 * LONGEST_DELAY } else { calm }
+        if self.delayed > 0 { calm + 2 * LONGEST_DELAY } else { calm }
     }
 
     /// How long it takes a process to recover, after what kept it from reaching the server is over.

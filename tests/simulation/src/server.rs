@@ -56,6 +56,7 @@ pub(crate) enum ScriptKind {
     Acquire,
     Renew,
     Release,
+    Inspect,
     Other,
 }
 
@@ -69,6 +70,11 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
+    /// Whether it still counts, for who asks how many wait.
+    pub(crate) fn counts(&self, millis: u64) -> bool {
+        self.counts >= millis as f64
+    }
+
     /// Whether its waiter is there for certain.
     pub(crate) fn lives(&self, millis: u64) -> bool {
         self.is_heard && self.counts >= (millis + 1) as f64
@@ -128,6 +134,14 @@ impl Servers {
     pub(crate) fn step(&mut self, by: i64) {
         self.step += by;
         self.nodes.iter_mut().for_each(|node| node.last = 0);
+    }
+
+    /// Somebody else sends two commands to the master.
+    pub(crate) fn spoil(&self, one: &[&str], other: &[&str]) {
+        let store = &mut self.stores.all.borrow_mut()[self.master];
+        for words in [one, other] {
+            store.command(&words.iter().map(|word| word.as_bytes()).collect::<Vec<_>>());
+        }
     }
 
     pub(crate) fn fill(&self, node: usize, is_full: bool) {
@@ -226,6 +240,7 @@ impl Servers {
                         text if text.contains("ARGV[7] 1 if it asked before") => ScriptKind::Acquire,
                         text if text.contains("-- Starts a lease anew") => ScriptKind::Renew,
                         text if text.contains("-- Gives back whatever") => ScriptKind::Release,
+                        text if text.contains("-- Says who holds a lock") => ScriptKind::Inspect,
                         _ => ScriptKind::Other,
                     };
                     let spoilt = self.weakness.and_then(|weakness| weakness.spoil(&text));

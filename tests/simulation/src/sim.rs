@@ -25,6 +25,9 @@ use crate::{
     weakness::Weakness,
 };
 
+/// How often a process looks at the clock at most, without doing anything.
+const MOST_LOOKS: u64 = 100_000;
+
 /// What one look at a clock takes: a process that never waits takes time, too.
 const STEP: Time = 250;
 
@@ -43,6 +46,7 @@ pub(crate) enum Event {
     ToServer(usize, Vec<u8>),
     ToClient(usize, Vec<u8>),
     Reset(usize),
+    Late(usize),
     HungUp(usize),
     /// What was written, or published, reaches a replica, unless another server was promoted since.
     Copy {
@@ -62,6 +66,7 @@ pub(crate) enum Event {
         node: usize,
         words: Vec<Vec<u8>>,
     },
+    Wake(Waker),
     Fault(Fault),
     End(End),
     Look,
@@ -85,7 +90,9 @@ pub(crate) struct Life {
     /// Until when what it sends does not leave.
     pub(crate) link: Time,
     /// Until when something keeps it from acting as it should.
-    pub(crate) disturbed: Time,
+    pub(crate) troubled: Time,
+    /// How often it has looked at the clock since it did something.
+    pub(crate) looks: Cell<u64>,
 }
 
 pub(crate) struct Sim {
@@ -201,11 +208,15 @@ impl Sim {
         self.judge.borrow_mut().accuse(rule, now, text);
     }
 
-    /// Something keeps the process from acting as it should until `until`, and until it has recovered.
+    /// Something keeps the process from acting as it should until `until`.
     pub(crate) fn disturb(&self, life: u32, until: Time) {
-        let until = until + self.plan.recovery();
         let life = &mut self.lives.borrow_mut()[life as usize];
-        life.disturbed = life.disturbed.max(until);
+        life.troubled = life.troubled.max(until);
+    }
+
+    /// Until when it did not act as it should, and had not recovered from that.
+    pub(crate) fn disturbed(&self, life: u32) -> Time {
+        self.lives.borrow()[life as usize].troubled + self.plan.recovery()
     }
 
     pub(crate) fn disturb_all(&self, until: Time) {
@@ -232,7 +243,8 @@ impl Sim {
             held_up: Vec::new(),
             link: 0,
             // It has to connect first.
-            disturbed: self.now() + self.plan.recovery() + 2 * SECOND,
+            troubled: self.now() + 2 * SECOND,
+            looks: Cell::new(0),
         });
         lives.len() as u32 - 1
     }
@@ -263,6 +275,8 @@ impl Sim {
     }
 
     pub(crate) fn resume(&self, life: u32) {
+        // It had no time to notice anything.
+        self.conns.borrow_mut().iter_mut().filter(|conn| conn.life == life).for_each(|conn| conn.vain = None);
         let wakers = {
             let life = &mut self.lives.borrow_mut()[life as usize];
             if let Some(since) = life.paused.take() {
@@ -308,7 +322,14 @@ impl World for Sim {
         if now.is_multiple_of(4 * STEP) && now > self.timers() + MILLISECOND && !self.over.get() {
             self.wake.notify_one();
         }
-        let life = &self.lives.borrow()[process as usize];
+        let lives = self.lives.borrow();
+        let life = &lives[process as usize];
+        life.looks.set(life.looks.get() + 1);
+        if life.looks.get() > MOST_LOOKS && !self.over.get() {
+            self.accuse(Rule::Rest, format!("p{process} looks at the clock all the time"));
+            // It may never come back by itself.
+            panic!("p{process} looks at the clock all the time");
+        }
         let mut passed = now;
         if self.weakness == Some(Weakness::ClockStops) {
             passed -= life.paused_for + life.paused.map_or(0, |since| now - since);

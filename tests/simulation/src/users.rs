@@ -15,8 +15,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::{
     judge::Rule,
-    plan::{Fault, MILLISECOND},
+    plan::{Fault, MICROSECOND, MILLISECOND, Time},
     resp,
+    rng::Rng,
     sim::{Event, Sim, sim},
     trace::Lane,
 };
@@ -120,15 +121,17 @@ async fn settle(runtime: &Runtime, life: u32) {
 }
 
 /// What a task wants next.
+#[derive(Clone)]
 struct Wish {
     key: usize,
     ttl: u64,
     wait: Option<Duration>,
     renews: bool,
+    is_fenced: bool,
     max_hold: Option<u64>,
-    /// After how many polls the request is dropped, if it is not finished by then; and the release.
-    cancel: Option<u64>,
-    cancel_release: Option<u64>,
+    /// How the request is dropped, if it is not finished by then; and the release.
+    cancel: Option<Cut>,
+    cancel_release: Option<Cut>,
     /// How long each of its steps takes, in milliseconds.
     steps: Vec<u64>,
     reenters: bool,
@@ -151,15 +154,14 @@ impl Wish {
             () if rng.chance(plan.slow_bodies) => vec![rng.below(plan.body + 1), rng.below(plan.body + 1)],
             () => vec![0; rng.below(3) as usize],
         };
-        let cancel = |rng: &mut crate::rng::Rng| {
-            rng.chance(plan.cancels).then(|| if rng.chance(5_000) { 1 + rng.below(6) } else { 1 + rng.below(60) })
-        };
+        let cancel = |rng: &mut Rng| rng.chance(plan.cancels).then(|| Cut::draw(rng, plan.latency.1 * MICROSECOND));
         let renews = !rng.chance(plan.without_renewal);
         Self {
             key: rng.below(plan.keys as u64) as usize,
             ttl: rng.pick(plan.ttls),
             wait,
             renews,
+            is_fenced: !rng.chance(plan.unfenced),
             max_hold: (renews && rng.chance(plan.bounded)).then(|| 20 + rng.below(1_500)),
             cancel: cancel(rng),
             cancel_release: cancel(rng),
@@ -180,6 +182,7 @@ impl Wish {
         let request = runtime.lock(format!("k{}", self.key)).ttl(millis(self.ttl));
         let request = request.wait(self.wait.map_or(Wait::Forever, Wait::For));
         let request = if self.renews { request } else { request.renew(Renew::Off) };
+        let request = if self.is_fenced { request } else { request.unfenced() };
         match self.max_hold {
             Some(bound) => request.max_hold(millis(bound)),
             None => request,
@@ -218,7 +221,7 @@ async fn act(runtime: &Runtime, life: u32, wish: Wish) {
         let sim = sim();
         (sim.now(), sim.asks(wish.key, life, wish.wait))
     };
-    let acquired = Cancelled::after(wish.cancel, wish.request(runtime).acquire()).await;
+    let acquired = Cancelled::by(wish.cancel, wish.request(runtime).acquire()).await;
     let guard = match acquired {
         Some(Ok(guard)) => guard,
         other => {
@@ -252,7 +255,7 @@ async fn act(runtime: &Runtime, life: u32, wish: Wish) {
     if wish.drops {
         return drop(guard);
     }
-    match Cancelled::after(wish.cancel_release, guard.release()).await {
+    match Cancelled::by(wish.cancel_release, guard.release()).await {
         Some(Err(error)) => sim().failed(wish.key, life, since, wish.may_be_lost(), &error),
         Some(Ok(())) => {}
         None => sim().count(|figures| figures.cancelled += 1),
@@ -272,16 +275,21 @@ async fn body(runtime: &Runtime, guard: &Guard, wish: &Wish, held: u64) {
         }
     }
     if wish.reenters && wish.in_run {
-        match wish.request(runtime).acquire().await {
+        let fenced = Wish { is_fenced: true, ..wish.clone() };
+        match fenced.request(runtime).acquire().await {
             Ok(inner) => {
                 sim().count(|figures| figures.joined += 1);
+                if !wish.is_fenced {
+                    sim().gets_fence(wish.key, held, inner.fence());
+                }
                 if inner.fence() != guard.fence() {
                     sim().accuse(Rule::Exclusion, format!("k{}: a hold that was joined has another fence", wish.key));
                 }
                 rest(1).await;
                 drop(inner);
             }
-            Err(error) if error.is_lost() || error.is_shut_down() => {}
+            // Who joined may have asked the store for a fence.
+            Err(error) if error.is_lost() || error.is_shut_down() || !wish.is_fenced => {}
             Err(error) => sim().accuse(Rule::Failure, format!("k{}: it cannot be joined: {error}", wish.key)),
         }
     }
@@ -294,7 +302,7 @@ async fn call(runtime: &Runtime, life: u32, wish: &Wish) {
         sim.count(|figures| figures.annotated += 1);
         (sim.now(), sim.asks(wish.key, life, Some(Duration::from_secs(3))))
     };
-    let called = Cancelled::after(wish.cancel, annotated(runtime, wish.key, life, number, &wish.steps)).await;
+    let called = Cancelled::by(wish.cancel, annotated(runtime, wish.key, life, number, &wish.steps)).await;
     let sim = sim();
     sim.asks_no_more(wish.key, number);
     // If it was dropped on the way, its turn is not ended by itself.
@@ -322,17 +330,39 @@ async fn annotated(runtime: &Runtime, key: usize, life: u32, number: u64, steps:
     Ok(())
 }
 
-/// A future that is dropped after so many polls, if it is not finished by then: right after the last one, or, if it was an even
-/// number, when it is woken the next time, since something has come for it.
+/// When a future is dropped that is not finished by then.
+#[derive(Clone, Copy)]
+enum Cut {
+    /// Right after so many polls.
+    After(u64),
+    /// Instead of the next one: something has come for it.
+    Before(u64),
+    /// So much time after its first poll, and at that time.
+    In(Time),
+    At(Time),
+}
+
+impl Cut {
+    fn draw(rng: &mut Rng, latency: Time) -> Self {
+        let polls = rng.pick(&[2, 6, 60]);
+        let span = rng.pick(&[2 * latency, 6 * latency, 100 * MILLISECOND]);
+        match rng.below(3) {
+            0 => Self::After(1 + rng.below(polls)),
+            1 => Self::Before(1 + rng.below(polls)),
+            _ => Self::In(rng.below(span)),
+        }
+    }
+}
+
+/// A future that may be dropped before its end.
 struct Cancelled<F> {
     future: Pin<Box<F>>,
-    polls: Option<u64>,
-    drops_at_once: bool,
+    cut: Option<Cut>,
 }
 
 impl<F: Future> Cancelled<F> {
-    fn after(polls: Option<u64>, future: F) -> Self {
-        Self { future: Box::pin(future), polls, drops_at_once: polls.is_some_and(|polls| polls % 2 == 1) }
+    fn by(cut: Option<Cut>, future: F) -> Self {
+        Self { future: Box::pin(future), cut }
     }
 }
 
@@ -340,12 +370,21 @@ impl<F: Future> Future for Cancelled<F> {
     type Output = Option<F::Output>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.polls == Some(0) {
-            return Poll::Ready(None);
+        match &mut self.cut {
+            Some(Cut::After(polls) | Cut::Before(polls)) => match polls.checked_sub(1) {
+                Some(left) => *polls = left,
+                None => return Poll::Ready(None),
+            },
+            Some(Cut::In(span)) => {
+                let at = sim().now() + *span;
+                sim().push(at, Event::Wake(cx.waker().clone()));
+                self.cut = Some(Cut::At(at));
+            }
+            Some(Cut::At(at)) if *at <= sim().now() => return Poll::Ready(None),
+            _ => {}
         }
-        self.polls = self.polls.map(|polls| polls - 1);
         let polled = self.future.as_mut().poll(cx).map(Some);
-        if polled.is_pending() && self.polls == Some(0) && self.drops_at_once {
+        if polled.is_pending() && matches!(self.cut, Some(Cut::After(0))) {
             return Poll::Ready(None);
         }
         polled

@@ -24,6 +24,9 @@ listed! {
         RenewalShortens,
         RepeatedAcquireIsRefused,
         LockWithoutTtl,
+        NothingMended,
+        MarkedSeemsFree,
+        GivenToNobodyIsKept,
         LeasesEndEarly,
         ReleaseSwallowed,
         ShorteningResent,
@@ -108,6 +111,15 @@ impl Weakness {
             LockWithoutTtl => {
                 &[("redis.pcall('SET', KEYS[1], taken, 'PX', ttl)", "redis.pcall('SET', KEYS[1], taken)")]
             }
+            NothingMended => &[(
+                "  if string.find(reply.err, 'WRONGTYPE', 1, true) then redis.call('DEL', key) end\n",
+                "",
+            )],
+            MarkedSeemsFree => &[(
+                "local owner = redis.call('GET', KEYS[1])\nif not owner then return nil end",
+                "local owner = redis.call('GET', KEYS[1])\nif not owner or string.byte(owner, -1) == 43 then return nil end",
+            )],
+            GivenToNobodyIsKept => &[("if not told then redis.call('DEL', KEYS[1]) end", "")],
             _ => &[],
         }
     }

@@ -66,12 +66,18 @@ caught! {
     a_repeated_request_that_is_refused: RepeatedAcquireIsRefused by Orphan in Storm within 200;
     /// A lock that was handed over has no TTL.
     a_lock_without_a_ttl: LockWithoutTtl by Covered in Busy within 200;
+    /// A helper key of another type stays as it is.
+    a_helper_key_that_is_not_mended: NothingMended by Script in Server within 20;
+    /// Who looks at a lock that somebody waits for is told that it is free.
+    a_look_at_a_lock_that_sees_nothing: MarkedSeemsFree by Inspected in Busy within 20;
+    /// A lock that is given to who waits is kept if nobody is left.
+    a_lock_that_is_given_to_nobody_and_kept: GivenToNobodyIsKept by Orphan in Storm within 100;
     /// Leases end a tenth early.
     leases_that_end_early: LeasesEndEarly by Covered in Busy within 20;
     /// Some releases are answered and not carried out.
     a_release_that_is_swallowed: ReleaseSwallowed by Orphan in Busy within 50;
     /// A shortening is carried out again after it was answered.
-    a_shortening_that_is_carried_out_twice: ShorteningResent by Covered in Busy within 100;
+    a_shortening_that_is_carried_out_twice: ShorteningResent by Covered in Replicas within 200;
     /// Whoever subscribes gets no answer.
     a_subscription_that_is_swallowed: SubscribeSwallowed by Deaf in Busy within 20;
     /// A message about a lease is believed however old it is.
