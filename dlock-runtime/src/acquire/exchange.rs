@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::timeout;
+
 use super::{
     backoff::Backoff,
     head::{Head, LEAST_REPLY_TIME, Outcome},
@@ -21,7 +23,7 @@ use crate::{
         queue::{Baton, ToRelease},
     },
     protocol::{fences::Fences, grant::Grant},
-    store::{AcquireCommand, AcquireReply, ErrorClass, RenewCommand, RenewReply, StoreError},
+    store::{AcquireCommand, AcquireReply, ErrorClass, Permit, RenewCommand, RenewReply, StoreError},
     types::{boot_time::BootTime, error::LostReason, options::Wait},
 };
 
@@ -82,13 +84,10 @@ impl Head {
     }
 
     /// Asks for the lock once, unless a message said already that it was handed over.
-    pub(super) async fn ask_once(
-        &mut self,
-        baton: &mut Baton,
-        backoff: &Backoff,
-        limit: Duration,
-    ) -> Result<Outcome, StoreError> {
+    pub(super) async fn ask_once(&mut self, baton: &mut Baton, backoff: &Backoff) -> Result<Outcome, StoreError> {
         self.fresh = None;
+        let permit = self.permit(backoff).await?;
+        let limit = self.reply_time(backoff);
         let waits = self.request.terms.wait != Wait::For(Duration::ZERO) && !backoff.is_over();
         let pending = self.pending(baton, waits);
         if pending.take_free_notice() || std::mem::take(&mut baton.frees_lock_first) {
@@ -101,7 +100,7 @@ impl Head {
         let in_flight = pending.take_in_flight().unwrap_or_else(|| {
             let asked = BootTime::now();
             pending.record_sent(asked);
-            InFlight { asked, reply: state.store.acquire(command, state.command_timeout) }
+            InFlight { asked, reply: state.store.acquire(command, permit, state.command_timeout) }
         });
         let asked = in_flight.asked;
         match AwaitReply::new(&pending, in_flight).within(state, limit).await {
@@ -130,6 +129,16 @@ impl Head {
                 Err(error)
             }
         }
+    }
+
+    /// Leave to ask, for which the request waits as long as it may.
+    async fn permit(&self, backoff: &Backoff) -> Result<Permit, StoreError> {
+        let store = &*self.state().store;
+        if let Some(permit) = Permit::at_once(store) {
+            return Ok(permit);
+        }
+        let limit = self.time_to_ask(backoff);
+        timeout(limit, Permit::wait(store)).await.map_err(|_| StoreError::overloaded(store.address(), limit))
     }
 
     /// The pending request of the task before, or a new one.

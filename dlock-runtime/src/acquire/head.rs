@@ -60,7 +60,7 @@ impl Head {
             let limit = self.reply_time(backoff);
             let outcome = match baton.lease().cloned() {
                 Some(lease) => self.renew_lease(&mut baton, &lease, limit).await,
-                None => self.ask_once(&mut baton, backoff, limit).await,
+                None => self.ask_once(&mut baton, backoff).await,
             };
             match outcome {
                 Ok(Outcome::Changed) => {}
@@ -105,7 +105,7 @@ impl Head {
         limit: Duration,
     ) -> Result<(), LockError> {
         // If the request's own time was too short for the reply, it was not the store that failed.
-        let is_cut_short = error.is_timeout() && limit < self.state().command_timeout;
+        let is_cut_short = error.is_overload() || error.is_timeout() && limit < self.state().command_timeout;
         match self.before.take() {
             Some(Verdict::Busy(holder)) if is_cut_short => return Err(self.busy(backoff, holder)),
             Some(Verdict::Failed(earlier)) if is_cut_short => return Err(earlier.about(&self.request.key)),
@@ -154,12 +154,16 @@ impl Head {
     }
 
     /// How long the next reply may take.
-    fn reply_time(&self, backoff: &Backoff) -> Duration {
-        let limit = self.state().command_timeout;
+    pub(super) fn reply_time(&self, backoff: &Backoff) -> Duration {
+        self.time_to_ask(backoff).min(self.state().command_timeout)
+    }
+
+    /// How long the request may yet wait. One that does not wait gets an answer all the same.
+    pub(super) fn time_to_ask(&self, backoff: &Backoff) -> Duration {
         if self.request.terms.wait == Wait::For(Duration::ZERO) {
-            limit
+            self.state().command_timeout
         } else {
-            limit.min(backoff.time_left().max(LEAST_REPLY_TIME))
+            backoff.time_left().max(LEAST_REPLY_TIME)
         }
     }
 

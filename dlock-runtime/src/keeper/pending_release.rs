@@ -3,6 +3,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::time::timeout;
+
 use crate::{
     keeper::{executor, state::KeeperState},
     local::{
@@ -12,7 +14,7 @@ use crate::{
         turn::Obligation,
     },
     protocol::token::LockId,
-    store::{AcquireReply, ErrorClass, ReleaseCommand, Reply, StoreError},
+    store::{AcquireReply, ErrorClass, Permit, ReleaseCommand, Reply, StoreError},
     types::{boot_time::BootTime, error::LostReason},
 };
 
@@ -61,11 +63,12 @@ impl PendingRelease {
     /// # Errors
     /// The last error, if there was no definite reply in time or there never will be one.
     async fn release(&self, state: &KeeperState, within: Duration) -> Result<bool, StoreError> {
+        let mut permit = self.permit(state).await?;
         let end = BootTime::now().after(within);
         let mut pause = Duration::from_millis(10);
         let mut lost_reply = false;
         loop {
-            let reply = self.send(state);
+            let reply = self.send(state, permit);
             let error = match state.within_timeout(reply).await {
                 // If an earlier reply got lost, an earlier copy of this release may have freed the lock.
                 Ok(released) => return Ok(released || lost_reply),
@@ -77,11 +80,21 @@ impl PendingRelease {
             lost_reply |= error.class == ErrorClass::Indeterminate;
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(1));
+            permit = self.permit(state).await?;
         }
     }
 
-    pub(crate) fn send(&self, state: &KeeperState) -> Reply<bool> {
-        state.store.release(self.command.clone(), state.command_timeout)
+    /// Leave to send the command. After the TTL there is no need to.
+    async fn permit(&self, state: &KeeperState) -> Result<Permit, StoreError> {
+        let store = &*state.store;
+        if let Some(permit) = Permit::at_once(store) {
+            return Ok(permit);
+        }
+        timeout(self.ttl, Permit::wait(store)).await.map_err(|_| StoreError::overloaded(store.address(), self.ttl))
+    }
+
+    fn send(&self, state: &KeeperState, permit: Permit) -> Reply<bool> {
+        state.store.release(self.command.clone(), permit, state.command_timeout)
     }
 
     /// Whether a reply says that it is released.
@@ -124,7 +137,9 @@ impl PendingRelease {
             tokio::time::sleep(pause).await;
             pause = pause.saturating_mul(2);
             // No reply is as good as "not held": the next round sends it again.
-            _ = state.within_timeout(self.send(state)).await;
+            if let Ok(permit) = self.permit(state).await {
+                _ = state.within_timeout(self.send(state, permit)).await;
+            }
         }
     }
 }
@@ -138,11 +153,13 @@ impl KeeperState {
             ToRelease::Lease(_) => {
                 let Some(pending) = PendingRelease::of(&left) else { return };
                 // In order with the caller's next command, where that is possible.
-                if executor::is_known_to_be_fit_here() {
-                    let reply = pending.send(self);
-                    self.confirm_later(pending, reply);
-                } else {
-                    self.detach(pending.finish_counted(state));
+                let is_fit = executor::is_known_to_be_fit_here();
+                match is_fit.then(|| Permit::at_once(&*self.store)).flatten() {
+                    Some(permit) => {
+                        let reply = pending.send(self, permit);
+                        self.confirm_later(pending, reply);
+                    }
+                    None => self.detach(pending.finish_counted(state)),
                 }
             }
             ToRelease::Request(pending) => {

@@ -7,14 +7,18 @@
 mod command;
 mod embedded;
 mod notification;
+mod permit;
 mod redis;
 
 use std::{pin::Pin, sync::Arc, time::Duration};
+
+use tokio::sync::Semaphore;
 
 pub(crate) use self::{
     command::{AcquireCommand, AcquireReply, QUEUE_ENTRY_TTL, ReleaseCommand, RenewCommand, RenewReply},
     embedded::Embedded,
     notification::{Notification, Subscriber},
+    permit::Permit,
     redis::Redis,
 };
 pub(crate) use crate::types::store_error::{ErrorClass, StoreError, StoreUnusable};
@@ -37,13 +41,19 @@ pub(crate) trait Store: Send + Sync {
     /// Where it is, for errors. It holds no secret.
     fn address(&self) -> &str;
 
+    /// What bounds the acquires and releases that are under way from where this is called; `None` if nothing does. Each takes a
+    /// [`Permit`].
+    fn bound(&self) -> Option<Arc<Semaphore>> {
+        None
+    }
+
     /// Checks that the store can be reached and can do all that locking needs, on the lock of `probe`, which nobody else
     /// uses. Warns of settings that endanger locks.
     fn check(&self, probe: LockId, reply_timeout: Duration) -> Reply<()>;
 
     /// Asks for the lock. If the token holds it already, the reply is yes, with the same fences, and the lease starts anew.
     /// Else a command that waits has an entry in the queue from then on.
-    fn acquire(&self, command: &Arc<AcquireCommand>, reply_timeout: Duration) -> Reply<AcquireReply>;
+    fn acquire(&self, command: &Arc<AcquireCommand>, permit: Permit, reply_timeout: Duration) -> Reply<AcquireReply>;
 
     /// Renews leases, each with a reply of its own.
     fn renew(&self, renewals: Vec<RenewCommand>, reply_timeout: Duration)
@@ -51,7 +61,7 @@ pub(crate) trait Store: Send + Sync {
 
     /// Gives back whatever a token has, the lock or a queue entry. The lock goes to the first in the queue that is
     /// subscribed. False if the token does not hold the lock.
-    fn release(&self, command: ReleaseCommand, reply_timeout: Duration) -> Reply<bool>;
+    fn release(&self, command: ReleaseCommand, permit: Permit, reply_timeout: Duration) -> Reply<bool>;
 
     /// Who holds the lock.
     fn inspect(&self, name: &Arc<str>, reply_timeout: Duration) -> Reply<Option<Holder>>;

@@ -224,7 +224,7 @@ impl BuildHasher for RandomState {
 pub(crate) type Id = Place;
 
 /// What would be the handle of a tokio runtime.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Handle(Place);
 
 /// The caller runs on an executor without tokio.

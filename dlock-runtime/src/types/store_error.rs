@@ -95,6 +95,17 @@ impl StoreError {
         matches!(self.class, ErrorClass::Transient | ErrorClass::Rejected | ErrorClass::Indeterminate)
     }
 
+    /// The request could not be sent to the store at `address` within `after`, as too many others were under way.
+    pub(crate) fn overloaded(address: &str, after: Duration) -> Self {
+        let text = format!("not sent to {address} within {after:.1?}: too many requests are under way");
+        Self::new(ErrorClass::Transient, io::Error::new(io::ErrorKind::ResourceBusy, text))
+    }
+
+    /// Whether there were too many requests for this one to be sent.
+    pub(crate) fn is_overload(&self) -> bool {
+        self.cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::ResourceBusy)
+    }
+
     /// Whether it was this process that stopped waiting.
     pub(crate) fn is_timeout(&self) -> bool {
         self.cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)

@@ -9,7 +9,8 @@ use crate::{
     key::Namespace,
     protocol::token::LockId,
     store::{
-        AcquireCommand, AcquireReply, Embedded, ReleaseCommand, RenewCommand, RenewReply, Reply, StoreError, Subscriber,
+        AcquireCommand, AcquireReply, Embedded, Permit, ReleaseCommand, RenewCommand, RenewReply, Reply, StoreError,
+        Subscriber,
     },
     types::{holder::Holder, options::Defaults},
 };
@@ -36,8 +37,8 @@ impl Store for Panicking {
         Embedded.check(probe, reply_timeout)
     }
 
-    fn acquire(&self, command: &Arc<AcquireCommand>, reply_timeout: Duration) -> Reply<AcquireReply> {
-        Embedded.acquire(command, reply_timeout)
+    fn acquire(&self, command: &Arc<AcquireCommand>, permit: Permit, reply_timeout: Duration) -> Reply<AcquireReply> {
+        Embedded.acquire(command, permit, reply_timeout)
     }
 
     fn renew(
@@ -49,7 +50,7 @@ impl Store for Panicking {
         Embedded.renew(renewals, reply_timeout)
     }
 
-    fn release(&self, command: ReleaseCommand, reply_timeout: Duration) -> Reply<bool> {
+    fn release(&self, command: ReleaseCommand, permit: Permit, reply_timeout: Duration) -> Reply<bool> {
         if strikes(&self.releases) {
             // Only when the keeper looks after it.
             return Box::pin(async {
@@ -57,7 +58,7 @@ impl Store for Panicking {
                 panic!("a release that panics");
             });
         }
-        Embedded.release(command, reply_timeout)
+        Embedded.release(command, permit, reply_timeout)
     }
 
     fn inspect(&self, name: &Arc<str>, reply_timeout: Duration) -> Reply<Option<Holder>> {

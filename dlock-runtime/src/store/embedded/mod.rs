@@ -15,8 +15,8 @@ use std::{
 
 use self::table::Table;
 use super::{
-    AcquireCommand, AcquireReply, Notification, ReleaseCommand, RenewCommand, RenewReply, Reply, Store, StoreError,
-    Subscriber,
+    AcquireCommand, AcquireReply, Notification, Permit, ReleaseCommand, RenewCommand, RenewReply, Reply, Store,
+    StoreError, Subscriber,
 };
 use crate::{
     protocol::token::{Identity, LockId},
@@ -37,7 +37,7 @@ impl Store for Embedded {
         Box::pin(ready(Ok(())))
     }
 
-    fn acquire(&self, command: &Arc<AcquireCommand>, _: Duration) -> Reply<AcquireReply> {
+    fn acquire(&self, command: &Arc<AcquireCommand>, _: Permit, _: Duration) -> Reply<AcquireReply> {
         reply(|table| table.acquire(command, BootTime::now()))
     }
 
@@ -48,7 +48,7 @@ impl Store for Embedded {
         })
     }
 
-    fn release(&self, command: ReleaseCommand, _: Duration) -> Reply<bool> {
+    fn release(&self, command: ReleaseCommand, _: Permit, _: Duration) -> Reply<bool> {
         reply(|table| table.release(&command, BootTime::now()))
     }
 

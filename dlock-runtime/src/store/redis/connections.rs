@@ -15,12 +15,14 @@ use std::{
 };
 
 use redis::{AsyncConnectionConfig, Client, RedisError, aio::PubSub};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 
 use super::{
     super::{ErrorClass, StoreError},
     attempt::Attempt,
-    classify, dial,
+    classify,
+    combiner::Combiner,
+    dial,
     fence_clock::FenceClock,
     link::Link,
     script::Form,
@@ -29,6 +31,10 @@ use crate::{
     system::{Handle, Id},
     types::boot_time::BootTime,
 };
+
+/// So many acquires and releases may be under way on a connection: enough for full batches, and few enough that each has its reply
+/// within milliseconds.
+const UNDER_WAY: usize = 1024;
 
 /// The connections to one server.
 pub(super) struct Connections {
@@ -128,6 +134,7 @@ impl Connections {
         let connection = Arc::new(Connection {
             life,
             runtime: here,
+            bound: Arc::new(Semaphore::new(UNDER_WAY)),
             current: Mutex::default(),
             attempt: Mutex::default(),
             unanswered: AtomicU64::new(BootTime::NEVER.to_bits()),
@@ -191,6 +198,8 @@ pub(super) struct Connection {
     life: oneshot::Sender<()>,
     /// Where it lives.
     pub(super) runtime: Handle,
+    /// How many acquires and releases may be under way.
+    pub(super) bound: Arc<Semaphore>,
     current: Mutex<Current>,
     /// The last attempt to connect.
     attempt: Mutex<Weak<Attempt>>,
@@ -201,13 +210,13 @@ pub(super) struct Connection {
 #[derive(Default)]
 struct Current {
     generation: u64,
-    connection: Option<Link>,
+    connection: Option<Combiner>,
 }
 
 /// A connection in use, and its generation.
 pub(super) struct InUse {
     pub(super) generation: u64,
-    pub(super) connection: Link,
+    pub(super) connection: Combiner,
     /// Whether it was made after it was asked for. An older one may have been idle for so long that it is dead.
     pub(super) fresh: bool,
 }
@@ -228,13 +237,14 @@ impl fmt::Display for At {
 impl std::error::Error for At {}
 
 impl Connection {
-    fn current(&self) -> Option<(u64, Link)> {
+    fn current(&self) -> Option<(u64, Combiner)> {
         let current = lock(&self.current);
         Some((current.generation, current.connection.clone()?))
     }
 
     /// Puts a connection into service.
     pub(super) fn put(&self, fresh: Link) {
+        let fresh = Combiner::new(fresh, self.runtime.clone());
         let mut current = lock(&self.current);
         let generation = current.generation + 1;
         // What comes out is dropped outside of the lock.
@@ -250,13 +260,15 @@ impl Connection {
         }
     }
 
-    /// An exchange that began at `began` was given up. The connection is taken out of service if it owes an answer for too long.
-    pub(super) fn is_unanswered(&self, generation: u64, began: BootTime, reply_timeout: Duration) {
+    /// An exchange on `used` that began at `began` was given up. The connection is taken out of service if it owes an answer for too
+    /// long, and brings no others.
+    pub(super) fn is_unanswered(&self, used: &InUse, began: BootTime, reply_timeout: Duration) {
         let first = self.unanswered.fetch_min(began.to_bits(), Ordering::Relaxed);
         // The timers of callers run by another clock.
         let due = BootTime::from_bits(first).min(began).after(reply_timeout - reply_timeout / 32);
-        if due <= BootTime::now() {
-            self.retire(generation);
+        let silent = used.connection.last_reply().after(reply_timeout / 2);
+        if due.max(silent) <= BootTime::now() {
+            self.retire(used.generation);
         }
     }
 

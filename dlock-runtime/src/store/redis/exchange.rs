@@ -9,10 +9,10 @@ use std::{sync::Arc, time::Duration};
 use redis::RedisResult;
 
 use super::{
-    super::{ErrorClass, Reply},
+    super::{ErrorClass, Permit, Reply},
     classify::{self, Fault},
-    connections::{Connection, Connections},
-    link::Link,
+    combiner::Combiner,
+    connections::{Connection, Connections, InUse},
 };
 use crate::types::boot_time::BootTime;
 
@@ -24,7 +24,7 @@ pub(super) trait Exchange: Send + 'static {
     fn send(
         &mut self,
         connections: &Connections,
-        connection: Link,
+        connection: &Combiner,
         repeated: bool,
     ) -> impl Future<Output = RedisResult<Self::Output>> + Send;
 
@@ -41,13 +41,15 @@ pub(super) trait Exchange: Send + 'static {
 /// in, whose timers panic once that runtime has ended.
 pub(super) fn run<E: Exchange>(
     connections: &Arc<Connections>,
+    permit: Option<Permit>,
     reply_timeout: Duration,
     mut exchange: E,
 ) -> Reply<E::Output> {
     let connections = Arc::clone(connections);
     let began = BootTime::now();
     Box::pin(async move {
-        let mut watch = Watch { connection: connections.here()?, generation: 0, reply_timeout, unanswered: None };
+        let _permit = permit;
+        let mut watch = Watch { connection: connections.here()?, used: None, reply_timeout, began };
         let (mut retried, mut repeated) = (false, false);
         loop {
             let used = match connections.connect(&watch.connection, reply_timeout).await {
@@ -56,9 +58,10 @@ pub(super) fn run<E: Exchange>(
                 Err(error) if repeated => return Err(error.with_class(ErrorClass::Indeterminate)),
                 Err(error) => return Err(error),
             };
-            (watch.generation, watch.unanswered) = (used.generation, Some(began));
-            let reply = exchange.send(&connections, used.connection, repeated).await;
-            watch.unanswered = None;
+            let (generation, fresh, connection) = (used.generation, used.fresh, used.connection.clone());
+            watch.used = Some(used);
+            let reply = exchange.send(&connections, &connection, repeated).await;
+            watch.used = None;
             watch.connection.is_answered();
             let error = match reply {
                 Ok(reply) => {
@@ -69,9 +72,9 @@ pub(super) fn run<E: Exchange>(
             };
             let fault = classify::classify(&error);
             if fault.spoils_connection() {
-                watch.connection.retire(used.generation);
+                watch.connection.retire(generation);
                 let harmless = fault != Fault::ConnectionBroken || exchange.may_be_repeated();
-                if !(used.fresh || retried) && harmless {
+                if !(fresh || retried) && harmless {
                     retried = true;
                     repeated |= fault == Fault::ConnectionBroken;
                     continue;
@@ -86,19 +89,19 @@ pub(super) fn run<E: Exchange>(
 
 /// Takes a connection out of service when an exchange on it is given up after its reply was due: the next exchange makes a new
 /// one. Scripts may be sent again, so nothing is lost by that. Of exchanges that are given up earlier, none says anything about
-/// the connection, but several in a row do.
+/// the connection, but several in a row do; nor does one that is late where replies to others arrive.
 struct Watch {
     connection: Arc<Connection>,
-    generation: u64,
+    /// What the exchange uses; `None` while there is nothing to wait for.
+    used: Option<InUse>,
     reply_timeout: Duration,
-    /// When the exchange began; `None` while there is nothing to wait for.
-    unanswered: Option<BootTime>,
+    began: BootTime,
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        if let Some(began) = self.unanswered {
-            self.connection.is_unanswered(self.generation, began, self.reply_timeout);
+        if let Some(used) = &self.used {
+            self.connection.is_unanswered(used, self.began, self.reply_timeout);
         }
     }
 }

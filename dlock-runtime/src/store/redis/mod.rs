@@ -2,6 +2,7 @@
 
 mod attempt;
 mod classify;
+mod combiner;
 mod commands;
 mod connections;
 mod dial;
@@ -29,11 +30,14 @@ use redis::{
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
 
+use tokio::sync::Semaphore;
+
 use self::{
     connections::Connections, plain_acquire::PlainAcquire, renew_batch::RenewBatch, script::By, script_call::ScriptCall,
 };
 use super::{
-    AcquireCommand, AcquireReply, ReleaseCommand, RenewCommand, RenewReply, Reply, Store, StoreError, Subscriber,
+    AcquireCommand, AcquireReply, Permit, ReleaseCommand, RenewCommand, RenewReply, Reply, Store, StoreError,
+    Subscriber,
 };
 use crate::{
     protocol::token::{Identity, LockId},
@@ -96,13 +100,14 @@ impl Redis {
     /// small. `on_send` and `read` learn whether an earlier copy may have been carried out.
     fn run<T: Send + 'static>(
         &self,
+        permit: Option<Permit>,
         reply_timeout: Duration,
         command: impl Fn(By) -> Cmd + Send + 'static,
         on_send: impl FnMut(bool) + Send + 'static,
         read: impl Fn(Value, bool) -> RedisResult<T> + Send + 'static,
     ) -> Reply<T> {
         let by_hash = self.connections.form.takes_hashes().then(|| command(By::Hash));
-        exchange::run(&self.connections, reply_timeout, ScriptCall { by_hash, command, on_send, read })
+        exchange::run(&self.connections, permit, reply_timeout, ScriptCall { by_hash, command, on_send, read })
     }
 }
 
@@ -111,12 +116,17 @@ impl Store for Redis {
         self.connections.address()
     }
 
+    fn bound(&self) -> Option<Arc<Semaphore>> {
+        // Where there is no connection, the exchange says why.
+        self.connections.here().ok().map(|connection| Arc::clone(&connection.bound))
+    }
+
     fn check(&self, probe: LockId, reply_timeout: Duration) -> Reply<()> {
         let connections = Arc::clone(&self.connections);
         Box::pin(async move { probe::check(&connections, probe, reply_timeout).await })
     }
 
-    fn acquire(&self, command: &Arc<AcquireCommand>, reply_timeout: Duration) -> Reply<AcquireReply> {
+    fn acquire(&self, command: &Arc<AcquireCommand>, permit: Permit, reply_timeout: Duration) -> Reply<AcquireReply> {
         let (request, sent) = (Arc::clone(command), Arc::clone(command));
         let (connections, again) = (Arc::clone(&self.connections), command.sent.load(Ordering::Acquire));
         let make = move |by| commands::acquire(&request, by, again, &connections.fence_clock);
@@ -133,9 +143,9 @@ impl Store for Redis {
         if command.may_be_plain() {
             let script = ScriptCall { by_hash: None, command: make, on_send, read };
             let plain = PlainAcquire::new(Arc::clone(command), system::wall_time(), script);
-            return exchange::run(&self.connections, reply_timeout, plain);
+            return exchange::run(&self.connections, Some(permit), reply_timeout, plain);
         }
-        self.run(reply_timeout, make, on_send, read)
+        self.run(Some(permit), reply_timeout, make, on_send, read)
     }
 
     fn renew(
@@ -143,14 +153,15 @@ impl Store for Redis {
         renewals: Vec<RenewCommand>,
         reply_timeout: Duration,
     ) -> Reply<Vec<Result<RenewReply, StoreError>>> {
-        exchange::run(&self.connections, reply_timeout, RenewBatch(renewals))
+        exchange::run(&self.connections, None, reply_timeout, RenewBatch(renewals))
     }
 
-    fn release(&self, release: ReleaseCommand, reply_timeout: Duration) -> Reply<bool> {
+    fn release(&self, release: ReleaseCommand, permit: Permit, reply_timeout: Duration) -> Reply<bool> {
         let connections = Arc::clone(&self.connections);
         let command = move |by| commands::release(&release, by, &connections.fence_clock);
         // An earlier copy may have released it.
         self.run(
+            Some(permit),
             reply_timeout,
             command,
             |_| (),
@@ -161,7 +172,7 @@ impl Store for Redis {
     fn inspect(&self, name: &Arc<str>, reply_timeout: Duration) -> Reply<Option<Holder>> {
         let (name, connections) = (Arc::clone(name), Arc::clone(&self.connections));
         let command = move |by| commands::inspect(&name, by, &connections.fence_clock);
-        self.run(reply_timeout, command, |_| (), |reply, _| reply::holder(reply))
+        self.run(None, reply_timeout, command, |_| (), |reply, _| reply::holder(reply))
     }
 
     fn note_fence(&self, last: u64) {

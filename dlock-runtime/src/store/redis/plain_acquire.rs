@@ -8,10 +8,10 @@ use redis::{Cmd, RedisResult, Value};
 
 use super::{
     super::{AcquireCommand, AcquireReply},
+    combiner::Combiner,
     commands,
     connections::Connections,
     exchange::Exchange,
-    link::Link,
     script::By,
     script_call::ScriptCall,
 };
@@ -19,13 +19,13 @@ use super::{
 /// The plain command, and the script.
 pub(super) struct PlainAcquire<C, S, R> {
     command: Arc<AcquireCommand>,
-    plain: Cmd,
+    plain: Option<Cmd>,
     script: ScriptCall<C, S, R>,
 }
 
 impl<C, S, R> PlainAcquire<C, S, R> {
     pub(super) fn new(command: Arc<AcquireCommand>, now: SystemTime, script: ScriptCall<C, S, R>) -> Self {
-        Self { plain: commands::plain_acquire(&command, now), command, script }
+        Self { plain: Some(commands::plain_acquire(&command, now)), command, script }
     }
 }
 
@@ -40,13 +40,12 @@ where
     async fn send(
         &mut self,
         connections: &Connections,
-        mut connection: Link,
+        connection: &Combiner,
         repeated: bool,
     ) -> RedisResult<AcquireReply> {
-        if !repeated {
+        if !repeated && let Some(plain) = self.plain.take() {
             self.command.note_sent(false);
-            let reply = connection.send_packed_command(&self.plain).await.and_then(Value::extract_error)?;
-            if reply != Value::Nil {
+            if connection.call(plain).await? != Value::Nil {
                 return Ok(AcquireReply::Granted { fence: 0, waiting: 0 });
             }
         }

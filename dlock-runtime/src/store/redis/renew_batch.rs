@@ -4,10 +4,11 @@ use redis::{RedisError, RedisResult, Value};
 
 use super::{
     super::{RenewCommand, RenewReply, StoreError},
-    classify, commands,
+    classify,
+    combiner::Combiner,
+    commands,
     connections::Connections,
     exchange::Exchange,
-    link::Link,
     reply,
     script::By,
 };
@@ -18,9 +19,9 @@ pub(super) struct RenewBatch(pub(super) Vec<RenewCommand>);
 impl Exchange for RenewBatch {
     type Output = Vec<Result<RenewReply, StoreError>>;
 
-    async fn send(&mut self, connections: &Connections, mut connection: Link, _: bool) -> RedisResult<Self::Output> {
+    async fn send(&mut self, connections: &Connections, connection: &Combiner, _: bool) -> RedisResult<Self::Output> {
         let all = self.0.iter().collect::<Vec<_>>();
-        let mut replies = renew(&mut connection, &all, connections, |_| By::Hash).await?;
+        let mut replies = renew(connection, &all, connections, |_| By::Hash).await?;
         // After a restart or `SCRIPT FLUSH` the server does not know the script. `SCRIPT LOAD` may be forbidden, but a script
         // that was run by its text once is known as well. If that is not enough, as behind a proxy with several servers, each
         // renewal is sent by its text.
@@ -32,7 +33,7 @@ impl Exchange for RenewBatch {
             }
             let again = open.iter().map(|&at| all[at]).collect::<Vec<_>>();
             let by = |place| if first_only && place > 0 { By::Hash } else { By::Text };
-            let again = renew(&mut connection, &again, connections, by).await?;
+            let again = renew(connection, &again, connections, by).await?;
             for (at, reply) in open.into_iter().zip(again) {
                 replies[at] = reply;
             }
@@ -66,7 +67,7 @@ fn is_wrong_connection(error: &RedisError) -> bool {
 /// Sends the renewals in one pipeline, each by hash or by text as `by` says of its place. If this server takes no hashes, all go
 /// by text.
 async fn renew(
-    connection: &mut Link,
+    connection: &Combiner,
     renewals: &[&RenewCommand],
     connections: &Connections,
     by: impl Fn(usize) -> By,
@@ -77,5 +78,5 @@ async fn renew(
         let by = if takes_hashes { by(place) } else { By::Text };
         pipeline.add_command(commands::renew(renewal, by, &connections.fence_clock));
     }
-    pipeline.ignore_errors().query_async(connection).await
+    connection.batch(&mut pipeline).await
 }

@@ -2,7 +2,7 @@
 
 use redis::{Cmd, RedisResult, Value};
 
-use super::{connections::Connections, exchange::Exchange, link::Link, script::By};
+use super::{combiner::Combiner, connections::Connections, exchange::Exchange, script::By};
 
 /// A call of a script: by its hash if the server takes that, else by its text.
 pub(super) struct ScriptCall<C, S, R> {
@@ -31,20 +31,18 @@ where
 {
     type Output = T;
 
-    async fn send(&mut self, connections: &Connections, mut connection: Link, repeated: bool) -> RedisResult<T> {
+    async fn send(&mut self, connections: &Connections, connection: &Combiner, repeated: bool) -> RedisResult<T> {
         (self.on_send)(repeated);
-        if let Some(command) = &self.by_hash {
-            match connection.send_packed_command(command).await.and_then(Value::extract_error) {
+        if let Some(command) = self.by_hash.take() {
+            match connection.call(command).await {
                 Err(error) if connections.wants_another_form(&error) => {}
                 reply => return (self.read)(reply?, repeated),
             }
         }
-        let by_text = (self.command)(By::Text);
-        let mut reply = connection.send_packed_command(&by_text).await.and_then(Value::extract_error);
+        let mut reply = connection.call((self.command)(By::Text)).await;
         // The first one that was sent to a cluster.
         if reply.as_ref().is_err_and(|error| connections.fence_clock.wants_slots(error)) {
-            let in_its_slot = (self.command)(By::Text);
-            reply = connection.send_packed_command(&in_its_slot).await.and_then(Value::extract_error);
+            reply = connection.call((self.command)(By::Text)).await;
         }
         (self.read)(reply?, repeated)
     }

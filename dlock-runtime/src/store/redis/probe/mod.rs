@@ -9,17 +9,17 @@ use std::{
     time::Duration,
 };
 
-use redis::{RedisError, RedisResult, Value};
+use redis::{RedisError, RedisResult};
 
 use self::server::Server;
 use super::{
     super::{AcquireCommand, ErrorClass, ReleaseCommand, RenewCommand, StoreError, StoreUnusable},
     classify::{self, Fault},
+    combiner::Combiner,
     commands,
     connections::Connections,
     exchange::{self, Exchange},
     keys::Keys,
-    link::Link,
     script::By,
 };
 use crate::{
@@ -41,12 +41,12 @@ pub(super) async fn check(
     reply_timeout: Duration,
 ) -> Result<(), StoreError> {
     // Sent alone, because some proxies close the connection when they get it.
-    let info = exchange::run(connections, reply_timeout, Info).await;
+    let info = exchange::run(connections, None, reply_timeout, Info).await;
     let server = Server::of(info.as_deref().unwrap_or_default());
     if server.is_in_cluster() {
         connections.fence_clock.use_slots();
     }
-    exchange::run(connections, reply_timeout, Rehearsal { lock_id: probe.clone(), server: server.clone() })
+    exchange::run(connections, None, reply_timeout, Rehearsal { lock_id: probe.clone(), server: server.clone() })
         .await?
         .map_err(|(reason, error)| {
             // A virtual address may lead to the new master soon.
@@ -58,7 +58,7 @@ pub(super) async fn check(
             )
         })?;
     let channel = format!("dlock:{}", probe.token.identity);
-    let silence = match exchange::run(connections, reply_timeout, PubSub { channel }).await {
+    let silence = match exchange::run(connections, None, reply_timeout, PubSub { channel }).await {
         Ok(missing) if missing.is_empty() => None,
         Ok(missing) => Some(missing.join(", ")),
         // Some proxies close the connection when they get these commands. An outage is reported elsewhere.
@@ -85,8 +85,8 @@ struct Info;
 impl Exchange for Info {
     type Output = String;
 
-    async fn send(&mut self, _: &Connections, mut connection: Link, _: bool) -> RedisResult<String> {
-        redis::cmd("INFO").query_async(&mut connection).await
+    async fn send(&mut self, _: &Connections, connection: &Combiner, _: bool) -> RedisResult<String> {
+        redis::cmd("INFO").query_async(&mut connection.connection()).await
     }
 }
 
@@ -99,12 +99,12 @@ impl Exchange for PubSub {
     /// What is missing, in words.
     type Output = Vec<String>;
 
-    async fn send(&mut self, _: &Connections, mut connection: Link, _: bool) -> RedisResult<Vec<String>> {
+    async fn send(&mut self, _: &Connections, connection: &Combiner, _: bool) -> RedisResult<Vec<String>> {
         let mut pipeline = redis::pipe();
         pipeline.cmd("PUBLISH").arg(&self.channel).arg("probe");
         pipeline.cmd("PUBSUB").arg("NUMSUB").arg(&self.channel);
         pipeline.cmd("ROLE");
-        let replies: Vec<RedisResult<Value>> = pipeline.ignore_errors().query_async(&mut connection).await?;
+        let replies = connection.batch(&mut pipeline).await?;
         let errors = ["PUBLISH", "PUBSUB NUMSUB", "ROLE"].into_iter().zip(replies);
         let errors = errors.filter_map(|(command, reply)| Some((command, reply.err()?)));
         // The channels that the user may not touch are named by the subscriber, whose `SUBSCRIBE` is refused for the same reason.
@@ -134,10 +134,10 @@ impl Exchange for Rehearsal {
     /// What makes locking impossible, and what the server said.
     type Output = Result<(), (String, RedisError)>;
 
-    async fn send(&mut self, connections: &Connections, mut connection: Link, _: bool) -> RedisResult<Self::Output> {
-        let mut errors = self.rehearse(connections, &mut connection).await?;
+    async fn send(&mut self, connections: &Connections, connection: &Combiner, _: bool) -> RedisResult<Self::Output> {
+        let mut errors = self.rehearse(connections, connection).await?;
         if errors.iter().any(|error| connections.fence_clock.wants_slots(error)) {
-            errors = self.rehearse(connections, &mut connection).await?;
+            errors = self.rehearse(connections, connection).await?;
         }
         let Some(error) = errors.into_iter().max_by_key(|error| weight(classify::classify(error))) else {
             return Ok(Ok(()));
@@ -148,7 +148,7 @@ impl Exchange for Rehearsal {
                 format!("this is Redis {}, and locking needs 6.2 or newer", self.server.version)
             }
             Fault::Misconfigured if error.code() != Some("CROSSSLOT") => {
-                missing::name(connections, &self.lock_id.name, &error, &mut connection).await?
+                missing::name(connections, &self.lock_id.name, &error, &mut connection.connection()).await?
             }
             Fault::Misconfigured => "this is a node of a cluster, which has some of the keys only".to_owned(),
             Fault::Transient if matches!(error.code(), Some("MOVED" | "ASK")) => {
@@ -163,7 +163,7 @@ impl Exchange for Rehearsal {
 
 impl Rehearsal {
     /// Plays the life of a lock, from one hold over a waiter to the next hold. Returns what went wrong. It cleans up in any case.
-    async fn rehearse(&self, connections: &Connections, connection: &mut Link) -> RedisResult<Vec<RedisError>> {
+    async fn rehearse(&self, connections: &Connections, connection: &Combiner) -> RedisResult<Vec<RedisError>> {
         let name = &self.lock_id.name;
         let waiter = LockId { token: Token { number: u64::MAX, ..self.lock_id.token }, ..self.lock_id.clone() };
         let command = |lock_id: &LockId, waits| AcquireCommand {
@@ -202,7 +202,7 @@ impl Rehearsal {
                 pipeline.cmd("GET").arg(format!("{name}:{place}"));
             }
         }
-        let replies: Vec<RedisResult<Value>> = pipeline.ignore_errors().query_async(connection).await?;
+        let replies = connection.batch(&mut pipeline).await?;
         let mut errors = Vec::new();
         for error in replies.into_iter().filter_map(Result::err) {
             // Calls by text will do.

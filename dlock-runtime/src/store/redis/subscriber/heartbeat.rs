@@ -4,7 +4,7 @@ use std::str;
 
 use redis::{RedisResult, Value, from_redis_value};
 
-use super::super::{connections::Connections, exchange::Exchange, link::Link};
+use super::super::{combiner::Combiner, connections::Connections, exchange::Exchange, link::Link};
 
 /// A heartbeat of one subscription, which is published on the connection for commands.
 #[derive(Clone, Debug)]
@@ -45,8 +45,8 @@ impl Heartbeat {
 impl Exchange for Heartbeat {
     type Output = HeartbeatReply;
 
-    async fn send(&mut self, _: &Connections, connection: Link, _: bool) -> RedisResult<HeartbeatReply> {
-        self.publish(connection).await
+    async fn send(&mut self, _: &Connections, connection: &Combiner, _: bool) -> RedisResult<HeartbeatReply> {
+        self.publish(connection.connection()).await
     }
 }
 

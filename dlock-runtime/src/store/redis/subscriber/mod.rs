@@ -73,7 +73,7 @@ async fn follow(
     loop {
         number += 1;
         let heartbeat = Heartbeat { channel: channel.clone(), own: own.clone(), number };
-        let exchange = exchange::run(connections, reply_timeout, heartbeat.clone());
+        let exchange = exchange::run(connections, None, reply_timeout, heartbeat.clone());
         let reply = match reader.until(within(reply_timeout, exchange)).await? {
             Ok(reply) if !reply.is_replica => reply,
             // The connection for commands must be made anew, too.

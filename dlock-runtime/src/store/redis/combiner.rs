@@ -1,0 +1,175 @@
+//! The commands of one connection. A command that finds few others under way goes out at once, by its own task. While more are
+//! under way, commands gather, and travel together: one write and one wake-up for many of them, on both sides.
+//!
+//! This is group commit, as databases write their logs. There is no timer in it: a batch leaves when one before it came back, with
+//! whatever has gathered by then.
+
+use std::{
+    collections::VecDeque,
+    io,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use redis::{Cmd, Pipeline, RedisResult, Value};
+use tokio::{sync::oneshot, task::yield_now};
+
+use super::link::Link;
+use crate::{observe::caught::caught, system::Handle, types::boot_time::BootTime};
+
+/// So many commands may be under way by themselves. To gather two or three would cost more than it saves.
+const ALONE: usize = 4;
+
+/// So many batches may be under way: while the server works on one, the replies of the other are handed out.
+const BATCHES: usize = 2;
+
+/// The most commands of a batch. A longer one would make its first command wait for its last.
+const LONGEST: usize = 256;
+
+/// A connection, and the commands that wait for their batch.
+#[derive(Clone)]
+pub(super) struct Combiner(Arc<Shared>);
+
+struct Shared {
+    connection: Link,
+    /// Where the connection lives, and so the tasks that carry batches.
+    runtime: Handle,
+    gathered: Mutex<Gathered>,
+    last_reply: AtomicU64,
+}
+
+#[derive(Default)]
+struct Gathered {
+    commands: VecDeque<Gatherer>,
+    /// How many commands are under way by themselves.
+    alone: usize,
+    /// How many tasks carry batches, at most [`BATCHES`].
+    carriers: usize,
+    /// How many of them are about to take what has gathered.
+    coming: usize,
+}
+
+struct Gatherer {
+    command: Cmd,
+    reply: oneshot::Sender<RedisResult<Value>>,
+}
+
+impl Combiner {
+    pub(super) fn new(connection: Link, runtime: Handle) -> Self {
+        let last_reply = AtomicU64::new(BootTime::now().to_bits());
+        Self(Arc::new(Shared { connection, runtime, gathered: Mutex::default(), last_reply }))
+    }
+
+    /// The connection itself, for what is seldom asked.
+    pub(super) fn connection(&self) -> Link {
+        self.0.connection.clone()
+    }
+
+    /// Sends many commands together. Each has a reply of its own.
+    ///
+    /// # Errors
+    /// What became of the connection.
+    pub(super) async fn batch(&self, commands: &mut Pipeline) -> RedisResult<Vec<RedisResult<Value>>> {
+        let replies = commands.ignore_errors().query_async(&mut self.connection()).await?;
+        self.0.note_reply();
+        Ok(replies)
+    }
+
+    /// When the server last replied on this connection.
+    pub(super) fn last_reply(&self) -> BootTime {
+        BootTime::from_bits(self.0.last_reply.load(Ordering::Relaxed))
+    }
+
+    /// Sends a command. Commands of one task leave in the order in which they are sent.
+    ///
+    /// # Errors
+    /// What the server says to it, or what became of the connection.
+    pub(super) async fn call(&self, command: Cmd) -> RedisResult<Value> {
+        let Some(reply) = self.gather(&command) else {
+            let _alone = Alone(&self.0);
+            let reply = self.connection().send_packed_command(&command).await?;
+            self.0.note_reply();
+            return reply.extract_error();
+        };
+        // It is lost with the runtime that the connection lives in.
+        reply.await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::BrokenPipe).into()))
+    }
+
+    /// Has a command gathered with others, unless it may go by itself.
+    fn gather(&self, command: &Cmd) -> Option<oneshot::Receiver<RedisResult<Value>>> {
+        let mut gathered = self.0.gathered();
+        // Not while something is gathered that may be of the same task, and older.
+        if gathered.carriers == 0 && gathered.alone < ALONE {
+            gathered.alone += 1;
+            return None;
+        }
+        let (sender, reply) = oneshot::channel();
+        gathered.commands.push_back(Gatherer { command: command.clone(), reply: sender });
+        if gathered.coming == 0 && gathered.carriers < BATCHES {
+            gathered.carriers += 1;
+            gathered.coming += 1;
+            drop(gathered);
+            self.0.runtime.spawn(self.clone().carry());
+        }
+        Some(reply)
+    }
+
+    /// Carries batches until nothing is gathered.
+    async fn carry(self) {
+        loop {
+            // Who is ready now comes along.
+            yield_now().await;
+            let Some(batch) = self.0.take() else { return };
+            let mut pipeline = Pipeline::with_capacity(batch.len());
+            let mut senders = Vec::with_capacity(batch.len());
+            for Gatherer { command, reply } in batch {
+                // Nobody waits for it any more, and it was never sent.
+                if !reply.is_closed() {
+                    pipeline.add_command(command);
+                    senders.push(reply);
+                }
+            }
+            let replies = self.batch(&mut pipeline).await;
+            self.0.gathered().coming += 1;
+            let replies = replies.unwrap_or_else(|error| vec![Err(error); senders.len()]);
+            for (sender, reply) in senders.into_iter().zip(replies) {
+                // Wakers are the program's, and may panic.
+                caught(|| _ = sender.send(reply));
+            }
+        }
+    }
+}
+
+/// A command that is under way by itself.
+struct Alone<'a>(&'a Shared);
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        self.0.gathered().alone -= 1;
+    }
+}
+
+impl Shared {
+    fn gathered(&self) -> MutexGuard<'_, Gathered> {
+        // Nothing panics while it holds this lock.
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_reply(&self) {
+        self.last_reply.store(BootTime::now().to_bits(), Ordering::Relaxed);
+    }
+
+    /// What has gathered. `None` ends the carrier that asks.
+    fn take(&self) -> Option<Vec<Gatherer>> {
+        let mut gathered = self.gathered();
+        gathered.coming -= 1;
+        let count = gathered.commands.len().min(LONGEST);
+        if count == 0 {
+            gathered.carriers -= 1;
+            return None;
+        }
+        Some(gathered.commands.drain(..count).collect())
+    }
+}
