@@ -30,6 +30,16 @@ impl Fences {
         guard.release().await.unwrap_or_else(|err| panic!("{after}: {err}"));
     }
 
+    /// Takes the lock before and after a command that spoils the fence clock.
+    async fn rise_over(&mut self, loss: &[&str], server: &RedisServer, runtime: &Runtime) {
+        self.next(runtime, "a release").await;
+        let reply = server.raw().command(loss);
+        assert!(!matches!(reply, Value::Error(_)), "{loss:?}: {reply:?}");
+        // Another process, which knows of no fence so far.
+        self.next(&build(server).await, &loss.join(" ")).await;
+        self.next(runtime, &loss.join(" ")).await;
+    }
+
     #[track_caller]
     fn note(&mut self, fence: u64, after: &str) {
         assert!(fence > self.last, "{fence} after {}, after {after}", self.last);
@@ -49,8 +59,9 @@ fn set_ahead(raw: &mut Raw, by: Duration) {
     let last = time_as_fence() + by.as_micros() as u64 * 8;
     let life = life(raw);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_micros();
-    let clock = format!("{last} {} {life} {now}", last + 80_000_000);
-    assert!(raw.command(&["SET", FENCE_CLOCK, &clock]).is_ok());
+    let [last, ceiling, now] = [last, last + 160_000_000, now as u64].map(|number| number.to_string());
+    let fields = ["HSET", FENCE_CLOCK, "last", &last, "ceiling", &ceiling, "life", &life, "checked", &now];
+    assert!(!matches!(raw.command(&fields), Value::Error(_)));
 }
 
 fn life(raw: &mut Raw) -> String {
@@ -87,25 +98,25 @@ async fn they_rise_though_the_fence_clock_is_lost_or_spoilt_or_the_time_steps_ba
     let mut server = RedisServer::start();
     let one = build(&server).await;
     let mut fences = Fences { last: 0 };
-    let losses: [&[&str]; 10] = [
+    let losses: [&[&str]; 15] = [
         &["FLUSHALL"],
         &["DEL", FENCE_CLOCK],
         &["SCRIPT", "FLUSH"],
         &["SET", FENCE_CLOCK, "nonsense"],
         &["SET", FENCE_CLOCK, ""],
-        &["SET", FENCE_CLOCK, "1 2 life 3"],
-        &["SET", FENCE_CLOCK, "99999999999999999999999999 99999999999999999999999999 life 3"],
-        &["SET", FENCE_CLOCK, "5000000000000000 4000000000000000 life 3"],
+        &["HSET", FENCE_CLOCK, "last", "5000000000000000", "ceiling", "4000", "life", "life", "checked", "3"],
         &["EXPIRE", FENCE_CLOCK, "0"],
         &["FLUSHDB"],
+        &["HDEL", FENCE_CLOCK, "last"],
+        &["HDEL", FENCE_CLOCK, "checked"],
+        &["HDEL", FENCE_CLOCK, "ceiling", "checked"],
+        &["HSET", FENCE_CLOCK, "last", "nonsense"],
+        &["HSET", FENCE_CLOCK, "last", "99999999999999999999999999"],
+        &["HSET", FENCE_CLOCK, "last", "9223372036854775807"],
+        &["HSET", FENCE_CLOCK, "ceiling", "nonsense", "checked", "nonsense"],
     ];
     for loss in losses {
-        fences.next(&one, "a release").await;
-        let reply = server.raw().command(loss);
-        assert!(!matches!(reply, Value::Error(_)), "{loss:?}: {reply:?}");
-        // Another process, which knows of no fence so far.
-        fences.next(&build(&server).await, &loss.join(" ")).await;
-        fences.next(&one, &loss.join(" ")).await;
+        fences.rise_over(loss, &server, &one).await;
     }
     server.restart();
     fences.next(&build(&server).await, "a restart without data").await;
@@ -154,14 +165,10 @@ async fn they_rise_over_a_promotion_that_loses_the_last_writes_to_a_server_whose
 /// A failover takes longer than two looks at the life of the server are apart.
 fn until_the_life_is_looked_at(server: &RedisServer) {
     eventually("the next request looks at the life of the server", SOON, || {
-        let Some(checked) = server.raw().command(&["GET", FENCE_CLOCK]).text().and_then(checked) else { return false };
-        SystemTime::UNIX_EPOCH + checked + Duration::from_millis(110) < SystemTime::now()
+        let checked = server.raw().command(&["HGET", FENCE_CLOCK, "checked"]);
+        let Some(checked) = checked.text().and_then(|micros| micros.parse().ok()) else { return false };
+        SystemTime::UNIX_EPOCH + Duration::from_micros(checked) + Duration::from_millis(110) < SystemTime::now()
     });
-}
-
-/// When the life of the server was looked at.
-fn checked(clock: &str) -> Option<Duration> {
-    clock.rsplit(' ').next()?.parse().ok().map(Duration::from_micros)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -169,10 +176,7 @@ async fn control_without_the_new_life_they_would_come_again() {
     let (_old, new, fences) = failover().await;
     let mut raw = new.raw();
     let life = life(&mut raw);
-    let clock = raw.command(&["GET", FENCE_CLOCK]).text().expect("a clock").to_owned();
-    let mut words = clock.split(' ').collect::<Vec<_>>();
-    words[2] = &life;
-    assert!(raw.command(&["SET", FENCE_CLOCK, &words.join(" ")]).is_ok());
+    assert_eq!(raw.command(&["HSET", FENCE_CLOCK, "life", &life]), Value::Int(0));
     let guard = build(&new).await.lock("k").acquire().await.expect("free");
     assert!(guard.fence() <= fences.last, "{} is above {}", guard.fence(), fences.last);
 }

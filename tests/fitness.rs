@@ -36,8 +36,10 @@ async fn a_server_that_is_fit_is_left_as_it_was() {
 #[tokio::test]
 async fn each_command_that_a_user_may_not_run_is_named_and_nothing_is_left() {
     let server = RedisServer::start();
-    let commands =
-        ["EVAL", "GET", "SET", "DEL", "PTTL", "PEXPIRE", "TIME", "ZCARD", "ZADD", "ZREM", "ZRANGE", "ZSCORE", "ZCOUNT"];
+    let commands = [
+        "EVAL", "GET", "SET", "DEL", "PTTL", "PEXPIRE", "TIME", "HGET", "HSET", "HINCRBY", "ZCARD", "ZADD", "ZREM",
+        "ZRANGE", "ZSCORE", "ZCOUNT",
+    ];
     for command in commands {
         let said = refused(user(&server, &[&format!("-{}", command.to_lowercase())])).await;
         assert!(said.contains(&format!("may not run {command}")), "{command}: {said}");

@@ -94,7 +94,7 @@ async fn the_rights_of_safety_md_are_enough_and_each_is_needed() {
         assert!(!refused(&mut raw).is_empty(), "{missing} is not needed: {lived:?}");
         // Those that are no errors are said in a warning, but for a form of EVAL that another one does for.
         if lived.is_ok() && missing != "+evalsha" {
-            eventually("a warning", SOON, || !log::warnings("").is_empty());
+            eventually(&format!("a warning without {missing}"), SOON, || !log::warnings("").is_empty());
         }
         log::clear();
     }

@@ -134,7 +134,7 @@ impl std::fmt::Debug for Scene {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_helper_key_of_another_type_keeps_the_lock_from_nothing() {
     let server = RedisServer::start();
-    for (helper, right) in [("fence-clock", "string"), ("queue", "zset"), ("seen", "zset")] {
+    for (helper, right) in [("fence-clock", "hash"), ("queue", "zset"), ("seen", "zset")] {
         let wrong = TYPES.into_iter().filter(|(kind, _)| *kind != right);
         let scenes = wrong.map(|(kind, how)| Scene { url: server.url(), key: format!("{helper}-{kind}"), helper, how });
         each(scenes.collect::<Vec<_>>(), Scene::every_operation).await;
@@ -145,10 +145,10 @@ async fn a_helper_key_of_another_type_keeps_the_lock_from_nothing() {
 async fn a_helper_key_full_of_nonsense_keeps_the_lock_from_nothing() {
     let server = RedisServer::start();
     let nonsense: [(&str, &[&str]); 7] = [
-        ("fence-clock", &["SET", "nonsense"]),
-        ("fence-clock", &["SET", "99999999999999999999999 99999999999999999999999 a 1"]),
-        ("fence-clock", &["SET", "9007199254740993 9007199254740994 a 1"]),
-        ("fence-clock", &["SET", "9007199254740993 1 a 1"]),
+        ("fence-clock", &["HSET", "last", "nonsense"]),
+        ("fence-clock", &["HSET", "last", "99999999999999999999999", "ceiling", "99999999999999999999999"]),
+        ("fence-clock", &["HSET", "last", "9007199254740993", "ceiling", "9007199254740994"]),
+        ("fence-clock", &["HSET", "last", "9007199254740993", "checked", "nonsense"]),
         ("queue", &["ZADD", "1", "nonsense"]),
         ("queue", &["ZADD", "-inf", "0-0 99999999999999999999999 4 host"]),
         ("seen", &["ZADD", "inf", "nonsense"]),

@@ -509,7 +509,7 @@ impl Sim {
             // In eighths of a microsecond since 2018; and each life of the server begins ten seconds ahead, at most.
             let time = (EPOCH.saturating_add_signed(step) + now / MICROSECOND - UNTIL_2018) * 8;
             let ahead = ran.last.saturating_sub(time);
-            if ahead > 1_600_000 + lives * 80_000_000 {
+            if ahead > 1_600_000 + lives * 160_000_000 {
                 faults.push((Rule::Ahead, format!("the last fence of k{} is {ahead} eighths ahead", ran.key)));
             }
             now < judge.lenient

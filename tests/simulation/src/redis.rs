@@ -55,9 +55,12 @@ enum Value {
     Text(Vec<u8>),
     /// By score, then by member.
     Sorted(Vec<Scored>),
+    Hash(Hash),
 }
 
 type Scored = (f64, Vec<u8>);
+
+type Hash = BTreeMap<Vec<u8>, Vec<u8>>;
 
 type Answer = Result<Reply, String>;
 
@@ -140,11 +143,11 @@ impl Redis {
 
     /// Runs one command.
     pub fn command(&mut self, words: &[&[u8]]) -> Reply {
-        if let [verb @ (b"SET" | b"DEL" | b"PEXPIRE" | b"ZADD" | b"ZREM"), keys @ ..] = words {
+        if let [verb @ (b"SET" | b"DEL" | b"PEXPIRE" | b"ZADD" | b"ZREM" | b"HSET" | b"HINCRBY"), keys @ ..] = words {
             if self.is_replica {
                 return Reply::Error("READONLY You can't write against a read only replica.".to_owned());
             }
-            if self.is_full && matches!(*verb, b"SET" | b"ZADD") {
+            if self.is_full && matches!(*verb, b"SET" | b"ZADD" | b"HSET" | b"HINCRBY") {
                 return Reply::Error("OOM command not allowed when used memory > 'maxmemory'.".to_owned());
             }
             let keys = if *verb == b"DEL" { keys } else { &keys[..keys.len().min(1)] };
@@ -169,6 +172,13 @@ impl Redis {
                 let part = |number: u64| Reply::Text(number.to_string().into_bytes());
                 Ok(Reply::List(vec![part(self.now / 1_000_000), part(self.now % 1_000_000)]))
             }
+            [b"HGET", key, field] => self.hash(key).map(|hash| hash_field(hash, field)),
+            [b"HMGET", key, fields @ ..] => {
+                let of = |hash: Option<&Hash>| fields.iter().map(|field| hash_field(hash, field)).collect();
+                self.hash(key).map(|hash| Reply::List(of(hash)))
+            }
+            [b"HSET", key, pairs @ ..] if pairs.len() % 2 == 0 => self.hset(key, pairs),
+            [b"HINCRBY", key, field, by] => self.hincrby(key, field, by),
             [b"ZADD", key, b"NX", score, member] => self.zadd(key, score, member, true),
             [b"ZADD", key, score, member] => self.zadd(key, score, member, false),
             [b"ZREM", key, member] => self.zrem(key, member),
@@ -207,7 +217,7 @@ impl Redis {
     fn sorted(&mut self, key: &[u8]) -> Option<Result<&mut Vec<Scored>, String>> {
         Some(match &mut self.live(key)?.value {
             Value::Sorted(members) => Ok(members),
-            Value::Text(_) => Err(WRONG_TYPE.to_owned()),
+            _ => Err(WRONG_TYPE.to_owned()),
         })
     }
 
@@ -268,6 +278,43 @@ impl Redis {
         Ok(Reply::Int(1))
     }
 
+    /// The hash at `key`.
+    fn hash(&mut self, key: &[u8]) -> Result<Option<&Hash>, String> {
+        match self.live(key) {
+            None => Ok(None),
+            Some(Entry { value: Value::Hash(hash), .. }) => Ok(Some(hash)),
+            Some(_) => Err(WRONG_TYPE.to_owned()),
+        }
+    }
+
+    /// The hash at `key`, which is made if there is none.
+    fn hash_to_write(&mut self, key: &[u8]) -> Result<&mut Hash, String> {
+        if self.live(key).is_none() {
+            self.keys.insert(key.to_vec(), Entry { value: Value::Hash(Hash::new()), expires: None });
+        }
+        match self.live(key) {
+            Some(Entry { value: Value::Hash(hash), .. }) => Ok(hash),
+            _ => Err(WRONG_TYPE.to_owned()),
+        }
+    }
+
+    fn hset(&mut self, key: &[u8], pairs: &[&[u8]]) -> Answer {
+        let hash = self.hash_to_write(key)?;
+        let pairs = pairs.chunks_exact(2);
+        let new = pairs.filter(|pair| hash.insert(pair[0].to_vec(), pair[1].to_vec()).is_none()).count();
+        Ok(Reply::Int(new as i64))
+    }
+
+    fn hincrby(&mut self, key: &[u8], field: &[u8], by: &[u8]) -> Answer {
+        let by = integer(by)?;
+        let hash = self.hash_to_write(key)?;
+        let not_whole = |_| "ERR hash value is not an integer".to_owned();
+        let before = hash.get(field).map_or(Ok(0), |value| integer(value).map_err(not_whole))?;
+        let sum = before.checked_add(by).ok_or("ERR increment or decrement would overflow")?;
+        hash.insert(field.to_vec(), sum.to_string().into_bytes());
+        Ok(Reply::Int(sum))
+    }
+
     fn zadd(&mut self, key: &[u8], score: &[u8], member: &[u8], only_new: bool) -> Answer {
         let score = float(score)?;
         if self.live(key).is_none() {
@@ -319,6 +366,10 @@ impl Redis {
         let Some(members) = self.sorted(key) else { return Ok(Reply::Int(0)) };
         Ok(Reply::Int(members?.iter().filter(|(score, _)| low <= *score && *score <= high).count() as i64))
     }
+}
+
+fn hash_field(hash: Option<&Hash>, field: &[u8]) -> Reply {
+    hash.and_then(|hash| hash.get(field)).map_or(Reply::Nil, |value| Reply::Text(value.clone()))
 }
 
 impl Entry {

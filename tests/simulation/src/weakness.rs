@@ -75,17 +75,19 @@ impl Weakness {
                 "local entry = redis.call('ZRANGE', KEYS[3], 0, 0)",
                 "local entry = redis.call('ZRANGE', KEYS[3], -1, -1)",
             )],
-            BlockTooLarge => &[("last = first + count - 1", "last = first + count * 10000000 - 1")],
+            BlockTooLarge => {
+                &[("'HINCRBY', KEYS[2], 'last', count)", "'HINCRBY', KEYS[2], 'last', count * 10000000)")]
+            }
             RefillUnsaid => &[(
                 "redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. last .. rest, 'KEEPTTL')\n",
                 "",
             )],
             FenceWithoutTimeFloor => &[
-                ("math.max(first, ceiling + 1, (now - 1514764800000000) * 8)", "math.max(first, ceiling + 1)"),
-                ("math.max(last, tonumber(above)) + 1", "last + 1"),
+                ("last = math.max(last, (now - 1514764800000000) * 8 + count)", "last = last"),
+                ("last = math.max(last, above + count)", "last = last"),
             ],
             ForeignMarked => &[("if holder and not is_marked then", "if owner ~= '' and not is_marked then")],
-            AcquireWithoutNx => &[("if not owner and waiting == 0 then", "if true then")],
+            AcquireWithoutNx => &[("if redis.call('SET', KEYS[1], taken, 'NX', 'PX', ARGV[2])", "if redis.call('SET', KEYS[1], taken, 'PX', ARGV[2])")],
             PublishedFirst => &[
                 (
                     "local done = redis.pcall('SET', KEYS[1], taken, 'PX', ttl)",

@@ -159,7 +159,9 @@ fn commands(pair: &mut Pair) {
         ZCOUNT z -inf 3|ZCOUNT none 0 1|ZADD z 1800000000000000 far|ZADD z 5 b|ZRANGE z 0 -1|ZREM z a|\
         ZREM z a|ZREM none a|GET z|SET z 1 GET|SET z 1 NX|ZADD new 1 a|ZREM new a|ZCARD new|ZSCORE new a|\
         ZRANGE new 0 0|ZCOUNT new 0 1|PEXPIRE z 9000|PTTL z|SET z 1|ZREM z far|DEL z|ZADD z 1 a|ZREM z a|\
-        PTTL z|PUBLISH nobody hello|PUBSUB NUMSUB nobody";
+        PTTL z|HGET h a|HMGET h a b|HINCRBY h a 5|HINCRBY h a 9007199254740993|HSET h a 1 b x|HSET h c 1|HGET h a|HGET h b|\
+        HMGET h a none b|HINCRBY h b 1|HINCRBY h a x|HSET h a 9223372036854775807|HINCRBY h a 1|HGET z a|HSET z a 1|\
+        HINCRBY z a 1|HMGET z a|GET h|ZCARD h|PEXPIRE h 9000|PTTL h|SET h 1|HGET h a|DEL h|PUBLISH nobody hello|PUBSUB NUMSUB nobody";
     for line in table.split('|') {
         pair.command(&line.split_whitespace().collect::<Vec<_>>());
     }
@@ -211,7 +213,7 @@ fn scripts(pair: &mut Pair) {
     let ask = |token| [token, "30000", "4", "a host", "0", "20000", "1"];
     let once = |token| [token, "30000", "4", "a host", "0", "0", "0"];
     let leave = |token, seat| [token, seat, "0"];
-    let state = "return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1]), redis.call('GET', KEYS[2]), \
+    let state = "return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1]), redis.call('HMGET', KEYS[2], 'last', 'ceiling', 'checked'), \
         redis.call('ZRANGE', KEYS[3], 0, -1), redis.call('ZCARD', KEYS[4])}";
     let steps: Vec<(&str, Vec<&str>)> = vec![
         (release, leave(A, "").to_vec()),

@@ -27,7 +27,7 @@ impl Raw {
     /// The last fence that the server gave out, whatever the lock.
     #[track_caller]
     pub fn fence_clock(&mut self) -> Option<u64> {
-        self.word(FENCE_CLOCK, 0)?.parse().ok()
+        self.command(&["HGET", FENCE_CLOCK, "last"]).text()?.parse().ok()
     }
 
     /// All keys but the fence clock.

@@ -12,12 +12,13 @@
 -- A helper key (KEYS[2] to [4]) of another type never keeps a lock from being taken: it is begun anew.
 -- Asked again with the token that holds, it grants again with the same fences, and the lease starts anew.
 local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2]
-local owner = redis.call('GET', KEYS[1])
 local waiting = redis.pcall('ZCARD', KEYS[3])
-if not owner and waiting == 0 then
+if waiting == 0 then
   local fence, last = mint(ARGV[3], ARGV[5], time)
   if type(fence) == 'table' then return fence end
-  redis.call('SET', KEYS[1], value(ARGV[1], last, string.format('%.0f', now), ARGV[4], 0), 'PX', ARGV[2])
-  return {1, fence, 0}
+  -- If it is taken, these fences are nobody's.
+  local taken = value(ARGV[1], last, in_micros(time), ARGV[4], 0)
+  if redis.call('SET', KEYS[1], taken, 'NX', 'PX', ARGV[2]) then return {1, fence, 0} end
 end
+local now = time[1] * 1000000 + time[2]
+local owner = redis.call('GET', KEYS[1])

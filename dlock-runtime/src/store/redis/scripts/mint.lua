@@ -1,46 +1,62 @@
 -- Mints fences: numbers that grow, one sequence for all locks of this server (in a cluster, of the lock's slot). KEYS[2] is the
--- fence clock, "last ceiling life checked". It is the only key that outlives a lock, and there is one of it however many locks
--- there are.
+-- fence clock, a hash: `last` is the last fence. It is the only key that outlives a lock, and there is one of it however many
+-- locks there are.
 -- A fence counts on from the last one. The clock begins at the time, in eighths of a microsecond since 2018: no process takes
 -- eight million turns a second, so that the clock falls behind the time, and the time is above all fences if the key is lost.
 -- There is room below 2^53 until 2053.
--- A failover can lose the last writes, and the new master's time can be behind. So a ceiling is written 40 million fences ahead
--- of its use: a replica has it by then. Every 100 ms the life of the server (its replication id) is looked at, and in a new life
--- fences go on above the ceiling and the time. Calls of INFO are dear, so not each time; a failover takes longer. Without
--- INFO nobody knows of a new life, and fences follow the time.
+-- A failover can lose the last writes, and the new master's time can be behind. So `ceiling` is written 40 million fences ahead
+-- of its use: a replica has it by then. Every 100 ms, which `checked` says, the `life` of the server (its replication id) is
+-- looked at, and in a new life fences go on above the ceiling and the time. Calls of INFO are dear, so not each time; a failover
+-- takes longer. Without INFO nobody knows of a new life, and fences follow the time.
 
--- Nonsense, or what is beyond all times, is no clock of ours.
-local function fence_clock()
-  local clock = redis.pcall('GET', KEYS[2])
-  local last, rest, ceiling, life, checked =
-    string.match(type(clock) == 'string' and clock or '', '^(%d+)( (%d+) (%w+) (%d+))$')
-  last, ceiling, checked = tonumber(last), tonumber(ceiling), tonumber(checked)
-  if not last or last > ceiling or ceiling > 9e15 then return 0, 0, '', 0 end
-  return last, ceiling, life, checked, rest
+-- What is not done each time. `last` is what the clock says after `count` fences, or why it says nothing. Returns what it says
+-- from now on, or an error.
+local function check_clock(last, count, above, now)
+  local ceiling, life = redis.pcall('HGET', KEYS[2], 'ceiling'), redis.pcall('HGET', KEYS[2], 'life')
+  local trouble = type(last) == 'table' and last.err or type(ceiling) == 'table' and ceiling.err
+  local is_spoilt = trouble and (string.find(trouble, 'WRONGTYPE', 1, true) or string.find(trouble, 'not an integer', 1, true)
+    or string.find(trouble, 'overflow', 1, true))
+  -- The code of an error stands in its text, as Redis 6.2 puts the place before it.
+  if trouble and not is_spoilt then return {err = 'ERR ' .. trouble} end
+  ceiling = not is_spoilt and tonumber(ceiling) or 0
+  -- Nonsense, or what is beyond all times, is no clock of ours. The last fence is never far below the ceiling.
+  if is_spoilt or ceiling > 9e15 or last - count > ceiling or last < ceiling - 160000000 then
+    redis.call('DEL', KEYS[2])
+    last, ceiling, life = tonumber(count), 0, ''
+  end
+  last = math.max(last, above + count)
+  local info = redis.pcall('INFO', 'replication')
+  local current = type(info) == 'string' and string.match(info, 'master_replid:(%w+)') or 'unknown'
+  if current ~= life then last = math.max(last, ceiling + count) end
+  if current ~= life or current == 'unknown' then last = math.max(last, (now - 1514764800000000) * 8 + count) end
+  -- Blocks of fences take less than 80 million until the next check.
+  if last > ceiling - 120000000 then ceiling = last + 160000000 end
+  local done = redis.pcall('HSET', KEYS[2], 'last', string.format('%.0f', last), 'ceiling', string.format('%.0f', ceiling),
+    'life', current, 'checked', string.format('%.0f', now))
+  if type(done) == 'table' then return {err = 'ERR ' .. done.err} end
+  redis.call('PEXPIRE', KEYS[2], 604800000)
+  return last
 end
 
 -- `above` is the highest fence that the caller knows of. Returns the first of `count` fences, and the last as text; or an error.
 -- Both are 0 if the caller needs none.
 local function mint(count, above, time)
   if count == '0' then return 0, count end
+  local last = redis.pcall('HINCRBY', KEYS[2], 'last', count)
+  local checked = tonumber(redis.pcall('HGET', KEYS[2], 'checked'))
   local now = time[1] * 1000000 + time[2]
-  local last, ceiling, life, checked, rest = fence_clock()
-  local first = math.max(last, tonumber(above)) + 1
-  if math.abs(now - checked) > 100000 then
-    local info = redis.pcall('INFO', 'replication')
-    local current = type(info) == 'string' and string.match(info, 'master_replid:(%w+)')
-    if not current or current ~= life then first = math.max(first, ceiling + 1, (now - 1514764800000000) * 8) end
-    life, checked, rest = current or 'unknown', now, nil
+  if not checked or math.abs(now - checked) > 100000 or type(last) ~= 'number' or last < 1e15 or last > 9e15
+    or last - count < above + 0 then
+    last = check_clock(last, count, above, now)
+    if type(last) == 'table' then return last end
   end
-  last = first + count - 1
-  if last > ceiling - 40000000 then ceiling, rest = last + 80000000, nil end
-  -- Most calls change the last fence alone. To write a number as text is dear.
-  rest = rest or string.format(' %.0f %s %.0f', ceiling, life, checked)
-  last = string.format('%.0f', last)
-  local done = redis.pcall('SET', KEYS[2], last .. rest, 'EX', 604800)
-  -- The code of an error stands in its text, as Redis 6.2 puts the place before it.
-  if done.err then return {err = 'ERR ' .. done.err} end
-  return first, last
+  -- To write a number as text is dear: once.
+  return last - count + 1, string.format('%.0f', last)
+end
+
+-- The time in us, as text.
+local function in_micros(time)
+  return time[1] .. string.sub('00000' .. time[2], -6)
 end
 
 -- The value of a lock: "token fence since (who)", with a mark at its end, "+", if somebody waits. `fence` is the last one that is
@@ -49,3 +65,4 @@ end
 local function value(token, fence, since, who, waiting)
   return token .. ' ' .. fence .. ' ' .. since .. ' (' .. who .. ')' .. (waiting > 0 and '+' or '')
 end
+

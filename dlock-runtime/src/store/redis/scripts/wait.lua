@@ -16,7 +16,7 @@ elseif not owner then
     if type(fence) == 'table' then return fence end
     if redis.pcall('ZREM', KEYS[3], entry) == 1 then waiting = waiting - 1 end
     redis.pcall('ZREM', KEYS[4], entry)
-    redis.call('SET', KEYS[1], value(token, last, string.format('%.0f', now), ARGV[4], waiting), 'PX', ARGV[2])
+    redis.call('SET', KEYS[1], value(token, last, in_micros(time), ARGV[4], waiting), 'PX', ARGV[2])
     return {1, fence, waiting}
   end
 elseif string.sub(owner, 1, #token + 1) == token .. ' ' then
@@ -33,7 +33,7 @@ if ARGV[6] ~= '0' then
   local holder, identity = string.match(owner, '^((%x+)%-%x+) %d+ %S+ %(.*%)%+?$')
   local is_marked = string.byte(owner, -1) == 43
   if holder and not is_marked then redis.call('SET', KEYS[1], owner .. '+', 'KEEPTTL') end
-  waiting = waiting + redis.call('ZADD', KEYS[3], 'NX', string.format('%.0f', now), entry)
+  waiting = waiting + redis.call('ZADD', KEYS[3], 'NX', in_micros(time), entry)
   helper('ZADD', KEYS[4], math.floor(now / 1000) + ARGV[6], entry)
   -- Both lapse by themselves, and what cannot be made to is not left behind.
   for place = 3, 4 do
@@ -52,5 +52,5 @@ else
   redis.call('PEXPIRE', KEYS[2], 604800000)
 end
 -- A hand-over that was told of before has no fence above this one.
-local last = fence_clock()
+local last = tonumber(redis.pcall('HGET', KEYS[2], 'last')) or 0
 return {0, redis.call('PTTL', KEYS[1]), owner, last, waiting}
