@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How long a reply may take before the keeper sends the release by itself: the executor that drives the caller's connection
-/// may not run any more.
+/// may not run any more. While replies to others arrive it runs, and the time is that of a command.
 const REPLY_TIMEOUT: Duration = Duration::from_millis(10);
 
 /// Releases that were sent and not confirmed.
@@ -84,14 +84,22 @@ impl KeeperState {
             self.unconfirmed_releases.set_look_at(BootTime::NEVER);
             std::mem::take(&mut *all)
         };
-        let mut waiting = Vec::new();
+        let (mut waiting, mut late, mut replies) = (Vec::new(), Vec::new(), 0);
         for mut sent in all {
             // If one panics, it is sent again, as if it had no reply, and the others are looked at.
             match caught(|| poll(&mut sent.reply)) {
-                Some(Poll::Ready(reply)) if sent.pending.is_confirmed_by(self, &reply) => {}
+                Some(Poll::Ready(reply)) if sent.pending.is_confirmed_by(self, &reply) => replies += 1,
                 Some(Poll::Pending) if now < sent.at.after(REPLY_TIMEOUT) => waiting.push(sent),
+                Some(Poll::Pending) if now < sent.at.after(self.command_timeout) => late.push(sent),
                 _ => self.detach(sent.pending.finish(Arc::clone(self), sent.obligation)),
             }
+        }
+        // Where replies arrive, the others are merely behind them.
+        if replies > 0 {
+            waiting.append(&mut late);
+        }
+        for sent in late {
+            self.detach(sent.pending.finish(Arc::clone(self), sent.obligation));
         }
         if !waiting.is_empty() {
             let mut all = self.unconfirmed_releases.sent.lock().unwrap_or_else(PoisonError::into_inner);

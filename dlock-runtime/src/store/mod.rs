@@ -10,9 +10,13 @@ mod notification;
 mod permit;
 mod redis;
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 
 pub(crate) use self::{
     command::{AcquireCommand, AcquireReply, QUEUE_ENTRY_TTL, ReleaseCommand, RenewCommand, RenewReply},
@@ -78,6 +82,9 @@ pub(crate) trait Store: Send + Sync {
     ) -> Pin<Box<dyn Future<Output = StoreError> + Send>>;
 }
 
+/// See [`within`].
+const SLICES: u32 = 4;
+
 /// Awaits a reply of `store` for at most `limit`.
 ///
 /// # Errors
@@ -87,5 +94,13 @@ pub(crate) async fn within<T>(
     limit: Duration,
     reply: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
-    tokio::time::timeout(limit, reply).await.unwrap_or_else(|_| Err(StoreError::timed_out(store.address(), limit)))
+    // Time in which nothing could run here, as the executor was busy, is not the store's. So it is measured in slices, of which
+    // a long one counts as one.
+    let mut reply = pin!(reply);
+    for _ in 0..SLICES {
+        if let Ok(reply) = timeout(limit / SLICES, &mut reply).await {
+            return reply;
+        }
+    }
+    Err(StoreError::timed_out(store.address(), limit))
 }

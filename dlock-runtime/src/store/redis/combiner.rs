@@ -6,11 +6,13 @@
 
 use std::{
     collections::VecDeque,
+    future::poll_fn,
     io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    task::Poll,
 };
 
 use redis::{Cmd, Pipeline, RedisResult, Value};
@@ -37,6 +39,8 @@ struct Shared {
     /// Where the connection lives, and so the tasks that carry batches.
     runtime: Handle,
     gathered: Mutex<Gathered>,
+    /// Held while a batch is put on its way.
+    order: Mutex<()>,
     last_reply: AtomicU64,
 }
 
@@ -59,7 +63,7 @@ struct Gatherer {
 impl Combiner {
     pub(super) fn new(connection: Link, runtime: Handle) -> Self {
         let last_reply = AtomicU64::new(BootTime::now().to_bits());
-        Self(Arc::new(Shared { connection, runtime, gathered: Mutex::default(), last_reply }))
+        Self(Arc::new(Shared { connection, runtime, gathered: Mutex::default(), order: Mutex::default(), last_reply }))
     }
 
     /// The connection itself, for what is seldom asked.
@@ -121,23 +125,37 @@ impl Combiner {
         loop {
             // Who is ready now comes along.
             yield_now().await;
-            let Some(batch) = self.0.take() else { return };
-            let mut pipeline = Pipeline::with_capacity(batch.len());
-            let mut senders = Vec::with_capacity(batch.len());
-            for Gatherer { command, reply } in batch {
-                // Nobody waits for it any more, and it was never sent.
-                if !reply.is_closed() {
-                    pipeline.add_command(command);
-                    senders.push(reply);
-                }
+            let begun = poll_fn(|cx| {
+                // Batches leave in the order in which they gathered: the first poll puts one on its way.
+                let _order = self.0.order.lock().unwrap_or_else(PoisonError::into_inner);
+                let Some(batch) = self.0.take() else { return Poll::Ready(None) };
+                let mut carried = Box::pin(self.deliver(batch));
+                let is_over = carried.as_mut().poll(cx).is_ready();
+                Poll::Ready(Some((carried, is_over)))
+            });
+            match begun.await {
+                Some((_, true)) => {}
+                Some((carried, false)) => carried.await,
+                None => return,
             }
-            let replies = self.batch(&mut pipeline).await;
-            self.0.gathered().coming += 1;
-            let replies = replies.unwrap_or_else(|error| vec![Err(error); senders.len()]);
-            for (sender, reply) in senders.into_iter().zip(replies) {
-                // Wakers are the program's, and may panic.
-                caught(|| _ = sender.send(reply));
-            }
+        }
+    }
+
+    /// Sends a batch, and hands its replies out.
+    async fn deliver(&self, batch: Vec<Gatherer>) {
+        let mut pipeline = Pipeline::with_capacity(batch.len());
+        let mut senders = Vec::with_capacity(batch.len());
+        // Also what nobody waits for any more: a release may be sent again by the keeper, but comes first here.
+        for Gatherer { command, reply } in batch {
+            pipeline.add_command(command);
+            senders.push(reply);
+        }
+        let replies = self.batch(&mut pipeline).await;
+        self.0.gathered().coming += 1;
+        let replies = replies.unwrap_or_else(|error| vec![Err(error); senders.len()]);
+        for (sender, reply) in senders.into_iter().zip(replies) {
+            // Wakers are the program's, and may panic.
+            caught(|| _ = sender.send(reply));
         }
     }
 }

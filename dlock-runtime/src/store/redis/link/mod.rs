@@ -61,6 +61,7 @@ impl Link {
     }
 
     /// A connection that the redis crate made and drives.
+    #[cfg(not(dlock_simulation))]
     pub(super) fn driven_elsewhere(connection: MultiplexedConnection) -> Self {
         Self { connection, driver: None }
     }

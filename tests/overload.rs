@@ -1,0 +1,132 @@
+//! Many requests at once: they travel together, what is under way is bounded, and nothing of that shows but the time it takes.
+
+use std::time::Duration;
+
+use dlock_runtime::{LockError, Runtime};
+use dlock_testkit::{Raw, RedisServer, eventually};
+use tokio::task::JoinSet;
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// As many as there were in the report of a shop. The others want to be run by hand, with DLOCK_FULL=1.
+fn many(full: usize) -> usize {
+    if std::env::var_os("DLOCK_FULL").is_some() { full } else { full / 10 }
+}
+
+async fn on(server: &RedisServer) -> Runtime {
+    let builder = Runtime::builder().redis(server.url()).namespace("overload").ttl(SOON * 2).wait(SOON);
+    builder.build().await.expect("the store is there")
+}
+
+fn figure(raw: &mut Raw, name: &str) -> u64 {
+    let stats = raw.command(&["INFO", "stats"]);
+    let line = stats.text().and_then(|stats| stats.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')));
+    line.and_then(|figure| figure.trim().parse().ok()).expect("INFO counts them")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_of_keys_is_granted_on_the_connections_that_are_there() {
+    let server = RedisServer::start();
+    let runtime = on(&server).await;
+    let mut raw = server.raw();
+    let before = figure(&mut raw, "total_connections_received");
+    let mut requests = JoinSet::new();
+    for id in 0..many(50_000) {
+        let request = runtime.lock(format!("crowd:{id}"));
+        requests.spawn(if id % 2 == 0 { request.acquire() } else { request.unfenced().acquire() });
+    }
+    let guards = requests.join_all().await;
+    for guard in guards {
+        guard.expect("each has a key of its own").release().await.expect("ours");
+    }
+    let more = figure(&mut raw, "total_connections_received") - before;
+    println!("{:?}", raw.command(&["CLIENT", "LIST"]).text());
+    assert!(more <= 1, "{more} new connections, beside that of this test's tokio runtime");
+    assert!(raw.keys().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn guards_that_are_dropped_at_once_are_all_released() {
+    let server = RedisServer::start();
+    let runtime = on(&server).await;
+    let mut raw = server.raw();
+    let count = many(200_000);
+    let mut guards = Vec::new();
+    for at in 0..count / 500 {
+        let requests = (0..500).map(|id| runtime.lock(format!("dropped:{at}:{id}")).unfenced().acquire());
+        guards.extend(requests.collect::<JoinSet<_>>().join_all().await);
+    }
+    let guards = guards.into_iter().collect::<Result<Vec<_>, LockError>>().expect("they are free");
+    let deletes = |raw: &mut Raw| raw.command_stats().get("del").copied().unwrap_or(0);
+    let scripts = |raw: &mut Raw| raw.command_stats().get("evalsha").copied().unwrap_or(0);
+    let (deleted, ran) = (deletes(&mut raw), scripts(&mut raw));
+    drop(guards);
+    assert!(runtime.shutdown(SOON * 2).await, "all of them are given back");
+    assert!(raw.keys().is_empty());
+    assert_eq!(deletes(&mut raw) - deleted, count as u64);
+    let ran = scripts(&mut raw) - ran;
+    // The keeper sends one again that is not confirmed in time, which is right where an executor has stopped.
+    assert!(ran < count as u64 * 2, "{ran} scripts for {count} releases");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_that_are_ready_together_travel_together() {
+    let server = RedisServer::start();
+    let runtime = on(&server).await;
+    let mut raw = server.raw();
+    let mut reads_a_turn = async |tasks: usize| {
+        let before = figure(&mut raw, "total_reads_processed");
+        let mut all = JoinSet::new();
+        for task in 0..tasks {
+            let runtime = runtime.clone();
+            all.spawn(async move {
+                for turn in 0..50 {
+                    let guard = runtime.lock(format!("together:{task}:{turn}")).acquire().await.expect("free");
+                    guard.release().await.expect("ours");
+                }
+            });
+        }
+        all.join_all().await;
+        (figure(&mut raw, "total_reads_processed") - before) as f64 / (tasks * 50) as f64
+    };
+    let alone = reads_a_turn(1).await;
+    assert!(alone > 1.5, "the negative control: one task has nobody to travel with, {alone} reads a turn");
+    let together = reads_a_turn(256).await;
+    assert!(together < 0.3, "{together} reads a turn");
+}
+
+#[tokio::test]
+async fn a_dropped_guard_comes_before_the_next_request_of_its_task() {
+    let server = RedisServer::start();
+    let runtime = on(&server).await;
+    let mut all = JoinSet::new();
+    for task in 0..64 {
+        let runtime = runtime.clone();
+        all.spawn(async move {
+            for turn in 0..50 {
+                let guard = runtime.lock(format!("order:{task}")).try_acquire().await.expect("an answer");
+                drop(guard.unwrap_or_else(|| panic!("task {task} meets its own lock in turn {turn}")));
+            }
+        });
+    }
+    all.join_all().await;
+    assert!(runtime.shutdown(SOON).await);
+    eventually("nothing is left", SOON, || server.raw().keys().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_sent_in_time_is_unavailable_and_leaves_nothing() {
+    let server = RedisServer::start();
+    let builder = Runtime::builder().redis(server.url()).namespace("overload").wait(Duration::from_millis(300));
+    let runtime = builder.command_timeout(SOON).build().await.expect("the store is there");
+    drop(runtime.lock("first").acquire().await.expect("free"));
+    // Whatever is under way now stays there.
+    server.pause();
+    let requests = (0..3_000).map(|id| runtime.lock(format!("late:{id}")).acquire()).collect::<JoinSet<_>>();
+    let errors = requests.join_all().await.into_iter().map(|guard| format!("{:?}", guard.expect_err("nobody answers")));
+    let unsent = errors.filter(|error| error.contains("too many requests are under way")).count();
+    server.resume();
+    assert!((1..=3_000 - 1_000).contains(&unsent), "{unsent} were not sent");
+    assert!(runtime.shutdown(SOON).await);
+    eventually("nothing is left", SOON, || server.raw().keys().is_empty());
+}
