@@ -41,7 +41,8 @@ async fn a_crowd_of_keys_is_granted_on_the_connections_that_are_there() {
     }
     let more = figure(&mut raw, "total_connections_received") - before;
     println!("{:?}", raw.command(&["CLIENT", "LIST"]).text());
-    assert!(more <= 1, "{more} new connections, beside that of this test's tokio runtime");
+    // With that of this test's tokio runtime they are four: the keeper's, that for messages, and one if a machine is too busy.
+    assert!(more <= 3, "{more} new connections");
     assert!(raw.keys().is_empty());
 }
 
