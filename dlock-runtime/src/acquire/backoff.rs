@@ -136,6 +136,23 @@ mod tests {
         pauses
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn half_of_a_pause_is_left_to_chance_where_nobody_is_told() {
+        let (mut backoff, mut pauses) = (Backoff::new(Wait::Forever, Duration::ZERO), Vec::new());
+        for _ in 0..140 {
+            let before = Instant::now();
+            backoff.pause(None).await;
+            pauses.push(before.elapsed().saturating_sub(Duration::from_millis(1)));
+            tokio::time::advance(Duration::from_micros(7)).await;
+        }
+        // Each may be half as long again as the one before, up to the longest.
+        assert!(pauses[5] <= SHORTEST.mul_f64(1.5_f64.powi(5)), "{pauses:?}");
+        let mut grown = pauses.split_off(40);
+        grown.sort();
+        within(&grown, LONGEST / 2, LONGEST);
+        assert!(grown[25] < LONGEST * 3 / 4 && grown[75] > LONGEST * 3 / 4, "{grown:?}");
+    }
+
     fn within(pauses: &[Duration], least: Duration, most: Duration) {
         assert!(pauses[0] + Duration::from_millis(1) >= least && pauses[99] <= most, "{pauses:?}");
     }

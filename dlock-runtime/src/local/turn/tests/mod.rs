@@ -269,6 +269,18 @@ async fn the_last_user_ends_it_and_nobody_joins_after_that() {
 }
 
 #[tokio::test]
+async fn who_asks_for_a_fence_first_gives_it_to_all_users() {
+    let terms = Terms { fenced: false, ..renewed(30 * SECOND) };
+    let (_process, asked, turn) = scene("late fence", 30 * SECOND).await.begin(terms);
+    assert_eq!(turn.fence(), 0, "nobody asked for one");
+    for fence in [7, 8] {
+        turn.set_fence(fence);
+        assert_eq!(turn.fence(), 7);
+    }
+    turn.end(asked);
+}
+
+#[tokio::test]
 async fn how_a_turn_ended_is_reported_once() {
     let reported = |turn: &Turn| turn.reported.load(Ordering::Relaxed);
     let (_process, asked, turn) = scene("lost", 30 * SECOND).await.begin(renewed(30 * SECOND));
