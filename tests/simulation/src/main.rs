@@ -1,6 +1,12 @@
 //! Runs worlds: `cargo run --release -p dlock-simulation -- --help`.
 
-use std::{env, fs, process::ExitCode, thread, time::Instant};
+use std::{
+    env, fs,
+    process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Instant,
+};
 
 use dlock_simulation::{Figures, Options, Weakness, run, svg};
 
@@ -61,6 +67,9 @@ fn main() -> ExitCode {
     code
 }
 
+/// One of the two threads found a violation: the other one need not go on.
+static FOUND: AtomicBool = AtomicBool::new(false);
+
 /// What one of two threads did.
 struct Half {
     figures: Figures,
@@ -78,10 +87,11 @@ trait Worlds: Iterator<Item = u64> + Sized {
             half.figures += report.figures;
             half.count += 1;
             if report.violation.is_some() || options.trace {
+                FOUND.store(true, Ordering::Relaxed);
                 half.failed = Some((seed, report));
                 break;
             }
-            if enough > 0 && half.figures.acquisitions >= enough {
+            if FOUND.load(Ordering::Relaxed) || enough > 0 && half.figures.acquisitions >= enough {
                 break;
             }
         }
