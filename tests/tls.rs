@@ -1,9 +1,13 @@
-//! `rediss://` against a server with TLS. Runs with the feature `tls`. The key in `tests/tls` protects nothing:
-//! it is for a server that lives as long as this test.
+//! `rediss://` against a server with TLS. Runs with the feature `tls`. The keys in `tests/tls` protect nothing: they are for
+//! servers that live as long as these tests. `cert.pem` stands for itself; `authority.pem` signed `server.pem` and
+//! `client.pem`, and its own key was thrown away.
 
 use std::{net::TcpListener, path::Path, time::Duration};
 
-use dlock_runtime::Runtime;
+use dlock_runtime::{
+    Builder, Credentials, Runtime,
+    redis::{Client, ClientTlsConfig, TlsCertificates},
+};
 use dlock_testkit::{RedisServer, Worker, role, say};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -25,28 +29,62 @@ async fn worker_entry() {
     say(said);
 }
 
+fn file(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls").join(name).display().to_string()
+}
+
+/// A server and the port at which it speaks TLS.
+fn server(certificate: &str, key: &str, authority: &str, options: &[&str]) -> (RedisServer, u16) {
+    let port = TcpListener::bind("localhost:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+    let files = [("--tls-cert-file", certificate), ("--tls-key-file", key), ("--tls-ca-cert-file", authority)];
+    let files = files.map(|(option, name)| [option.to_owned(), file(name)]);
+    let port_option = ["--tls-port".to_owned(), port.to_string()];
+    let words = port_option.iter().chain(files.as_flattened()).map(String::as_str);
+    (RedisServer::start_with(&words.chain(options.iter().copied()).collect::<Vec<_>>()), port)
+}
+
 #[test]
 fn a_lock_is_taken_over_tls_if_the_certificate_is_trusted() {
-    let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls");
-    let [certificate, key] = ["cert.pem", "key.pem"].map(|file| files.join(file).display().to_string());
-    let port = TcpListener::bind("localhost:0").and_then(|listener| listener.local_addr()).expect("a port").port();
-    let _server = RedisServer::start_with(&[
-        "--tls-port",
-        &port.to_string(),
-        "--tls-cert-file",
-        &certificate,
-        "--tls-key-file",
-        &key,
-        "--tls-ca-cert-file",
-        &certificate,
-        "--tls-auth-clients",
-        "no",
-    ]);
+    let (_server, port) = server("cert.pem", "key.pem", "cert.pem", &["--tls-auth-clients", "no"]);
     let url = format!("rediss://localhost:{port}/");
 
-    let trusting = [("DLOCK_TEST_URL", url.as_str()), ("SSL_CERT_FILE", &certificate)];
+    let trusting = [("DLOCK_TEST_URL", url.as_str()), ("SSL_CERT_FILE", &file("cert.pem"))];
     Worker::spawn("worker_entry", "client", &trusting).expect("released Ok(())", SOON);
 
     let doubting = Worker::spawn("worker_entry", "client", &[("DLOCK_TEST_URL", &url)]);
     doubting.expect("refused the lock store cannot be asked", SOON);
+}
+
+/// A runtime that trusts `authority.pem` or the system, and shows `client.pem` or nothing.
+fn on(port: u16, trusts: bool, shows: bool) -> Builder {
+    let read = |name| std::fs::read(file(name)).expect("a file");
+    let certificates = TlsCertificates {
+        root_cert: trusts.then(|| read("authority.pem")),
+        client_tls: shows
+            .then(|| ClientTlsConfig { client_cert: read("client.pem"), client_key: read("client-key.pem") }),
+    };
+    let client = Client::build_with_tls(format!("rediss://localhost:{port}/"), certificates).expect("a client");
+    let builder = Runtime::builder().redis_client(client).wait(Duration::from_millis(300));
+    assert!(!format!("{builder:?}").contains("PrivateKey"), "{builder:?}");
+    builder
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_private_authority_is_trusted_and_the_certificate_of_a_client_is_shown() {
+    let (server, port) = server("server.pem", "server-key.pem", "authority.pem", &["--tls-auth-clients", "yes"]);
+    let runtime = on(port, true, true).build().await.expect("both sides are known");
+    runtime.lock("tls").acquire().await.expect("free").release().await.expect("held");
+    for (trusts, shows) in [(false, true), (true, false)] {
+        let error = on(port, trusts, shows).build().await.expect_err("one side is not known");
+        assert!(error.is_unavailable(), "{trusts} {shows}: {error:?}");
+    }
+
+    // A provider's credentials go the same way.
+    let set = ["ACL", "SETUSER", "app", "on", ">sesame", "~*", "&*", "+@all"];
+    assert!(server.raw().command(&set).is_ok());
+    let builder = on(port, true, true).credentials(|| async { Ok::<_, String>(Credentials::new("app", "sesame")) });
+    let runtime = builder.build().await.expect("let in");
+    let guard = runtime.lock("tls").acquire().await.expect("free");
+    assert!(server.raw().clients().iter().any(|client| client["user"] == "app"));
+    guard.release().await.expect("held");
 }

@@ -74,7 +74,8 @@
 //! metrics. What the store refuses for single locks is reported at most once a second.
 //!
 //! # Features
-//! `tls` enables `rediss://` URLs, with rustls and the certificates of the operating system.
+//! `tls` enables `rediss://` URLs, with rustls and the certificates of the operating system. Those of a company and
+//! certificates of clients: [`Builder::redis_client`].
 
 /// What generated code calls.
 #[doc(hidden)]
@@ -99,11 +100,14 @@ pub use self::local::queue::orders;
 pub use self::system::simulated;
 #[doc = include_str!("distributed_lock.md")]
 pub use dlock_macros::distributed_lock;
+/// The redis crate, for [`Builder::redis_client`].
+pub use redis;
 
 pub use self::{
     api::{Builder, Guard, LockRequest, Runtime},
     key::LockKey,
     types::{
+        credentials::Credentials,
         error::{LockError, LostReason},
         holder::Holder,
         options::{MaxHold, OnLost, Renew, Wait},

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use dlock_runtime::{Runtime, redis::Client};
 use dlock_testkit::{Fault, Proxy, RedisServer, Rule, eventually, with_turns};
 
 use crate::{SOON, on, proxied};
@@ -121,20 +122,28 @@ async fn a_copy_that_is_carried_out_late_leaves_no_lock_behind() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_socket_is_kept_alive() {
     let server = RedisServer::start();
-    let proxy = Proxy::start(&server);
-    let runtime = on(proxy.url()).await;
-    drop(runtime.lock("keepalive").acquire().await.expect("free"));
-    let port = proxy.url().rsplit(':').next().and_then(|rest| rest.trim_end_matches('/').parse::<u16>().ok());
-    let port = format!(":{:04X}", port.expect("a port"));
-    let table = || std::fs::read_to_string("/proc/net/tcp").expect("Linux has it");
-    // The timer of a socket that is kept alive is 2 while it is idle.
-    let lines = || table().lines().filter(|line| is_towards(line, &port)).map(str::to_owned).collect::<Vec<_>>();
-    eventually("all of them have a keepalive timer", SOON, || {
-        let lines = lines();
-        lines.len() >= 2
-            && lines.iter().all(|line| line.split_whitespace().nth(5).is_some_and(|t| t.starts_with("02:")))
-    });
-    assert!(with_turns() || !lines().is_empty());
+    for by_client in [false, true] {
+        let proxy = Proxy::start(&server);
+        let builder = Runtime::builder().turns(with_turns()).namespace("faults");
+        let builder = if by_client {
+            builder.redis_client(Client::open(proxy.url()).expect("a client"))
+        } else {
+            builder.redis(proxy.url())
+        };
+        let runtime = builder.build().await.expect("a runtime");
+        drop(runtime.lock("keepalive").acquire().await.expect("free"));
+        let port = proxy.url().rsplit(':').next().and_then(|rest| rest.trim_end_matches('/').parse::<u16>().ok());
+        let port = format!(":{:04X}", port.expect("a port"));
+        let table = || std::fs::read_to_string("/proc/net/tcp").expect("Linux has it");
+        let lines = || table().lines().filter(|line| is_towards(line, &port)).map(str::to_owned).collect::<Vec<_>>();
+        // The timer of a socket that is kept alive is 2 while it is idle.
+        eventually("all of them have a keepalive timer", SOON, || {
+            let lines = lines();
+            lines.len() >= 2
+                && lines.iter().all(|line| line.split_whitespace().nth(5).is_some_and(|t| t.starts_with("02:")))
+        });
+        assert!(with_turns() || !lines().is_empty());
+    }
 }
 
 #[cfg(target_os = "linux")]

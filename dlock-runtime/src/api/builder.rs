@@ -15,7 +15,7 @@ use crate::{
     local::queue::Rules,
     observe::{self, Observer, caught::caught},
     protocol::token::{Identity, LockId, Token},
-    store::{Embedded, Redis, Store},
+    store::{Embedded, Redis, RedisOptions, Store},
     system,
     types::{
         error::LockError,
@@ -53,7 +53,7 @@ const WARN_AFTER: Duration = Duration::from_secs(60);
 #[derive(Clone, Default)]
 #[must_use = "a builder does nothing until it builds or installs"]
 pub struct Builder {
-    redis: Option<String>,
+    pub(super) redis: RedisOptions,
     embedded: bool,
     namespace: String,
     defaults: Defaults,
@@ -66,13 +66,6 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Keeps the locks in the Redis server at `url`: `redis://user:password@host:port/db`,
-    /// `redis+unix:///path?db=0`, or `rediss://...` with the feature `tls`. Redis 6.2 or newer.
-    pub fn redis(mut self, url: impl Into<String>) -> Self {
-        self.redis = Some(url.into());
-        self
-    }
-
     /// Keeps the locks in this process: for development, tests and programs of a single process. All embedded runtimes
     /// of a process share the same locks; a [`namespace`](Self::namespace) keeps them apart.
     pub fn embedded(mut self) -> Self {
@@ -166,11 +159,11 @@ impl Builder {
     /// Dropping the future drops what was built so far.
     pub async fn build(self) -> Result<Runtime, LockError> {
         self.check_limits()?;
-        let store: Arc<dyn Store> = match (self.redis, self.embedded) {
-            (Some(url), false) => Arc::new(Redis::new(&url)?),
-            (None, true) => Arc::new(Embedded),
-            (Some(_), true) => return Err(LockError::config("both `redis` and `embedded` are given; choose one")),
-            (None, false) => {
+        let store: Arc<dyn Store> = match (self.redis.name_a_server(), self.embedded) {
+            (true, false) => Arc::new(Redis::new(self.redis)?),
+            (false, true) => Arc::new(Embedded),
+            (true, true) => return Err(LockError::config("both `redis` and `embedded` are given; choose one")),
+            (false, false) => {
                 return Err(LockError::config(
                     "no store is given; say `.redis(\"redis://...\")`, or `.embedded()` for locks within this process",
                 ));
@@ -266,9 +259,8 @@ impl Builder {
 
 impl std::fmt::Debug for Builder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The URL may hold a password.
         f.debug_struct("Builder")
-            .field("redis", &self.redis.as_ref().map(|_| ".."))
+            .field("redis", &self.redis)
             .field("embedded", &self.embedded)
             .field("namespace", &self.namespace)
             .field("defaults", &self.defaults)

@@ -8,5 +8,6 @@ mod connect;
 pub(crate) mod guard;
 pub(crate) mod request;
 pub(crate) mod runtime;
+mod server;
 
 pub use self::{builder::Builder, guard::Guard, request::LockRequest, runtime::Runtime};

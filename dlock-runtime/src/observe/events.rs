@@ -34,6 +34,12 @@ pub(crate) fn no_messages(cause: impl fmt::Display + Send + 'static, said: Optio
     });
 }
 
+/// A live connection could not authenticate anew, and the server may close it soon. It is tried again.
+pub(crate) fn not_authenticated(store: &Arc<str>, cause: String) {
+    let store = Arc::clone(store);
+    report(move || warn!(store = &*store, cause, "a live connection could not authenticate anew; it is tried again"));
+}
+
 /// A hold of a lock, as events name it.
 pub(crate) struct Hold<'a> {
     /// The template.

@@ -23,7 +23,7 @@ pub(crate) use self::{
     embedded::Embedded,
     notification::{Notification, Subscriber},
     permit::Permit,
-    redis::Redis,
+    redis::{Provider, Redis, RedisOptions},
 };
 pub(crate) use crate::types::store_error::{ErrorClass, StoreError, StoreUnusable};
 use crate::{

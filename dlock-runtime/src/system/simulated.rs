@@ -115,6 +115,10 @@ impl<T> JoinHandle<T> {
             task.abort();
         }
     }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        self.0.as_ref().is_none_or(tokio::task::JoinHandle::is_finished)
+    }
 }
 
 impl<T> Future for JoinHandle<T> {

@@ -3,6 +3,7 @@
 //! Plain values without I/O and without a lock of their own. They use keys; everybody above may use them.
 
 pub(crate) mod boot_time;
+pub(crate) mod credentials;
 pub(crate) mod error;
 pub(crate) mod holder;
 pub(crate) mod nanos;

@@ -152,6 +152,14 @@ impl Raw {
         self.command(&["EXISTS", key]) == Value::Int(1)
     }
 
+    /// The connections of the server, each with the fields of `CLIENT LIST`.
+    #[track_caller]
+    pub fn clients(&mut self) -> Vec<BTreeMap<String, String>> {
+        let list = self.command(&["CLIENT", "LIST"]);
+        let fields = |line: &str| line.split(' ').filter_map(|field| field.split_once('=')).map(owned).collect();
+        list.text().unwrap_or_default().lines().map(fields).collect()
+    }
+
     /// How often each command has run since the server started or `CONFIG RESETSTAT`, those inside scripts included.
     #[track_caller]
     pub fn command_stats(&mut self) -> BTreeMap<String, u64> {
@@ -159,6 +167,10 @@ impl Raw {
         let lines = info.text().unwrap_or_default().lines();
         lines.filter_map(command_stat).collect()
     }
+}
+
+fn owned((name, value): (&str, &str)) -> (String, String) {
+    (name.to_owned(), value.to_owned())
 }
 
 /// `cmdstat_get:calls=3,usec=..` is `("get", 3)`.

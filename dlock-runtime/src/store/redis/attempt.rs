@@ -91,7 +91,10 @@ mod tests {
         pin::pin,
     };
 
-    use super::*;
+    use super::{
+        super::{access::Access, options::RedisOptions},
+        *,
+    };
 
     const LONG: Duration = Duration::from_secs(60);
     const SHORT: Duration = Duration::from_millis(50);
@@ -101,8 +104,9 @@ mod tests {
         let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let port = server.local_addr().expect("an address").port();
         // A password has to be accepted first.
-        let client = redis::Client::open(format!("redis://:secret@127.0.0.1:{port}")).expect("a URL");
-        (server, Arc::new(Connections::new(client, "there".into())))
+        let options =
+            RedisOptions { url: Some(format!("redis://:secret@127.0.0.1:{port}")), ..RedisOptions::default() };
+        (server, Arc::new(Connections::new(Access::new(options).expect("a URL"))))
     }
 
     /// Waits until the other end closes it.

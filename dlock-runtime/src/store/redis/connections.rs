@@ -14,17 +14,19 @@ use std::{
     time::Duration,
 };
 
-use redis::{AsyncConnectionConfig, Client, RedisError, aio::PubSub};
+use redis::{AsyncConnectionConfig, RedisError, aio::PubSub};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use super::{
     super::{ErrorClass, StoreError},
+    access::{Access, Lifetime},
     attempt::Attempt,
     classify,
     combiner::Combiner,
     dial,
     fence_clock::FenceClock,
     link::Link,
+    reauthentication,
     script::Form,
 };
 use crate::{
@@ -38,10 +40,8 @@ const UNDER_WAY: usize = 1024;
 
 /// The connections to one server.
 pub(super) struct Connections {
-    client: Client,
+    access: Arc<Access>,
     config: AsyncConnectionConfig,
-    /// Host, port and database, for errors.
-    address: Arc<str>,
     /// Whether the server has replied properly before. If it refuses this client later, its set-up is being changed.
     has_replied: AtomicBool,
     /// In which form the server takes scripts.
@@ -56,13 +56,12 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn new(client: Client, address: Arc<str>) -> Self {
+    pub(super) fn new(access: Access) -> Self {
         // Callers apply a timeout of their own, to connecting and the reply together.
         let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         Self {
-            client,
+            access: Arc::new(access),
             config,
-            address,
             has_replied: AtomicBool::new(false),
             form: Form::default(),
             by_runtime: Mutex::default(),
@@ -73,7 +72,7 @@ impl Connections {
     }
 
     pub(super) fn address(&self) -> &str {
-        &self.address
+        &self.access.address
     }
 
     /// The server replied properly.
@@ -102,12 +101,14 @@ impl Connections {
 
     fn error(&self, class: ErrorClass, error: RedisError) -> StoreError {
         let error = classify::without_arguments(error);
-        StoreError::new(class, At { address: Arc::clone(&self.address), error })
+        StoreError::new(class, At { address: Arc::clone(&self.access.address), error })
     }
 
     /// A connection for messages, to wherever the address leads now.
-    pub(super) async fn for_messages(&self) -> Result<PubSub, StoreError> {
-        dial::messages(&self.client).await.map_err(|error| self.connect_error(error))
+    pub(super) async fn for_messages(&self) -> Result<(PubSub, Option<Lifetime>), StoreError> {
+        let (client, lifetime) = self.access.client().await?;
+        let connection = dial::messages(&client).await.map_err(|error| self.connect_error(error))?;
+        Ok((connection, lifetime))
     }
 
     /// A number that no other subscription of this runtime has.
@@ -182,8 +183,13 @@ impl Connections {
 
     /// A connection that belongs to no runtime, to wherever the address leads now.
     pub(super) async fn fresh(&self) -> Result<Link, StoreError> {
-        let connection = dial::commands(&self.client, &self.config).await;
-        connection.map_err(|error| self.connect_error(error))
+        let (client, lifetime) = self.access.client().await?;
+        let name = self.access.name.as_deref();
+        let link = dial::commands(&client, &self.config, name).await.map_err(|error| self.connect_error(error))?;
+        Ok(match lifetime {
+            Some(lifetime) => reauthentication::keep(&self.access, link, lifetime),
+            None => link,
+        })
     }
 
     /// Returns when some connection was taken out of service since the last time, which may be a sign of a failover.

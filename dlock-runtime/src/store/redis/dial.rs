@@ -25,9 +25,18 @@ use super::link::Link;
 #[cfg(dlock_simulation)]
 use crate::system;
 
-/// A connection for commands.
+/// A connection for commands. A server that does not know how to give it its name, or does not allow it, is no trouble.
+pub(super) async fn commands(client: &Client, config: &AsyncConnectionConfig, name: Option<&str>) -> RedisResult<Link> {
+    let mut link = open(client, config).await?;
+    if let Some(name) = name {
+        // An error of the server is a value here.
+        _ = link.send_packed_command(redis::cmd("CLIENT").arg("SETNAME").arg(name)).await?;
+    }
+    Ok(link)
+}
+
 #[cfg(not(dlock_simulation))]
-pub(super) async fn commands(client: &Client, config: &AsyncConnectionConfig) -> RedisResult<Link> {
+async fn open(client: &Client, config: &AsyncConnectionConfig) -> RedisResult<Link> {
     let info = client.get_connection_info();
     // One type for all kinds: what reads and writes them is there once.
     let stream: Pin<Box<dyn AsyncStream + Send + Sync>> = match info.addr() {
@@ -51,6 +60,8 @@ async fn tcp(host: &str, port: u16, settings: &TcpSettings) -> io::Result<TcpStr
     if let Some(keepalive) = settings.keepalive() {
         SockRef::from(&stream).set_tcp_keepalive(keepalive)?;
     }
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    SockRef::from(&stream).set_tcp_user_timeout(settings.user_timeout())?;
     Ok(stream)
 }
 
@@ -75,7 +86,7 @@ pub(super) async fn messages(client: &Client) -> RedisResult<PubSub> {
 }
 
 #[cfg(dlock_simulation)]
-pub(super) async fn commands(client: &Client, config: &AsyncConnectionConfig) -> RedisResult<Link> {
+async fn open(client: &Client, config: &AsyncConnectionConfig) -> RedisResult<Link> {
     let stream = system::connect().await.map_err(RedisError::from)?;
     Link::over(stream, client.get_connection_info().redis_settings(), config).await
 }
@@ -112,8 +123,12 @@ mod tests {
         let time = std::time::Duration::from_secs(15);
         let keepalive = redis::io::tcp::socket2::TcpKeepalive::new().with_time(time);
         let settings = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
+        #[cfg(target_os = "linux")]
+        let settings = settings.set_user_timeout(time);
         let stream = tcp("localhost", port, &settings).await.expect("it is there");
         assert!(stream.nodelay().expect("a setting"));
         assert!(SockRef::from(&stream).keepalive().expect("a setting"));
+        #[cfg(target_os = "linux")]
+        assert_eq!(SockRef::from(&stream).tcp_user_timeout().expect("a setting"), Some(time));
     }
 }

@@ -1,5 +1,7 @@
 //! Locks in one Redis server.
 
+mod access;
+mod address;
 mod attempt;
 mod classify;
 mod combiner;
@@ -10,8 +12,11 @@ mod exchange;
 mod fence_clock;
 mod keys;
 mod link;
+mod options;
 mod plain_acquire;
 mod probe;
+mod provider;
+mod reauthentication;
 mod renew_batch;
 mod reply;
 mod script;
@@ -25,16 +30,14 @@ use std::{
     time::Duration,
 };
 
-use redis::{
-    Cmd, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisError, RedisResult, Value,
-    io::tcp::{TcpSettings, socket2::TcpKeepalive},
-};
-
+use redis::{Cmd, RedisResult, Value};
 use tokio::sync::Semaphore;
 
 use self::{
-    connections::Connections, plain_acquire::PlainAcquire, renew_batch::RenewBatch, script::By, script_call::ScriptCall,
+    access::Access, connections::Connections, plain_acquire::PlainAcquire, renew_batch::RenewBatch, script::By,
+    script_call::ScriptCall,
 };
+pub(crate) use self::{options::RedisOptions, provider::Provider};
 use super::{
     AcquireCommand, AcquireReply, Permit, ReleaseCommand, RenewCommand, RenewReply, Reply, Store, StoreError,
     Subscriber,
@@ -45,14 +48,6 @@ use crate::{
     types::{error::LockError, holder::Holder},
 };
 
-/// After so long without traffic the system checks that the other end is still there, and again after as long.
-const KEEPALIVE: Duration = Duration::from_secs(15);
-
-/// The cure for most URLs with a password that do not work.
-const UNENCODED: &str = "the Redis URL is not usable; the form is `redis://user:password@host:port/db`. Special characters \
-                         of the password must be percent-encoded, such as `@` as `%40`, `:` as `%3A`, `/` as `%2F`, `#` as \
-                         `%23`, `?` as `%3F` and `%` as `%25`";
-
 /// A store in one Redis server.
 pub(crate) struct Redis {
     connections: Arc<Connections>,
@@ -60,40 +55,10 @@ pub(crate) struct Redis {
 
 impl Redis {
     /// # Errors
-    /// [`LockError::Config`] if the URL is not one, or needs what was not compiled in. The URL itself, which may
-    /// hold a password, is not in the message.
-    pub(crate) fn new(url: &str) -> Result<Self, LockError> {
-        let wrong = |error: RedisError| LockError::Config {
-            reason: "the Redis URL is not usable; the forms are `redis://user:password@host:port/db`, \
-                     `redis+unix:///path?db=0`, and `rediss://...` with the feature `tls`"
-                .into(),
-            source: Some(Arc::new(error)),
-        };
-        // What follows such a password is no host, so nothing of the error may be shown.
-        if has_bare_password(url) {
-            return Err(LockError::config(UNENCODED));
-        }
-        let info = url
-            .into_connection_info()
-            .map_err(|error| if url.contains('@') { LockError::config(UNENCODED) } else { wrong(error) })?;
-        // Another crate of the program may have taught the redis crate TLS, but not where to take cryptography from.
-        if cfg!(not(feature = "tls")) && matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
-            return Err(wrong((ErrorKind::InvalidClientConfig, "TLS needs the feature `tls` of dlock-runtime").into()));
-        }
-        // Nagle's algorithm would hold back every second small request for the delayed acknowledgement. Gateways forget
-        // connections that are idle, so keepalive keeps all of them busy, that of the subscription too.
-        let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
-        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true).set_keepalive(keepalive));
-        // A user with least rights may not say its name, and each attempt would be in the server's log of refusals.
-        let settings = info.redis_settings().clone().set_skip_set_lib_name();
-        let info = info.set_redis_settings(settings);
-        let mut address = info.addr().to_string();
-        if info.redis_settings().db() != 0 {
-            address = format!("{address}, database {}", info.redis_settings().db());
-        }
-        let client = redis::Client::open(info).map_err(wrong)?;
-        choose_cryptography();
-        Ok(Self { connections: Arc::new(Connections::new(client, address.into())) })
+    /// [`LockError::Config`] if no connection can be made with these options. Neither the URL, which may hold a password, nor
+    /// anything else that is secret is in the message.
+    pub(crate) fn new(options: RedisOptions) -> Result<Self, LockError> {
+        Ok(Self { connections: Arc::new(Connections::new(Access::new(options)?)) })
     }
 
     /// Runs a script on the connection of the current tokio runtime. The command is made at once, so that the boxed future is
@@ -187,21 +152,5 @@ impl Store for Redis {
     ) -> Pin<Box<dyn Future<Output = StoreError> + Send>> {
         let connections = Arc::clone(&self.connections);
         Box::pin(async move { subscriber::subscribe(&connections, identity, subscriber, reply_timeout).await })
-    }
-}
-
-/// Whether a password holds a character that ends its part of the URL: `redis://user:pass/word@host/`.
-fn has_bare_password(url: &str) -> bool {
-    let Some((scheme, rest)) = url.split_once("://") else { return false };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    matches!(scheme, "redis" | "rediss" | "valkey" | "valkeys") && rest.contains('@') && !authority.contains('@')
-}
-
-/// Names a provider of cryptography, unless the program did so: rustls panics when it finds none, or two to choose from.
-fn choose_cryptography() {
-    #[cfg(feature = "tls")]
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // Another thread may have been quicker, and its choice is as good.
-        _ = rustls::crypto::ring::default_provider().install_default();
     }
 }

@@ -114,7 +114,7 @@ pub(super) fn classify(error: &RedisError) -> Fault {
     match (error.code(), error.kind()) {
         (Some(code), _) => by_words(code, error.detail().unwrap_or_default()),
         (None, ErrorKind::AuthenticationFailed) => Fault::AccessDenied,
-        (None, ErrorKind::InvalidClientConfig) => Fault::Misconfigured,
+        (None, ErrorKind::InvalidClientConfig | ErrorKind::RESP3NotSupported) => Fault::Misconfigured,
         // A reply of a type that no script of ours gives.
         (None, ErrorKind::UnexpectedReturnType) => Fault::Indeterminate,
         // Also what cannot be parsed: nobody knows where the next reply begins.

@@ -26,6 +26,7 @@ use redis::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::reauthentication::Reauthentication;
 use crate::system::{self, JoinHandle};
 
 /// A connection for commands. Its clones share it; with the last one it is closed.
@@ -35,6 +36,8 @@ pub(super) struct Link {
     /// `None` if the redis crate drives the connection: nobody learns of its end then, and a request that got lost waits for as long
     /// as its caller does.
     driver: Option<Arc<Driver>>,
+    /// Keeps the connection authenticated.
+    _kept: Option<Arc<Reauthentication>>,
 }
 
 /// The task that drives a connection.
@@ -57,13 +60,18 @@ impl Link {
         let stream = Watched { stream, end: Arc::clone(&end) };
         let (connection, driver) = MultiplexedConnection::new_with_config(settings, stream, config.clone()).await?;
         let driver = Driver { end, task: system::spawn(driver) };
-        Ok(Self { connection, driver: Some(Arc::new(driver)) })
+        Ok(Self { connection, driver: Some(Arc::new(driver)), _kept: None })
     }
 
     /// A connection that the redis crate made and drives.
     #[cfg(not(dlock_simulation))]
     pub(super) fn driven_elsewhere(connection: MultiplexedConnection) -> Self {
-        Self { connection, driver: None }
+        Self { connection, driver: None, _kept: None }
+    }
+
+    /// The same connection, and what keeps it authenticated.
+    pub(super) fn with(self, kept: Reauthentication) -> Self {
+        Self { _kept: Some(Arc::new(kept)), ..self }
     }
 
     /// Sends a command.
@@ -71,7 +79,7 @@ impl Link {
     /// # Errors
     /// What became of the connection. An error of the server is a value.
     pub(super) async fn send_packed_command(&mut self, command: &Cmd) -> RedisResult<Value> {
-        let Self { connection, driver } = self;
+        let Self { connection, driver, .. } = self;
         until_end(driver.as_deref(), connection.send_packed_command(command)).await
     }
 }
@@ -87,7 +95,7 @@ impl ConnectionLike for Link {
         offset: usize,
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
-        let Self { connection, driver } = self;
+        let Self { connection, driver, .. } = self;
         Box::pin(until_end(driver.as_deref(), connection.req_packed_commands(pipeline, offset, count)))
     }
 

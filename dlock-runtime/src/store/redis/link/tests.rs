@@ -51,7 +51,8 @@ async fn a_request_that_nobody_takes_fails_once_the_connection_has_ended() {
     let driver = MultiplexedConnection::new_with_config(&settings(), stream, config()).await;
     let (connection, _channel) = driver.expect("nothing is said");
     let task = system::spawn(std::future::pending());
-    let mut link = Link { connection, driver: Some(Arc::new(Driver { end: Arc::clone(&end), task })) };
+    let driver = Driver { end: Arc::clone(&end), task };
+    let mut link = Link { connection, driver: Some(Arc::new(driver)), _kept: None };
     let (mut other, ping) = (link.clone(), redis::cmd("PING"));
     let mut before = pin!(link.send_packed_command(&ping));
     assert!(poll(before.as_mut()).is_pending(), "the connection is there");

@@ -6,25 +6,28 @@
 //! subscription is where commands go; if the heartbeat arrives, the subscription delivers. Safety does not depend on that: a
 //! grant that is published is true wherever it is received (`hand_over.lua`), and the scripts grant nothing to a process that
 //! is not subscribed at their server.
+//!
+//! A connection that listens cannot authenticate anew (RESP2 has no `AUTH` there). So before its credentials end another one
+//! takes its place: it is subscribed first, and the old one is read to its end. What both deliver does no harm twice.
 
 mod heartbeat;
+mod subscription;
 mod subscription_error;
 
 use std::{
     convert::Infallible,
-    future::poll_fn,
+    future::{poll_fn, ready},
     io,
-    pin::{Pin, pin},
+    pin::pin,
     sync::Arc,
     task::Poll,
     time::Duration,
 };
 
-use futures_core::Stream;
-use redis::{Msg, aio::PubSubStream};
+use redis::Msg;
 use tokio::time::{sleep, timeout};
 
-use self::{heartbeat::Heartbeat, subscription_error::SubscriptionError};
+use self::{heartbeat::Heartbeat, subscription::Subscription, subscription_error::SubscriptionError};
 use super::{connections::Connections, exchange};
 use crate::{
     protocol::token::{Identity, LockId, Token},
@@ -60,49 +63,10 @@ async fn follow(
     subscriber: &dyn Subscriber,
     reply_timeout: Duration,
 ) -> Result<Infallible, StoreError> {
-    let channel = format!("dlock:{identity}");
-    // No other subscription listens to it: an earlier one that is half dead would be counted in its place.
-    let own = format!("{channel}:{}", connections.next_subscription());
-    let connection = within(reply_timeout, connections.for_messages()).await?;
-    let (mut sink, stream) = connection.split();
-    let mut reader = Reader { connections, stream: pin!(stream), identity, own: &own, subscriber, received: 0 };
-    let subscribed = async { sink.subscribe(&[&channel, &own]).await.map_err(|error| connections.reply_error(error)) };
-    let subscribed = reader.until(within(reply_timeout, subscribed)).await?;
-    subscribed.map_err(|error| SubscriptionError::NotSubscribed.because(error))?;
-    let (mut is_subscribed, mut number) = (false, 0);
+    let mut reader = Reader::open(connections, identity, subscriber, reply_timeout).await?;
+    let mut is_subscribed = false;
     loop {
-        number += 1;
-        let heartbeat = Heartbeat { channel: channel.clone(), own: own.clone(), number };
-        let exchange = exchange::run(connections, None, reply_timeout, heartbeat.clone());
-        let reply = match reader.until(within(reply_timeout, exchange)).await? {
-            Ok(reply) if !reply.is_replica => reply,
-            // The connection for commands must be made anew, too.
-            unusable => {
-                connections.here()?.replace();
-                return Err(unusable.err().unwrap_or(SubscriptionError::AtReplica.into()));
-            }
-        };
-        if reply.is_here == Some(false) {
-            // If it is not known which of the two connections is at the master, both are made anew.
-            if !reply.is_master {
-                connections.here()?.replace();
-            }
-            return Err(SubscriptionError::Elsewhere.into());
-        }
-        if reply.is_published {
-            reader.until_heartbeat(number, reply_timeout).await?;
-        } else {
-            // A user who may not publish can check at least that the subscription is alive.
-            let pong = async { sink.ping::<()>().await.map_err(|error| connections.reply_error(error)) };
-            reader.until(within(reply_timeout, pong)).await??;
-        }
-        if !std::mem::replace(&mut is_subscribed, true) {
-            subscriber.subscribed();
-        }
-        reader.until(sleep(SHORTEST_INTERVAL)).await?;
-        if reader.until(timeout(HEARTBEAT_INTERVAL - SHORTEST_INTERVAL, connections.retired())).await?.is_ok() {
-            reader.until(follow_commands(connections, &heartbeat, reply_timeout)).await?;
-        }
+        reader = reader.follow(reply_timeout, &mut is_subscribed).await?;
     }
 }
 
@@ -129,22 +93,97 @@ async fn within<T>(
 
 /// Reads messages, and passes notifications on.
 struct Reader<'a> {
-    connections: &'a Connections,
-    stream: Pin<&'a mut PubSubStream>,
+    connections: &'a Arc<Connections>,
+    subscription: Subscription,
     identity: Identity,
-    /// The channel of the heartbeats.
-    own: &'a str,
     subscriber: &'a dyn Subscriber,
     /// The last heartbeat that arrived.
     received: u64,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// Subscribes.
+    async fn open(
+        connections: &'a Arc<Connections>,
+        identity: Identity,
+        subscriber: &'a dyn Subscriber,
+        reply_timeout: Duration,
+    ) -> Result<Self, StoreError> {
+        let subscription = within(reply_timeout, Subscription::connect(connections, identity)).await?;
+        let mut reader = Self { connections, subscription, identity, subscriber, received: 0 };
+        let (mut sink, channels) = (reader.subscription.sink.clone(), reader.subscription.channels());
+        let subscribed = async { sink.subscribe(&channels).await.map_err(|error| connections.reply_error(error)) };
+        let subscribed = reader.until(within(reply_timeout, subscribed)).await?;
+        subscribed.map_err(|error| SubscriptionError::NotSubscribed.because(error))?;
+        Ok(reader)
+    }
+
+    /// Reads until the credentials of this connection are about to end. Returns the reader of the one in its place.
+    async fn follow(mut self, reply_timeout: Duration, is_subscribed: &mut bool) -> Result<Self, StoreError> {
+        let connections = self.connections;
+        let mut number = 0;
+        loop {
+            number += 1;
+            let heartbeat = self.subscription.heartbeat(number);
+            let exchange = exchange::run(connections, None, reply_timeout, heartbeat.clone());
+            let reply = match self.until(within(reply_timeout, exchange)).await? {
+                Ok(reply) if !reply.is_replica => reply,
+                // The connection for commands must be made anew, too.
+                unusable => {
+                    connections.here()?.replace();
+                    return Err(unusable.err().unwrap_or(SubscriptionError::AtReplica.into()));
+                }
+            };
+            if reply.is_here == Some(false) {
+                // If it is not known which of the two connections is at the master, both are made anew.
+                if !reply.is_master {
+                    connections.here()?.replace();
+                }
+                return Err(SubscriptionError::Elsewhere.into());
+            }
+            if reply.is_published {
+                self.until_heartbeat(number, reply_timeout).await?;
+            } else {
+                // A user who may not publish can check at least that the subscription is alive.
+                let mut sink = self.subscription.sink.clone();
+                let pong = async { sink.ping::<()>().await.map_err(|error| connections.reply_error(error)) };
+                self.until(within(reply_timeout, pong)).await??;
+            }
+            if !std::mem::replace(is_subscribed, true) {
+                self.subscriber.subscribed();
+            }
+            self.until(sleep(SHORTEST_INTERVAL)).await?;
+            let pause = (HEARTBEAT_INTERVAL - SHORTEST_INTERVAL).min(self.subscription.time_left());
+            if self.until(timeout(pause, connections.retired())).await?.is_ok() {
+                self.until(follow_commands(connections, &heartbeat, reply_timeout)).await?;
+            }
+            if self.subscription.time_left().is_zero() {
+                let next = Self::open(connections, self.identity, self.subscriber, reply_timeout);
+                if let Ok(next) = self.until(next).await? {
+                    self.close(reply_timeout).await;
+                    return Ok(next);
+                }
+                // It may last longer than was said.
+                self.subscription.stay_for(HEARTBEAT_INTERVAL);
+            }
+        }
+    }
+
+    /// Reads to its end a subscription in whose place there is another one.
+    async fn close(mut self, reply_timeout: Duration) {
+        let (mut sink, channels) = (self.subscription.sink.clone(), self.subscription.channels());
+        let end = async { timeout(reply_timeout, sink.unsubscribe(&channels)).await };
+        // What went wrong with it does not matter any more. The second look is for what came last.
+        if self.until(end).await.is_ok() {
+            _ = self.until(ready(())).await;
+        }
+    }
+
     /// Reads until `done` is, or the connection has ended: a request that was sent in that very moment may get no reply (`link.rs`).
     async fn until<T>(&mut self, done: impl Future<Output = T>) -> Result<T, StoreError> {
         let mut done = pin!(done);
         poll_fn(|cx| {
-            while let Poll::Ready(message) = self.stream.as_mut().poll_next(cx) {
+            while let Poll::Ready(message) = self.subscription.poll_next(cx) {
                 match message {
                     Some(message) => self.take(&message),
                     None => return Poll::Ready(Err(self.ended())),
@@ -160,7 +199,7 @@ impl Reader<'_> {
         let mut end = pin!(sleep(reply_timeout));
         poll_fn(|cx| {
             while self.received < number {
-                match self.stream.as_mut().poll_next(cx) {
+                match self.subscription.poll_next(cx) {
                     Poll::Ready(Some(message)) => self.take(&message),
                     Poll::Ready(None) => return Poll::Ready(Err(self.ended())),
                     Poll::Pending => return end.as_mut().poll(cx).map(|()| Err(SubscriptionError::Dead.into())),
@@ -176,7 +215,7 @@ impl Reader<'_> {
     }
 
     fn take(&mut self, message: &Msg) {
-        if message.get_channel_name() == self.own {
+        if message.get_channel_name() == self.subscription.own {
             self.received = self.received.max(heartbeat::read(message.get_payload_bytes()).unwrap_or(0));
         } else if let Some(notification) = read(self.identity, message.get_payload_bytes()) {
             if let Notification::Granted { fence, .. } = notification {

@@ -1,0 +1,117 @@
+//! Which Redis server a runtime uses, and how its connections are let in.
+
+use std::{error::Error, sync::Arc};
+
+use crate::{api::Builder, store::Provider, types::credentials::Credentials};
+
+impl Builder {
+    /// Keeps the locks in the Redis server at `url`: `redis://user:password@host:port/db`,
+    /// `redis+unix:///path?db=0`, or `rediss://...` with the feature `tls`. Redis 6.2 or newer.
+    ///
+    /// Connections speak RESP2, which every server and proxy understands; `?protocol=resp3` at the end of the URL has them
+    /// speak RESP3.
+    ///
+    /// ```
+    /// # use dlock_runtime::Runtime;
+    /// let builder = Runtime::builder().redis("redis://shop:password@redis.example/5");
+    /// ```
+    pub fn redis(mut self, url: impl Into<String>) -> Self {
+        self.redis.url = Some(url.into());
+        self
+    }
+
+    /// Keeps the locks in the Redis server that `client` leads to. This is for what a URL cannot say: the address and the
+    /// settings of the client are used as they are. Only Nagle's algorithm is switched off in any case, sockets are kept alive,
+    /// and `SO_LINGER` is left alone. Connections are made by the runtime and are shared with nobody. The client is of the redis crate that
+    /// is exported as [`dlock_runtime::redis`](crate::redis).
+    ///
+    /// A client says the name of its library (`CLIENT SETINFO`) unless its settings have `set_skip_set_lib_name()`. To a user
+    /// without that permission it does no harm, but each time the refusal goes to the server's `ACL LOG`.
+    ///
+    /// ```
+    /// use dlock_runtime::{Runtime, redis::{Client, IntoConnectionInfo, RedisConnectionInfo}};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let settings = RedisConnectionInfo::default().set_username("shop").set_password("not/encoded").set_db(5);
+    /// let info = "redis://redis.example".into_connection_info()?.set_redis_settings(settings);
+    /// let builder = Runtime::builder().redis_client(Client::open(info)?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # A private certificate authority, and certificates of clients
+    /// With the feature `tls`. Without `root_cert` the certificates of the operating system are trusted.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "tls")]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::fs::read;
+    /// use dlock_runtime::{Runtime, redis::{Client, ClientTlsConfig, TlsCertificates}};
+    ///
+    /// let certificates = TlsCertificates {
+    ///     root_cert: Some(read("authority.pem")?),
+    ///     client_tls: Some(ClientTlsConfig { client_cert: read("shop.pem")?, client_key: read("shop-key.pem")? }),
+    /// };
+    /// let client = Client::build_with_tls("rediss://redis.example:6380", certificates)?;
+    /// let builder = Runtime::builder().redis_client(client);
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "tls"))]
+    /// # fn main() {}
+    /// ```
+    pub fn redis_client(mut self, client: redis::Client) -> Self {
+        self.redis.client = Some(client);
+        self
+    }
+
+    /// Asks `provider` for user and password each time a connection is made, instead of those of the URL or the client: for
+    /// tokens of a cloud, and for passwords that are rotated.
+    ///
+    /// If the [`Credentials`] say for how long they are [valid](Credentials::valid_for), live connections authenticate anew
+    /// when three quarters of that time are over (`AUTH`). The connection that listens for messages cannot do so: another one
+    /// takes its place, without a gap. A lock that is held is not affected by any of that, nor by a password that is not
+    /// valid any more: connections that the server closes are made anew, and the provider is asked.
+    ///
+    /// The provider is called in each tokio runtime that uses the lock runtime, and on the background thread of that, which it
+    /// must not block. It may take its time: if a connection is given up meanwhile, since
+    /// [`command_timeout`](Self::command_timeout) is over, its answer is for the next attempt. After ten seconds it is asked
+    /// anew. But requests wait for it, so a provider that asks over the network should have its answer ready. Its errors count
+    /// as an outage of the store, and are the source of [`LockError::Unavailable`](crate::LockError::Unavailable). Embedded
+    /// locks do not ask it.
+    ///
+    /// ```
+    /// use std::{fs, io, time::Duration};
+    /// use dlock_runtime::{Credentials, Runtime};
+    ///
+    /// let builder = Runtime::builder().redis("redis://redis.example/").credentials(|| async {
+    ///     // Somebody else writes a new one into this file every hour.
+    ///     let token = fs::read_to_string("/run/secrets/redis-token")?;
+    ///     Ok::<_, io::Error>(Credentials::new("shop", token.trim()).valid_for(Duration::from_secs(3600)))
+    /// });
+    /// ```
+    pub fn credentials<F, A, E>(mut self, provider: F) -> Self
+    where
+        F: Fn() -> A + Send + Sync + 'static,
+        A: Future<Output = Result<Credentials, E>> + Send + 'static,
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        self.redis.provider = Some(Arc::new(Provider::new(provider)));
+        self
+    }
+
+    /// Gives the connections a name, which `CLIENT LIST` shows: 1 to 64 ASCII letters, digits or signs. The default is none, as
+    /// users with least rights may not say one, and each attempt would be in the server's log of refusals.
+    ///
+    /// The connections for commands get it by `CLIENT SETNAME`. All of them, the one that listens for messages too, say
+    /// `dlock-runtime(name)` as the name of their library by `CLIENT SETINFO`, unless the [client](Self::redis_client) has
+    /// one. A server that does not know these commands or refuses them is no trouble.
+    ///
+    /// ```
+    /// # use dlock_runtime::Runtime;
+    /// let builder = Runtime::builder().redis("redis://redis.example/").client_name("checkout");
+    /// ```
+    pub fn client_name(mut self, name: impl Into<String>) -> Self {
+        self.redis.client_name = Some(name.into());
+        self
+    }
+}

@@ -1,0 +1,123 @@
+//! How a connection is let in: as which user, with whose credentials, and under which name.
+
+use std::{sync::Arc, time::Duration};
+
+use redis::{Client, RedisConnectionInfo};
+
+use super::{
+    super::{ErrorClass, StoreError},
+    address,
+    options::RedisOptions,
+    provider::Provider,
+};
+use crate::types::{boot_time::BootTime, credentials::Credentials, error::LockError};
+
+/// Longer names of clients are a mistake.
+const LONGEST_NAME: usize = 64;
+
+/// Credentials that last for less than this are not asked for again and again.
+const SHORTEST: Duration = Duration::from_millis(100);
+
+/// What it takes to be let in by a server.
+pub(super) struct Access {
+    /// Without user and password if there is a provider.
+    client: Client,
+    /// Host, port and database, for errors.
+    pub(super) address: Arc<str>,
+    provider: Option<Arc<Provider>>,
+    /// How the server is to call our connections.
+    pub(super) name: Option<String>,
+}
+
+/// For how long a server keeps a connection, and since when that counts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lifetime {
+    since: BootTime,
+    length: Duration,
+}
+
+impl Lifetime {
+    /// When it is time to authenticate anew: early enough for some attempts.
+    pub(super) fn renew_at(self) -> BootTime {
+        self.since.after((self.length / 4 * 3).max(SHORTEST))
+    }
+}
+
+impl Access {
+    /// # Errors
+    /// [`LockError::Config`] if the options do not go together, or lead to no server.
+    pub(super) fn new(options: RedisOptions) -> Result<Self, LockError> {
+        let RedisOptions { url, client, provider, client_name: name } = options;
+        check_name(name.as_deref())?;
+        let (info, is_theirs) = match (url, client) {
+            (Some(_), Some(_)) => {
+                return Err(LockError::config("both `redis` and `redis_client` are given; choose one"));
+            }
+            (Some(url), None) => (address::read(&url)?, false),
+            (None, Some(client)) => (client.get_connection_info().clone(), true),
+            (None, None) => return Err(LockError::config("no Redis server is named")),
+        };
+        let info = address::prepare(info)?;
+        let mut settings = info.redis_settings().clone();
+        if provider.is_some() {
+            settings = without_user(&settings);
+        }
+        if !is_theirs {
+            // A user with least rights may not say its name, and each attempt would be in the server's log of refusals.
+            settings = settings.set_skip_set_lib_name();
+        }
+        if let Some(name) = name.as_ref().filter(|_| settings.lib_name().is_none()) {
+            settings = settings.set_lib_name(format!("dlock-runtime({name})"), env!("CARGO_PKG_VERSION"));
+        }
+        let address = address::name(&info);
+        let client = Client::open(info.set_redis_settings(settings)).map_err(address::wrong)?;
+        Ok(Self { client, address, provider, name })
+    }
+
+    /// The credentials of the moment, if somebody provides them.
+    ///
+    /// # Errors
+    /// That of the provider.
+    pub(super) async fn credentials(&self) -> Result<Option<(Credentials, Option<Lifetime>)>, StoreError> {
+        let Some(provider) = &self.provider else { return Ok(None) };
+        let (credentials, since) = provider.ask().await?;
+        let lifetime = credentials.lifetime().map(|length| Lifetime { since, length });
+        Ok(Some((credentials, lifetime)))
+    }
+
+    /// The client that makes the next connection, and for how long that will last.
+    ///
+    /// # Errors
+    /// That of the provider of credentials.
+    pub(super) async fn client(&self) -> Result<(Client, Option<Lifetime>), StoreError> {
+        let Some((credentials, lifetime)) = self.credentials().await? else { return Ok((self.client.clone(), None)) };
+        let info = self.client.get_connection_info().clone();
+        let mut settings = info.redis_settings().clone().set_password(credentials.password());
+        if let Some(user) = credentials.user() {
+            settings = settings.set_username(user);
+        }
+        let client = Client::open(info.set_redis_settings(settings));
+        Ok((client.map_err(|error| StoreError::new(ErrorClass::Permanent, error))?, lifetime))
+    }
+}
+
+/// The same settings without a user and a password.
+fn without_user(settings: &RedisConnectionInfo) -> RedisConnectionInfo {
+    let bare = RedisConnectionInfo::default().set_db(settings.db()).set_protocol(settings.protocol());
+    match settings.lib_name().zip(settings.lib_ver()) {
+        _ if settings.skip_set_lib_name() => bare.set_skip_set_lib_name(),
+        Some((name, version)) => bare.set_lib_name(name, version),
+        None => bare,
+    }
+}
+
+/// What a server takes as the name of a client and as a part of the name of its library.
+fn check_name(name: Option<&str>) -> Result<(), LockError> {
+    let is_good =
+        |name: &str| (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
+    if name.is_none_or(is_good) {
+        return Ok(());
+    }
+    let rule = format!("client_name must have 1 to {LONGEST_NAME} ASCII letters, digits or signs, and no spaces");
+    Err(LockError::config(rule))
+}
