@@ -100,8 +100,15 @@ pub use self::local::queue::orders;
 pub use self::system::simulated;
 #[doc = include_str!("distributed_lock.md")]
 pub use dlock_macros::distributed_lock;
-/// The redis crate, for [`Builder::redis_client`].
-pub use redis;
+/// What of the redis crate it takes to make a client for [`Builder::redis_client`]. Not all of it: the compiler would spell out
+/// `std::string::String` in its messages about annotated functions, as the crate has names like that.
+pub mod redis {
+    pub use ::redis::{
+        Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo, RedisError,
+    };
+    #[cfg(feature = "tls")]
+    pub use ::redis::{ClientTlsConfig, TlsCertificates};
+}
 
 pub use self::{
     api::{Builder, Guard, LockRequest, Runtime},

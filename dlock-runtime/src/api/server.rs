@@ -22,8 +22,8 @@ impl Builder {
 
     /// Keeps the locks in the Redis server that `client` leads to. This is for what a URL cannot say: the address and the
     /// settings of the client are used as they are. Only Nagle's algorithm is switched off in any case, sockets are kept alive,
-    /// and `SO_LINGER` is left alone. Connections are made by the runtime and are shared with nobody. The client is of the redis crate that
-    /// is exported as [`dlock_runtime::redis`](crate::redis).
+    /// and `SO_LINGER` is left alone. Connections are made by the runtime and are shared with nobody. The client is of the redis
+    /// crate, version 1; what makes one is exported in [`dlock_runtime::redis`](crate::redis).
     ///
     /// A client says the name of its library (`CLIENT SETINFO`) unless its settings have `set_skip_set_lib_name()`. To a user
     /// without that permission it does no harm, but each time the refusal goes to the server's `ACL LOG`.
