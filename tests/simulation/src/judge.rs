@@ -412,7 +412,7 @@ impl Sim {
     /// The message of a hand-over, `token fence waiting name`, will arrive.
     pub(crate) fn is_told(&self, grant: &str, at: Time) {
         let mut words = grant.split(' ');
-        let (token, key) = (words.next(), words.last().and_then(|name| name.strip_prefix("sim:k")?.parse().ok()));
+        let (token, key) = (words.next(), words.next_back().and_then(|name| name.strip_prefix("sim:k")?.parse().ok()));
         let judge = &mut *self.judge.borrow_mut();
         let lock = key.and_then(|key: usize| judge.keys[key].lock.as_mut());
         if let Some(lock) = lock.filter(|lock| Some(&*lock.token) == token) {
