@@ -24,6 +24,7 @@
 #[expect(dead_code, reason = "not all of it is used here")]
 #[path = "../../../dlock-runtime/src/types/boot_time.rs"]
 mod boot_time;
+#[expect(dead_code, reason = "not all of it is used here")]
 #[path = "../../../dlock-runtime/src/protocol/fences.rs"]
 mod fences;
 #[path = "../../../dlock-runtime/src/protocol/grant.rs"]
