@@ -61,8 +61,7 @@ impl Redis {
         Ok(Self { connections: Arc::new(Connections::new(Access::new(options)?)) })
     }
 
-    /// Runs a script on the connection of the current tokio runtime. The command is made at once, so that the boxed future is
-    /// small. `on_send` and `read` learn whether an earlier copy may have been carried out.
+    /// Runs a script on the connection of the current tokio runtime. `on_send` and `read` learn whether an earlier copy may have been carried out.
     fn run<T: Send + 'static>(
         &self,
         permit: Option<Permit>,
@@ -71,8 +70,8 @@ impl Redis {
         on_send: impl FnMut(bool) + Send + 'static,
         read: impl Fn(Value, bool) -> RedisResult<T> + Send + 'static,
     ) -> Reply<T> {
-        let by_hash = self.connections.form.takes_hashes().then(|| command(By::Hash));
-        exchange::run(&self.connections, permit, reply_timeout, ScriptCall { by_hash, command, on_send, read })
+        let call = ScriptCall::new(&self.connections, command, on_send, read);
+        exchange::run(&self.connections, permit, reply_timeout, call)
     }
 }
 
@@ -106,8 +105,7 @@ impl Store for Redis {
             Ok(reply)
         };
         if command.may_be_plain() {
-            let script = ScriptCall { by_hash: None, command: make, on_send, read };
-            let plain = PlainAcquire::new(Arc::clone(command), system::wall_time(), script);
+            let plain = PlainAcquire::new(command, system::wall_time(), ScriptCall::later(make, on_send, read));
             return exchange::run(&self.connections, Some(permit), reply_timeout, plain);
         }
         self.run(Some(permit), reply_timeout, make, on_send, read)

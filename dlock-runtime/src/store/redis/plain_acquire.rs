@@ -2,7 +2,7 @@
 //! somebody has the lock, the script is asked, which also queues. The plain command does not look at the queue; while somebody
 //! is in it the lock is free only for moments, after a crash or the release of a client that is not dlock.
 
-use std::{sync::Arc, time::SystemTime};
+use std::time::SystemTime;
 
 use redis::{Cmd, RedisResult, Value};
 
@@ -18,14 +18,13 @@ use super::{
 
 /// The plain command, and the script.
 pub(super) struct PlainAcquire<C, S, R> {
-    command: Arc<AcquireCommand>,
     plain: Option<Cmd>,
     script: ScriptCall<C, S, R>,
 }
 
 impl<C, S, R> PlainAcquire<C, S, R> {
-    pub(super) fn new(command: Arc<AcquireCommand>, now: SystemTime, script: ScriptCall<C, S, R>) -> Self {
-        Self { plain: Some(commands::plain_acquire(&command, now)), command, script }
+    pub(super) fn new(command: &AcquireCommand, now: SystemTime, script: ScriptCall<C, S, R>) -> Self {
+        Self { plain: Some(commands::plain_acquire(command, now)), script }
     }
 }
 
@@ -44,13 +43,12 @@ where
         repeated: bool,
     ) -> RedisResult<AcquireReply> {
         if !repeated && let Some(plain) = self.plain.take() {
-            self.command.note_sent(false);
+            (self.script.on_send)(false);
             if connection.call(plain).await? != Value::Nil {
                 return Ok(AcquireReply::Granted { fence: 0, waiting: 0 });
             }
         }
         // It knows the token, if an earlier copy of the plain command was carried out.
-        self.script.make_by_hash(connections);
         self.script.send(connections, connection, repeated).await
     }
 }

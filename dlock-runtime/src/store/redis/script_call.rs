@@ -6,18 +6,30 @@ use super::{combiner::Combiner, connections::Connections, exchange::Exchange, sc
 
 /// A call of a script: by its hash if the server takes that, else by its text.
 pub(super) struct ScriptCall<C, S, R> {
-    pub(super) by_hash: Option<Cmd>,
+    by_hash: Option<Cmd>,
     /// Makes the Redis command.
-    pub(super) command: C,
+    command: C,
     /// Called before each copy is sent; its argument says whether an earlier copy may have been carried out.
     pub(super) on_send: S,
     /// Reads the reply; its second argument is the same.
-    pub(super) read: R,
+    read: R,
 }
 
 impl<C: Fn(By) -> Cmd, S, R> ScriptCall<C, S, R> {
+    /// The command is made at once, so that the future that sends it is small.
+    pub(super) fn new(connections: &Connections, command: C, on_send: S, read: R) -> Self {
+        let mut call = Self::later(command, on_send, read);
+        call.make_by_hash(connections);
+        call
+    }
+
+    /// The same, if it may turn out that it is not needed.
+    pub(super) fn later(command: C, on_send: S, read: R) -> Self {
+        Self { by_hash: None, command, on_send, read }
+    }
+
     /// Makes the command that calls the script by its hash, where the server takes that.
-    pub(super) fn make_by_hash(&mut self, connections: &Connections) {
+    fn make_by_hash(&mut self, connections: &Connections) {
         self.by_hash = connections.form.takes_hashes().then(|| (self.command)(By::Hash));
     }
 }
@@ -33,6 +45,10 @@ where
 
     async fn send(&mut self, connections: &Connections, connection: &Combiner, repeated: bool) -> RedisResult<T> {
         (self.on_send)(repeated);
+        // A copy that is sent again is made again.
+        if self.by_hash.is_none() {
+            self.make_by_hash(connections);
+        }
         if let Some(command) = self.by_hash.take() {
             match connection.call(command).await {
                 Err(error) if connections.wants_another_form(&error) => {}
