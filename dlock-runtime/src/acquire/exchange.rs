@@ -8,8 +8,6 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::timeout;
-
 use super::{
     backoff::Backoff,
     head::{Head, LEAST_REPLY_TIME, Outcome},
@@ -86,7 +84,7 @@ impl Head {
     /// Asks for the lock once, unless a message said already that it was handed over.
     pub(super) async fn ask_once(&mut self, baton: &mut Baton, backoff: &Backoff) -> Result<Outcome, StoreError> {
         self.fresh = None;
-        let permit = self.permit(backoff).await?;
+        let permit = Permit::within(&*self.state().store, self.time_to_ask(backoff)).await?;
         let limit = self.reply_time(backoff);
         let waits = self.request.terms.wait != Wait::For(Duration::ZERO) && !backoff.is_over();
         let pending = self.pending(baton, waits);
@@ -129,16 +127,6 @@ impl Head {
                 Err(error)
             }
         }
-    }
-
-    /// Leave to ask, for which the request waits as long as it may.
-    async fn permit(&self, backoff: &Backoff) -> Result<Permit, StoreError> {
-        let store = &*self.state().store;
-        if let Some(permit) = Permit::at_once(store) {
-            return Ok(permit);
-        }
-        let limit = self.time_to_ask(backoff);
-        timeout(limit, Permit::wait(store)).await.map_err(|_| StoreError::overloaded(store.address(), limit))
     }
 
     /// The pending request of the task before, or a new one.

@@ -1,7 +1,7 @@
 //! A turn of a task, with the keeper that releases it when it ends. It releases itself when it is dropped, wherever that is: what a
 //! finished acquire returns is one from the first moment on.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     keeper::{core::Core, executor, renewal, state::KeeperState},
@@ -34,10 +34,14 @@ impl Hold {
     /// # Errors
     /// If it is lost, or the store did not answer.
     pub(crate) async fn renew(&self) -> Result<(), LockError> {
+        self.renew_within(0, Core::of(self.turn().host()).keeper.state().command_timeout).await?
+    }
+
+    /// Renews it now, and reserves `fences`. The outer error says that nothing could be asked.
+    async fn renew_within(&self, fences: u32, limit: Duration) -> Result<Result<(), LockError>, LockError> {
         let (turn, keeper) = (Arc::clone(self.turn()), &Core::of(self.turn().host()).keeper);
         let state = Arc::clone(keeper.state());
-        let renewing = move || async move { renewal::renew_now(&state, &turn, 0, state.command_timeout).await };
-        executor::run(keeper, renewing).await?
+        executor::run(keeper, move || async move { renewal::renew_now(&state, &turn, fences, limit).await }).await
     }
 
     /// Sees to it that a hold that was joined does not end soon: where little is left and the keeper renews it, it is asked
@@ -55,12 +59,11 @@ impl Hold {
             return Ok(());
         }
         let keeper = &Core::of(turn.host()).keeper;
-        let state = Arc::clone(keeper.state());
         // It is asked twice at most, and half of what is left stays for what is done under it.
-        let limit = state.command_timeout.min(turn.deadline().since(now) / 4);
-        let turn = Arc::clone(turn);
+        let limit = keeper.state().command_timeout.min(turn.deadline().since(now) / 4);
         if turn.is_renewed() {
             if turn.can_gain() && turn.hurry() {
+                let (state, turn) = (Arc::clone(keeper.state()), Arc::clone(turn));
                 keeper.state().detach(async move {
                     _ = renewal::renew_now(&state, &turn, 0, limit).await;
                     turn.calm();
@@ -69,8 +72,7 @@ impl Hold {
             return Ok(());
         }
         // Nobody else renews it. While it is held, a store that does not answer is no reason to fail.
-        let renewing = move || async move { renewal::renew_now(&state, &turn, 0, limit).await };
-        _ = executor::run(&Core::of(self.turn().host()).keeper, renewing).await?;
+        _ = self.renew_within(0, limit).await?;
         self.turn().ensure_held()
     }
 
@@ -81,10 +83,7 @@ impl Hold {
             self.turn().set_fence(fence);
             return Ok(());
         }
-        let (turn, keeper) = (Arc::clone(self.turn()), &Core::of(self.turn().host()).keeper);
-        let state = Arc::clone(keeper.state());
-        let renewing = move || async move { renewal::renew_now(&state, &turn, 1, state.command_timeout).await };
-        executor::run(keeper, renewing).await?
+        self.renew_within(1, Core::of(self.turn().host()).keeper.state().command_timeout).await?
     }
 
     /// Goes. The last one passes the lease on, or waits for the store to take it back.

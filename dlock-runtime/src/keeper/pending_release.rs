@@ -3,8 +3,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::timeout;
-
 use crate::{
     keeper::{executor, state::KeeperState},
     local::{
@@ -86,11 +84,7 @@ impl PendingRelease {
 
     /// Leave to send the command. After the TTL there is no need to.
     async fn permit(&self, state: &KeeperState) -> Result<Permit, StoreError> {
-        let store = &*state.store;
-        if let Some(permit) = Permit::at_once(store) {
-            return Ok(permit);
-        }
-        timeout(self.ttl, Permit::wait(store)).await.map_err(|_| StoreError::overloaded(store.address(), self.ttl))
+        Permit::within(&*state.store, self.ttl).await
     }
 
     fn send(&self, state: &KeeperState, permit: Permit) -> Reply<bool> {

@@ -1,11 +1,11 @@
 //! Leave to have one more exchange under way. What is under way from one place is bounded: beyond that, requests wait here, where
 //! no clock runs that measures the store.
 
-use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
-use super::Store;
+use super::{Store, StoreError};
 
 /// Lasts as long as the exchange.
 #[derive(Debug)]
@@ -20,13 +20,19 @@ impl Permit {
         bound.try_acquire_owned().ok().map(|permit| Self(Some(permit)))
     }
 
-    /// Waits for its turn, in the order of asking.
-    pub(crate) async fn wait(store: &dyn Store) -> Self {
-        let bound: Option<Arc<Semaphore>> = store.bound();
-        match bound {
+    /// Waits for its turn, in the order of asking, for at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError::overloaded`].
+    pub(crate) async fn within(store: &dyn Store, limit: Duration) -> Result<Self, StoreError> {
+        if let Some(permit) = Self::at_once(store) {
+            return Ok(permit);
+        }
+        let Some(bound) = store.bound() else { return Ok(Self(None)) };
+        match timeout(limit, bound.acquire_owned()).await {
             // The semaphore is never closed.
-            Some(bound) => Self(bound.acquire_owned().await.ok()),
-            None => Self(None),
+            Ok(permit) => Ok(Self(permit.ok())),
+            Err(_) => Err(StoreError::overloaded(store.address(), limit)),
         }
     }
 }
