@@ -152,7 +152,7 @@ impl Request {
             TimedOut::LastAnswer(Verdict::Failed(error)) => error.about(&self.key),
             TimedOut::AskStore | TimedOut::NoAnswer => {
                 let waited = BootTime::now().since(self.since);
-                StoreError::timed_out(self.core().keeper.state().store.address(), waited).about(&self.key)
+                StoreError::timed_out(&self.core().keeper.state().store.address(), waited).about(&self.key)
             }
         }
     }

@@ -174,7 +174,8 @@ impl Builder {
 
         let identity = Identity::random()?;
         let namespace = Namespace::new(self.namespace);
-        let observer = Observer::new(store.address(), namespace.len(), !self.hides_keys, warn_after);
+        let place = Arc::clone(&store);
+        let observer = Observer::new(move || place.address(), namespace.len(), !self.hides_keys, warn_after);
         let keeper = Keeper::start(store, identity, command_timeout, !self.confirms_not, self.rules, observer)
             .map_err(LockError::unavailable)?;
         // Of an identity of its own, so that this one gets no message of it.

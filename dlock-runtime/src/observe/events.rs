@@ -117,7 +117,7 @@ impl Observer {
     pub(crate) fn note_reply(&self, sent: Epoch, error: Option<&StoreError>, had_full_time: bool) {
         let Some(error) = error.filter(|error| error.is_trouble()) else {
             if let Some(over) = self.outage.replied(sent) {
-                let store = Arc::clone(&self.store);
+                let store = (self.store)();
                 report(move || {
                     let EndedOutage { lasted, requests, renewals, releases } = over;
                     warn!(store = &*store, ?lasted, requests, renewals, releases, "the lock store can be asked again");
@@ -126,7 +126,7 @@ impl Observer {
             return;
         };
         let begins = self.outage.failed(sent, had_full_time || !error.is_timeout(), BootTime::now());
-        let (store, cause) = (Arc::clone(&self.store), Cause::clone(&error.cause));
+        let (store, cause) = ((self.store)(), Cause::clone(&error.cause));
         report(move || {
             counter!(STORE_ERRORS).increment(1);
             if begins {
@@ -218,7 +218,7 @@ impl Observer {
 
     /// The store answers, and will not let this client keep locks.
     pub(crate) fn refuses(&self, error: &StoreError) {
-        let (store, cause) = (Arc::clone(&self.store), Cause::clone(&error.cause));
+        let (store, cause) = ((self.store)(), Cause::clone(&error.cause));
         report(move || error!(store = &*store, %cause, "the lock store refuses this client"));
     }
 

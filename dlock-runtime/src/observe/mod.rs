@@ -72,8 +72,8 @@ pub(crate) struct Observer {
     namespace: Option<usize>,
     /// How long a lock may be held before that is reported.
     pub(crate) warn_after: Duration,
-    /// Where the store is.
-    store: Arc<str>,
+    /// Says where the store is.
+    store: Box<dyn Fn() -> Arc<str> + Send + Sync>,
     outage: Outage,
     /// What the store refuses to do for one lock, while it works for others.
     not_acquired: RateLimit,
@@ -82,12 +82,17 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
-    /// For a runtime whose namespace takes `namespace` bytes.
-    pub(crate) fn new(store: &str, namespace: usize, tells_keys: bool, warn_after: Duration) -> Self {
+    /// For a runtime whose namespace takes `namespace` bytes. `store` says where the store is at the moment.
+    pub(crate) fn new(
+        store: impl Fn() -> Arc<str> + Send + Sync + 'static,
+        namespace: usize,
+        tells_keys: bool,
+        warn_after: Duration,
+    ) -> Self {
         Self {
             namespace: tells_keys.then_some(namespace),
             warn_after,
-            store: store.into(),
+            store: Box::new(store),
             outage: Outage::default(),
             not_acquired: RateLimit::default(),
             not_renewed: RateLimit::default(),

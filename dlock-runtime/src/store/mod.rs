@@ -42,8 +42,8 @@ pub(crate) type Reply<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + 
 /// happens. The `reply_timeout` is how long a reply may take before the connection is to blame: a reply that is dropped later
 /// than that takes its connection out of service.
 pub(crate) trait Store: Send + Sync {
-    /// Where it is, for errors. It holds no secret.
-    fn address(&self) -> &str;
+    /// Where it is now, for errors. It holds no secret.
+    fn address(&self) -> Arc<str>;
 
     /// What bounds the acquires and releases that are under way from where this is called; `None` if nothing does. Each takes a
     /// [`Permit`].
@@ -102,5 +102,5 @@ pub(crate) async fn within<T>(
             return reply;
         }
     }
-    Err(StoreError::timed_out(store.address(), limit))
+    Err(StoreError::timed_out(&store.address(), limit))
 }

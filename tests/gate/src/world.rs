@@ -263,7 +263,10 @@ struct Process {
 
 impl Default for Process {
     fn default() -> Self {
-        Self { observer: Observer::new("nowhere", 0, false, Duration::from_secs(60)), owed: AtomicUsize::new(0) }
+        Self {
+            observer: Observer::new(|| "nowhere".into(), 0, false, Duration::from_secs(60)),
+            owed: AtomicUsize::new(0),
+        }
     }
 }
 

@@ -29,7 +29,7 @@ fn strikes(count: &AtomicUsize) -> bool {
 }
 
 impl Store for Panicking {
-    fn address(&self) -> &str {
+    fn address(&self) -> Arc<str> {
         Embedded.address()
     }
 
@@ -78,7 +78,7 @@ impl Store for Panicking {
 
 fn runtime(store: &Arc<Panicking>) -> Runtime {
     let identity = Identity::random().expect("random numbers");
-    let observer = Observer::new("", 0, true, Duration::MAX);
+    let observer = Observer::new(|| "".into(), 0, true, Duration::MAX);
     let store: Arc<dyn Store> = Arc::<Panicking>::clone(store);
     let keeper = Keeper::start(store, identity, Duration::from_secs(1), false, Rules::default(), observer);
     Runtime(Arc::new(Core {

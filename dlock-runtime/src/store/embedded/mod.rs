@@ -29,8 +29,8 @@ static TABLE: LazyLock<Mutex<Table>> = LazyLock::new(Mutex::default);
 pub(crate) struct Embedded;
 
 impl Store for Embedded {
-    fn address(&self) -> &str {
-        "this process"
+    fn address(&self) -> Arc<str> {
+        "this process".into()
     }
 
     fn check(&self, _: LockId, _: Duration) -> Reply<()> {

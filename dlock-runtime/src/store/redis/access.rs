@@ -2,12 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use redis::{Client, RedisConnectionInfo};
+use redis::{Client, ConnectionAddr, ConnectionInfo, RedisConnectionInfo};
 
 use super::{
     super::{ErrorClass, StoreError},
     address,
-    options::RedisOptions,
     provider::Provider,
 };
 use crate::types::{boot_time::BootTime, credentials::Credentials, error::LockError};
@@ -20,10 +19,8 @@ const SHORTEST: Duration = Duration::from_millis(100);
 
 /// What it takes to be let in by a server.
 pub(super) struct Access {
-    /// Without user and password if there is a provider.
-    client: Client,
-    /// Host, port and database, for errors.
-    pub(super) address: Arc<str>,
+    /// Without user and password if there is a provider. Its address is where the route begins.
+    info: ConnectionInfo,
     provider: Option<Arc<Provider>>,
     /// How the server is to call our connections.
     pub(super) name: Option<String>,
@@ -44,19 +41,17 @@ impl Lifetime {
 }
 
 impl Access {
+    /// `is_theirs` says that the program made all of `info`, and not only its URL.
+    ///
     /// # Errors
-    /// [`LockError::Config`] if the options do not go together, or lead to no server.
-    pub(super) fn new(options: RedisOptions) -> Result<Self, LockError> {
-        let RedisOptions { url, client, provider, client_name: name } = options;
+    /// [`LockError::Config`] if the name is none, or no connection can be made with this.
+    pub(super) fn new(
+        info: ConnectionInfo,
+        is_theirs: bool,
+        provider: Option<Arc<Provider>>,
+        name: Option<String>,
+    ) -> Result<Self, LockError> {
         check_name(name.as_deref())?;
-        let (info, is_theirs) = match (url, client) {
-            (Some(_), Some(_)) => {
-                return Err(LockError::config("both `redis` and `redis_client` are given; choose one"));
-            }
-            (Some(url), None) => (address::read(&url)?, false),
-            (None, Some(client)) => (client.get_connection_info().clone(), true),
-            (None, None) => return Err(LockError::config("no Redis server is named")),
-        };
         let info = address::prepare(info)?;
         let mut settings = info.redis_settings().clone();
         if provider.is_some() {
@@ -69,9 +64,12 @@ impl Access {
         if let Some(name) = name.as_ref().filter(|_| settings.lib_name().is_none()) {
             settings = settings.set_lib_name(format!("dlock-runtime({name})"), env!("CARGO_PKG_VERSION"));
         }
-        let address = address::name(&info);
         let client = Client::open(info.set_redis_settings(settings)).map_err(address::wrong)?;
-        Ok(Self { client, address, provider, name })
+        Ok(Self { info: client.get_connection_info().clone(), provider, name })
+    }
+
+    pub(super) fn info(&self) -> &ConnectionInfo {
+        &self.info
     }
 
     /// The credentials of the moment, if somebody provides them.
@@ -85,19 +83,22 @@ impl Access {
         Ok(Some((credentials, lifetime)))
     }
 
-    /// The client that makes the next connection, and for how long that will last.
+    /// The client that makes the next connection, to the server at `place`, and for how long that will last.
     ///
     /// # Errors
     /// That of the provider of credentials.
-    pub(super) async fn client(&self) -> Result<(Client, Option<Lifetime>), StoreError> {
-        let Some((credentials, lifetime)) = self.credentials().await? else { return Ok((self.client.clone(), None)) };
-        let info = self.client.get_connection_info().clone();
-        let mut settings = info.redis_settings().clone().set_password(credentials.password());
-        if let Some(user) = credentials.user() {
-            settings = settings.set_username(user);
+    pub(super) async fn client(&self, place: &ConnectionAddr) -> Result<(Client, Option<Lifetime>), StoreError> {
+        let mut info = self.info.clone().set_addr(place.clone());
+        let mut lifetime = None;
+        if let Some((credentials, lasts)) = self.credentials().await? {
+            let mut settings = info.redis_settings().clone().set_password(credentials.password());
+            if let Some(user) = credentials.user() {
+                settings = settings.set_username(user);
+            }
+            (info, lifetime) = (info.set_redis_settings(settings), lasts);
         }
-        let client = Client::open(info.set_redis_settings(settings));
-        Ok((client.map_err(|error| StoreError::new(ErrorClass::Permanent, error))?, lifetime))
+        let client = Client::open(info).map_err(|error| StoreError::new(ErrorClass::Permanent, error))?;
+        Ok((client, lifetime))
     }
 }
 

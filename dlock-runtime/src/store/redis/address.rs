@@ -49,10 +49,16 @@ pub(super) fn prepare(info: ConnectionInfo) -> Result<ConnectionInfo, LockError>
 }
 
 /// Host, port and database, for errors.
-pub(super) fn name(info: &ConnectionInfo) -> Arc<str> {
-    match info.redis_settings().db() {
-        0 => info.addr().to_string().into(),
-        database => format!("{}, database {database}", info.addr()).into(),
+pub(super) fn name(address: &ConnectionAddr, database: i64) -> Arc<str> {
+    let place = match address {
+        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } if host.contains(':') => {
+            format!("[{host}]:{port}")
+        }
+        other => other.to_string(),
+    };
+    match database {
+        0 => place.into(),
+        database => format!("{place}, database {database}").into(),
     }
 }
 

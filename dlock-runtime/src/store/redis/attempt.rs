@@ -39,7 +39,7 @@ impl Attempt {
         let connection = Arc::clone(connection);
         let task = runtime.spawn(async move {
             let fresh = timeout(limit, connections.fresh()).await;
-            let fresh = fresh.unwrap_or_else(|_| Err(StoreError::timed_out(connections.address(), limit)));
+            let fresh = fresh.unwrap_or_else(|_| Err(StoreError::timed_out(&connections.address(), limit)));
             _ = ends.0.outcome.set(fresh.map(|fresh| connection.put(fresh)));
         });
         Arc::new(Self { end, task })
@@ -92,7 +92,7 @@ mod tests {
     };
 
     use super::{
-        super::{access::Access, options::RedisOptions},
+        super::{options::RedisOptions, route::Route},
         *,
     };
 
@@ -106,7 +106,7 @@ mod tests {
         // A password has to be accepted first.
         let options =
             RedisOptions { url: Some(format!("redis://:secret@127.0.0.1:{port}")), ..RedisOptions::default() };
-        (server, Arc::new(Connections::new(Access::new(options).expect("a URL"))))
+        (server, Arc::new(Connections::new(Route::new(options).expect("a URL"))))
     }
 
     /// Waits until the other end closes it.

@@ -27,6 +27,7 @@ use super::{
     fence_clock::FenceClock,
     link::Link,
     reauthentication,
+    route::{Place, Route},
     script::Form,
 };
 use crate::{
@@ -40,6 +41,7 @@ const UNDER_WAY: usize = 1024;
 
 /// The connections to one server.
 pub(super) struct Connections {
+    route: Route,
     access: Arc<Access>,
     config: AsyncConnectionConfig,
     /// Whether the server has replied properly before. If it refuses this client later, its set-up is being changed.
@@ -56,10 +58,11 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn new(access: Access) -> Self {
+    pub(super) fn new((route, access): (Route, Access)) -> Self {
         // Callers apply a timeout of their own, to connecting and the reply together.
         let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         Self {
+            route,
             access: Arc::new(access),
             config,
             has_replied: AtomicBool::new(false),
@@ -71,8 +74,9 @@ impl Connections {
         }
     }
 
-    pub(super) fn address(&self) -> &str {
-        &self.access.address
+    /// Where the server is, for errors.
+    pub(super) fn address(&self) -> Arc<str> {
+        self.route.address()
     }
 
     /// The server replied properly.
@@ -90,24 +94,20 @@ impl Connections {
     /// What an error reply to a request says about it.
     pub(super) fn reply_error(&self, error: RedisError) -> StoreError {
         let class = classify::classify(&error).error_class(self.has_replied.load(Ordering::Relaxed));
-        self.error(class, error)
+        at(self.address(), class, error)
     }
 
     /// The error of a connection that could not be made.
-    pub(super) fn connect_error(&self, error: RedisError) -> StoreError {
+    fn connect_error(&self, place: &Place, error: RedisError) -> StoreError {
         let class = classify::connect_error_class(classify::classify(&error), self.has_replied.load(Ordering::Relaxed));
-        self.error(class, error)
+        at(Arc::clone(&place.name), class, error)
     }
 
-    fn error(&self, class: ErrorClass, error: RedisError) -> StoreError {
-        let error = classify::without_arguments(error);
-        StoreError::new(class, At { address: Arc::clone(&self.access.address), error })
-    }
-
-    /// A connection for messages, to wherever the address leads now.
+    /// A connection for messages, to wherever the server is now.
     pub(super) async fn for_messages(&self) -> Result<(PubSub, Option<Lifetime>), StoreError> {
-        let (client, lifetime) = self.access.client().await?;
-        let connection = dial::messages(&client).await.map_err(|error| self.connect_error(error))?;
+        let place = self.route.place();
+        let (client, lifetime) = self.access.client(&place.at).await?;
+        let connection = dial::messages(&client).await.map_err(|error| self.connect_error(&place, error))?;
         Ok((connection, lifetime))
     }
 
@@ -181,13 +181,14 @@ impl Connections {
         Some(attempt)
     }
 
-    /// A connection that belongs to no runtime, to wherever the address leads now.
+    /// A connection that belongs to no runtime, to wherever the server is now.
     pub(super) async fn fresh(&self) -> Result<Link, StoreError> {
-        let (client, lifetime) = self.access.client().await?;
-        let name = self.access.name.as_deref();
-        let link = dial::commands(&client, &self.config, name).await.map_err(|error| self.connect_error(error))?;
+        let place = self.route.place();
+        let (client, lifetime) = self.access.client(&place.at).await?;
+        let link = dial::commands(&client, &self.config, self.access.name.as_deref()).await;
+        let link = link.map_err(|error| self.connect_error(&place, error))?;
         Ok(match lifetime {
-            Some(lifetime) => reauthentication::keep(&self.access, link, lifetime),
+            Some(lifetime) => reauthentication::keep(&self.access, &place, link, lifetime),
             None => link,
         })
     }
@@ -241,6 +242,10 @@ impl fmt::Display for At {
 }
 
 impl std::error::Error for At {}
+
+fn at(address: Arc<str>, class: ErrorClass, error: RedisError) -> StoreError {
+    StoreError::new(class, At { address, error: classify::without_arguments(error) })
+}
 
 impl Connection {
     fn current(&self) -> Option<(u64, Combiner)> {

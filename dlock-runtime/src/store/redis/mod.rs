@@ -19,6 +19,7 @@ mod provider;
 mod reauthentication;
 mod renew_batch;
 mod reply;
+mod route;
 mod script;
 mod script_call;
 mod slots;
@@ -34,7 +35,7 @@ use redis::{Cmd, RedisResult, Value};
 use tokio::sync::Semaphore;
 
 use self::{
-    access::Access, connections::Connections, plain_acquire::PlainAcquire, renew_batch::RenewBatch, script::By,
+    connections::Connections, plain_acquire::PlainAcquire, renew_batch::RenewBatch, route::Route, script::By,
     script_call::ScriptCall,
 };
 pub(crate) use self::{options::RedisOptions, provider::Provider};
@@ -58,7 +59,7 @@ impl Redis {
     /// [`LockError::Config`] if no connection can be made with these options. Neither the URL, which may hold a password, nor
     /// anything else that is secret is in the message.
     pub(crate) fn new(options: RedisOptions) -> Result<Self, LockError> {
-        Ok(Self { connections: Arc::new(Connections::new(Access::new(options)?)) })
+        Ok(Self { connections: Arc::new(Connections::new(Route::new(options)?)) })
     }
 
     /// Runs a script on the connection of the current tokio runtime. `on_send` and `read` learn whether an earlier copy may have been carried out.
@@ -76,7 +77,7 @@ impl Redis {
 }
 
 impl Store for Redis {
-    fn address(&self) -> &str {
+    fn address(&self) -> Arc<str> {
         self.connections.address()
     }
 

@@ -12,6 +12,7 @@ use super::{
     access::{Access, Lifetime},
     classify::{self, Fault},
     link::Link,
+    route::Place,
 };
 use crate::{
     observe,
@@ -27,8 +28,8 @@ const LONGEST: Duration = Duration::from_secs(5);
 pub(super) struct Reauthentication(JoinHandle<()>);
 
 /// Keeps a connection authenticated, in the current tokio runtime, for as long as it is in use.
-pub(super) fn keep(access: &Arc<Access>, link: Link, lifetime: Lifetime) -> Link {
-    let task = spawn(authenticate(Arc::clone(access), link.clone(), lifetime));
+pub(super) fn keep(access: &Arc<Access>, place: &Arc<Place>, link: Link, lifetime: Lifetime) -> Link {
+    let task = spawn(authenticate(Arc::clone(access), Arc::clone(place), link.clone(), lifetime));
     link.with(Reauthentication(task))
 }
 
@@ -38,7 +39,7 @@ impl Drop for Reauthentication {
     }
 }
 
-async fn authenticate(access: Arc<Access>, mut link: Link, mut lifetime: Lifetime) {
+async fn authenticate(access: Arc<Access>, place: Arc<Place>, mut link: Link, mut lifetime: Lifetime) {
     let mut pause = SHORTEST;
     sleep(lifetime.renew_at().since(BootTime::now())).await;
     loop {
@@ -62,7 +63,7 @@ async fn authenticate(access: Arc<Access>, mut link: Link, mut lifetime: Lifetim
             },
         };
         if pause == SHORTEST {
-            observe::not_authenticated(&access.address, failure);
+            observe::not_authenticated(&place.name, failure);
         }
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST);
