@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use dlock_runtime::{LockError, Runtime};
-use dlock_testkit::{Raw, RedisServer, eventually};
+use dlock_testkit::{Raw, RedisServer, eventually, full};
 use tokio::task::JoinSet;
 
 const SOON: Duration = Duration::from_secs(30);
 
-/// As many as there were in the report of a shop. The others want to be run by hand, with DLOCK_FULL=1.
-fn many(full: usize) -> usize {
-    if std::env::var_os("DLOCK_FULL").is_some() { full } else { full / 10 }
+/// With `DLOCK_FULL=1` as many as there were in the report of a shop.
+fn many(all: usize) -> usize {
+    full(all, all / 10)
 }
 
 async fn on(server: &RedisServer) -> Runtime {

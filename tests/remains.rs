@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dlock_runtime::{Builder, Runtime};
-use dlock_testkit::{Raw, RedisServer, Value, Worker, eventually, eventually_async, role, say};
+use dlock_testkit::{Raw, RedisServer, Value, Worker, eventually, eventually_async, full, role, say};
 
 const MS: Duration = Duration::from_millis(1);
 const SOON: Duration = Duration::from_secs(15);
@@ -52,8 +52,7 @@ async fn cycles(runtime: &Runtime, from: u64, count: u64) {
 /// A million with `DLOCK_FULL=1`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_million_locks_on_keys_of_their_own_leave_one_key_and_no_memory() {
-    let full = std::env::var_os("DLOCK_FULL").is_some_and(|full| full == "1");
-    let count = if full { 1_000_000 } else { 100_000 };
+    let count = full(1_000_000, 100_000);
     let server = RedisServer::start();
     let (mut raw, runtime) = (server.raw(), build(on(&server)).await);
     let held = runtime.lock("held").acquire().await.expect("free");

@@ -138,7 +138,7 @@ impl<T> Drop for JoinHandle<T> {
     /// What the task came to is dropped, if nobody took it; or forgotten, if that is the weakness.
     fn drop(&mut self) {
         if let Some(mut task) = self.0.take().filter(tokio::task::JoinHandle::is_finished)
-            && is_weakened("job output")
+            && is_weakened("JobOutputLost")
         {
             std::mem::forget(Pin::new(&mut task).poll(&mut Context::from_waker(Waker::noop())));
         }
@@ -253,7 +253,10 @@ impl Handle {
     }
 
     pub(crate) fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
-        if self.0.lane == Place::KEEPER && is_weakened("jobs") && world(|world| world.random(here().process)) % 4 == 0 {
+        if self.0.lane == Place::KEEPER
+            && is_weakened("JobsDropped")
+            && world(|world| world.random(here().process)) % 4 == 0
+        {
             drop(task);
             return spawn_at(self.0, std::future::pending());
         }

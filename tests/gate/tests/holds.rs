@@ -10,6 +10,7 @@ use std::{
 };
 
 use dlock_gate_check::orders::{ALL, Scenario, weaken};
+use dlock_testkit::full;
 use shuttle::{
     Config, FailurePersistence, Runner,
     scheduler::{DfsScheduler, PctScheduler, RandomScheduler, Scheduler},
@@ -30,11 +31,6 @@ fn config() -> Config {
     config
 }
 
-/// How many orders are tried.
-fn orders(few: usize, many: usize) -> usize {
-    if env::var_os("DLOCK_FULL").is_some_and(|full| full == "1") { many } else { few }
-}
-
 fn try_all(how: &str, scenario: &Scenario, scheduler: impl Scheduler + 'static, run: fn()) -> usize {
     let tried = Runner::new(scheduler, config()).run(run);
     let all = TRIED.fetch_add(tried, Ordering::Relaxed) + tried;
@@ -45,7 +41,7 @@ fn try_all(how: &str, scenario: &Scenario, scheduler: impl Scheduler + 'static, 
 #[test]
 fn in_random_orders() {
     for scenario in ALL {
-        try_all("random orders", scenario, RandomScheduler::new(orders(250, 200_000)), scenario.run);
+        try_all("random orders", scenario, RandomScheduler::new(full(200_000, 250)), scenario.run);
     }
 }
 
@@ -53,7 +49,7 @@ fn in_random_orders() {
 fn with_few_preemptions() {
     for scenario in ALL {
         for depth in [3, 5] {
-            let scheduler = PctScheduler::new(depth, orders(100, 100_000));
+            let scheduler = PctScheduler::new(depth, full(100_000, 100));
             try_all(&format!("orders with {depth} preemptions"), scenario, scheduler, scenario.run);
         }
     }
@@ -62,7 +58,7 @@ fn with_few_preemptions() {
 #[test]
 fn in_every_order() {
     for scenario in ALL {
-        let most = orders(600, 1_000_000);
+        let most = full(1_000_000, 600);
         let tried = try_all("orders in sequence", scenario, DfsScheduler::new(Some(most), false), scenario.small);
         if tried < most {
             println!("{}: that is all there are", scenario.name);

@@ -67,4 +67,5 @@ pub use crate::{
     properties::{BACKED, EXCLUSION, FENCES, MARKED, QUEUE, SETTLES, UNTOUCHED, YIELDS},
     protocol::{Action, Protocol, State},
     scenario::{Mishap, Scenario, Task},
+    store::FenceClock,
 };

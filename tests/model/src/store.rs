@@ -42,10 +42,32 @@ pub(crate) struct Lock {
 
 /// The fence clock (mint.lua). The rehearsal of `build` has begun it before a run starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct FenceClock {
-    pub(crate) last: u8,
-    ceiling: u8,
-    life: u8,
+pub struct FenceClock {
+    /// The last fence that was given out.
+    pub last: u8,
+    /// What the next life of the server goes on from.
+    pub ceiling: u8,
+    /// Which life of the server this is.
+    pub life: u8,
+}
+
+impl FenceClock {
+    /// mint.lua: the clock after `count` fences more. A new master's time may be behind by anything, so it counts only if the clock
+    /// is lost.
+    pub fn mint(before: Option<Self>, count: u8, life: u8, now: Tick, scenario: &Scenario) -> Self {
+        let Self { mut last, mut ceiling, life: before_life } = before.unwrap_or_default();
+        if before.is_none() && !scenario.is("a_lost_fence_clock_that_begins_from_nothing") {
+            last = scenario.time_as_fence(now);
+        }
+        if life != before_life && !scenario.is("a_new_life_of_the_server_that_is_ignored") {
+            last = last.max(ceiling);
+        }
+        last += count;
+        if last + 3 * scenario.block > ceiling {
+            ceiling = last + 4 * scenario.block;
+        }
+        Self { last, ceiling, life }
+    }
 }
 
 /// A place in the queue.
@@ -141,23 +163,11 @@ impl Store {
         self.queue.retain(|entry| entry.token != token);
     }
 
-    /// mint.lua: the first of `count` fences. A new master's time may be behind by anything, so it counts only if the clock is lost.
+    /// The first of `count` fences.
     fn mint(&mut self, count: u8, around: &Surroundings<'_>) -> u8 {
-        let FenceClock { mut last, mut ceiling, life } = self.clock.unwrap_or_default();
-        let block = around.scenario.block;
-        if self.clock.is_none() && !around.is("a_lost_fence_clock_that_begins_from_nothing") {
-            last = last.max(around.scenario.time_as_fence(around.now));
-        }
-        if life != around.life && !around.is("a_new_life_of_the_server_that_is_ignored") {
-            last = last.max(ceiling);
-        }
-        let first = last + 1;
-        last += count;
-        if last + 2 * block > ceiling {
-            ceiling = last + 4 * block;
-        }
-        self.clock = Some(FenceClock { last, ceiling, life: around.life });
-        first
+        let clock = FenceClock::mint(self.clock, count, around.life, around.now, around.scenario);
+        self.clock = Some(clock);
+        clock.last - count + 1
     }
 
     /// The lock is the entry's. Returns the first of its fences. A message has one in any case, by which it can be told from older

@@ -1,15 +1,11 @@
-//! What happens: messages arrive, the servers work, and faults strike and end.
+//! What happens: messages arrive, and faults strike and end.
 
 use crate::{
-    judge::Ran,
+    life::Life,
     plan::{Fault, MILLISECOND, SECOND, Time},
-    redis::Reply,
-    resp,
-    server::ScriptKind,
     sim::{Event, Sim},
     trace::Lane,
     users,
-    weakness::Weakness,
 };
 
 /// How a fault ends.
@@ -50,180 +46,6 @@ impl Sim {
             Event::Look => {
                 self.look();
                 self.push(now + 50 * MILLISECOND, Event::Look);
-            }
-        }
-    }
-
-    /// Bytes reach a server.
-    fn to_server(&self, id: usize, bytes: Vec<u8>) {
-        let now = self.now();
-        let (node, life, held, ended) = {
-            let conn = &self.conns.borrow()[id];
-            if conn.is_hole || !conn.is_served {
-                return;
-            }
-            (conn.node, conn.life, conn.held, conn.ended)
-        };
-        let (down, stalled) =
-            self.with_servers(|servers| (servers.nodes[node].down, servers.nodes[node].stalled.max(held)));
-        if now < down {
-            return self.reset(id, None);
-        }
-        self.conns.borrow_mut()[id].arrived.extend(bytes);
-        if now < stalled {
-            // What came is read later, in its order.
-            return self.push(stalled, Event::ToServer(id, Vec::new()));
-        }
-        loop {
-            let request = resp::take_request(&mut self.conns.borrow_mut()[id].arrived);
-            let Some(words) = request else { return };
-            self.with_servers(|servers| servers.tick(node, now));
-            let mut reply = Vec::new();
-            match &*words[0] {
-                b"SUBSCRIBE" => {
-                    if self.weakness == Some(Weakness::SubscribeSwallowed) {
-                        continue;
-                    }
-                    for (count, channel) in words[1..].iter().enumerate() {
-                        self.with_servers(|servers| servers.listen(node, channel, id, true));
-                        self.conns.borrow_mut()[id].channels.push(channel.clone());
-                        let parts = vec![Reply::Text("subscribe".into()), Reply::Text(channel.clone())];
-                        let parts = [parts, vec![Reply::Int(count as i64 + 1)]].concat();
-                        resp::write(&mut reply, &Reply::List(parts));
-                    }
-                }
-                b"PING" if !self.conns.borrow()[id].channels.is_empty() => {
-                    resp::write(&mut reply, &Reply::List(vec![Reply::Text("pong".into()), Reply::Text(Vec::new())]));
-                }
-                _ => {
-                    let late = ended.map_or(0, |ended| now - ended);
-                    self.count(|figures| figures.late += u64::from(late > 0));
-                    resp::write(&mut reply, &self.carry_out(node, Some(life), late, &words));
-                }
-            }
-            self.send(id, true, reply);
-        }
-    }
-
-    /// Carries out a request, before the eyes of the judge.
-    fn carry_out(&self, node: usize, life: Option<u32>, late: Time, words: &[Vec<u8>]) -> Reply {
-        let now = self.now();
-        let script = self.with_servers(|servers| servers.script(words));
-        let kind = script.as_ref().map(|script| script.kind);
-        let lock = match kind {
-            Some(_) => words.get(3).cloned(),
-            None => words.get(1).cloned(),
-        };
-        let lock = lock.and_then(|name| String::from_utf8(name).ok()).unwrap_or_default();
-        let key = lock.strip_prefix("sim:k").and_then(|key| key.parse::<usize>().ok());
-        let key = key.filter(|_| node == self.with_servers(|servers| servers.master));
-        if kind == Some(ScriptKind::Release)
-            && self.weakness == Some(Weakness::ReleaseSwallowed)
-            && self.rng.borrow_mut().chance(2_000)
-        {
-            return Reply::Int(1);
-        }
-        let argument = |place: usize| {
-            let keys = words.get(2).and_then(|count| std::str::from_utf8(count).ok()?.parse::<usize>().ok())?;
-            words.get(2 + keys + place).map(|word| lossy(word))
-        };
-        let is_plain = &*words[0] == b"SET";
-        let by = if kind.is_some() { argument(1) } else { words.get(2).map(|word| lossy(word)) };
-        // What is set begins with a token.
-        let by = by.unwrap_or_default().split(' ').next().unwrap_or_default().to_owned();
-        let seats = match key {
-            Some(_) => self.with_servers(|servers| servers.seats(&lock)),
-            None => Vec::new(),
-        };
-        let reply = self.with_servers(|servers| servers.run(node, words, now));
-        self.count(|figures| figures.scripts += u64::from(kind.is_some()));
-        self.mix_reply(&reply);
-        self.note(now, Lane::Server(node), None, || {
-            let what = kind.map_or_else(|| String::from_utf8_lossy(&words[0]).into_owned(), |kind| format!("{kind:?}"));
-            format!("{what} {lock} {by}: {reply:?}").chars().take(200).collect()
-        });
-        if kind == Some(ScriptKind::Renew)
-            && self.weakness == Some(Weakness::ShorteningResent)
-            && argument(3).as_deref() == Some("1")
-            && life.is_some()
-        {
-            let late = self.rng.borrow_mut().below(600 * MILLISECOND);
-            self.push(now + late, Event::Again { node, words: words.to_vec() });
-        }
-        if let Some(key) = key {
-            let (after, last) = self.with_servers(|servers| (servers.owner(&lock), servers.last_fence(&lock)));
-            let releases = kind == Some(ScriptKind::Release) || kind == Some(ScriptKind::Other);
-            let asks = kind == Some(ScriptKind::Acquire) || is_plain && by.contains('-') && !by.starts_with("foreign");
-            let inspects = kind == Some(ScriptKind::Inspect);
-            self.ran(&Ran {
-                key,
-                life,
-                late,
-                by: &by,
-                asks,
-                is_plain,
-                releases,
-                inspects,
-                reply: &reply,
-                after,
-                seats: &seats,
-                last,
-            });
-        }
-        self.spread_effects(node);
-        reply
-    }
-
-    fn mix_reply(&self, reply: &Reply) {
-        match reply {
-            Reply::Int(number) => self.mix(*number as u64),
-            Reply::List(parts) => parts.iter().for_each(|part| self.mix_reply(part)),
-            Reply::Text(text) => text.iter().for_each(|byte| self.mix(u64::from(*byte))),
-            _ => self.mix(1),
-        }
-    }
-
-    fn spread_effects(&self, node: usize) {
-        let (copies, published) = self.with_servers(|servers| servers.effects(node));
-        let count = self.with_servers(|servers| if node == servers.master { servers.nodes.len() } else { 0 });
-        let (now, era) = (self.now(), self.era.get());
-        for to in (0..count).filter(|to| *to != node) {
-            // In one order for each replica, since the lag changes slowly.
-            let lag = (1 + now / (300 * MILLISECOND) * 7_919 % 40) * MILLISECOND;
-            for (key, entry) in &copies {
-                self.push(now + lag, Event::Copy { to, era, key: key.clone(), entry: entry.clone() });
-            }
-            for (channel, message) in &published {
-                self.push(now + lag, Event::News { to, era, channel: channel.clone(), message: message.clone() });
-            }
-        }
-        published.iter().for_each(|(channel, message)| self.spread(node, channel, message));
-    }
-
-    /// A server tells those who listen to it.
-    fn spread(&self, node: usize, channel: &[u8], message: &[u8]) {
-        let mut text = message.to_vec();
-        let is_late = matches!(self.weakness, Some(Weakness::StaleHandOver | Weakness::FloorUnknown));
-        let comes_again = is_late && message.starts_with(b"granted");
-        if comes_again && self.weakness == Some(Weakness::StaleHandOver) {
-            // An old message says of itself that it is new.
-            let words = String::from_utf8_lossy(message).into_owned();
-            let mut words = words.split(' ').map(str::to_owned).collect::<Vec<_>>();
-            words[2] = (words[2].parse::<u64>().unwrap_or(0) + 1_000_000_000).to_string();
-            text = words.join(" ").into_bytes();
-        }
-        for id in self.with_servers(|servers| servers.listeners(node, channel)) {
-            let part = |text: &[u8]| Reply::Text(text.to_vec());
-            let mut bytes = Vec::new();
-            resp::write(&mut bytes, &Reply::List(vec![part(b"message"), part(channel), part(message)]));
-            if let (Some(at), Some(grant)) = (self.send(id, true, bytes), message.strip_prefix(b"granted ")) {
-                self.is_told(&String::from_utf8_lossy(grant), at);
-            }
-            if comes_again {
-                let mut bytes = Vec::new();
-                resp::write(&mut bytes, &Reply::List(vec![part(b"message"), part(channel), part(&text)]));
-                let late = self.rng.borrow_mut().below(SECOND);
-                self.push(self.now() + late, Event::ToClient(id, bytes));
             }
         }
     }
@@ -322,8 +144,7 @@ impl Sim {
 
     fn some_life(&self) -> Option<u32> {
         let lives = self.lives.borrow();
-        let able =
-            |life: &crate::sim::Life| !(life.is_dead || life.is_done || life.is_closing || life.paused.is_some());
+        let able = |life: &Life| !(life.is_dead || life.is_done || life.is_closing || life.paused.is_some());
         let able = (0..lives.len()).filter(|life| able(&lives[*life])).collect::<Vec<_>>();
         let at = self.rng.borrow_mut().below(able.len() as u64) as usize;
         able.get(at).map(|life| *life as u32)
@@ -444,8 +265,4 @@ impl Sim {
         let able = (0..count).filter(deaf).collect::<Vec<_>>();
         self.judged_look(&able);
     }
-}
-
-fn lossy(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }

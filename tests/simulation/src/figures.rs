@@ -39,6 +39,7 @@ figures! {
     joined: "holds joined by re-entry",
     renewed: "renewals by hand",
     annotated: "calls of an annotated function",
+    guardless: "calls of an annotated function without a guard",
     elsewhere: "requests from an executor without tokio",
     cancelled: "requests and releases cancelled at some await",
     busy: "requests that found the lock taken",

@@ -3,6 +3,7 @@
 mod faults;
 mod figures;
 mod judge;
+mod life;
 mod listed;
 mod lua;
 mod net;
@@ -10,11 +11,13 @@ mod plan;
 mod redis;
 mod resp;
 mod rng;
+mod serve;
 mod server;
 mod sim;
 mod trace;
 mod users;
 mod weakness;
+mod wire;
 
 use std::cell::Cell;
 
@@ -24,6 +27,7 @@ pub use self::{
     lua::{Host, Stores},
     plan::{Fault, Kind},
     redis::{Redis, Reply},
+    rng::Rng,
     trace::{Entry, Lane, svg},
     weakness::Weakness,
 };

@@ -3,25 +3,23 @@
 //! Each connection keeps its order, as TCP does. What goes wrong is what goes wrong with TCP: delays, resets in the middle of a
 //! request or a reply, bytes that vanish until somebody notices, connections that are refused or never answered.
 
-use std::{
-    collections::VecDeque,
-    io,
-    pin::Pin,
-    task::{Context, Poll, Waker},
-};
+use std::{collections::VecDeque, io, task::Waker};
 
-use dlock_runtime::simulated::{Connecting, Place, Stream};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use dlock_runtime::simulated::{Connecting, Stream};
 
 use crate::{
     plan::{LONGEST_DELAY, LONGEST_GHOST, MICROSECOND, MILLISECOND, PATIENCE, SECOND, Time},
     resp,
-    sim::{Event, Sim, sim},
+    sim::{Event, Sim},
     trace::Lane,
+    wire::Wire,
 };
 
 /// How long a process may use a connection that swallows what is sent: requests of less patience do not blame it.
 const NOTICED_WITHIN: Time = 3 * SECOND;
+
+/// In how many of 10,000 cases a connection breaks under a request that the world aims at.
+const AIMED: u32 = 2_000;
 
 /// A connection of a process to a server.
 #[derive(Debug)]
@@ -29,8 +27,8 @@ pub(crate) struct Conn {
     pub(crate) life: u32,
     pub(crate) node: usize,
     /// What the client has not read yet, and what it reads after that.
-    unread: VecDeque<u8>,
-    reader: Option<Waker>,
+    pub(crate) unread: VecDeque<u8>,
+    pub(crate) reader: Option<Waker>,
     pub(crate) is_reset: bool,
     /// When the client found that it was broken, or left.
     pub(crate) ended: Option<Time>,
@@ -48,7 +46,7 @@ pub(crate) struct Conn {
     /// It was idle and is gone, and who sends something is told so.
     is_forgotten: bool,
     pub(crate) channels: Vec<Vec<u8>>,
-    last: [Time; 2],
+    pub(crate) last: [Time; 2],
 }
 
 impl Sim {
@@ -126,6 +124,7 @@ impl Sim {
         };
         self.lives.borrow()[life as usize].looks.set(0);
         let link = self.lives.borrow()[life as usize].link;
+        let cut = if !back && self.is_aimed_at(&bytes) { AIMED } else { self.plan.cut };
         let (mut at, cut, split) = {
             let mut rng = self.rng.borrow_mut();
             let mut at = now.max(link) + rng.between(self.plan.latency) * MICROSECOND;
@@ -138,7 +137,7 @@ impl Sim {
                 at += rng.below(2 * LONGEST_DELAY);
             }
             let inside = rng.below(bytes.len() as u64 + 1) as usize;
-            let cut = (!calm && rng.chance(self.plan.cut)).then_some(inside);
+            let cut = (!calm && rng.chance(cut)).then_some(inside);
             (at, cut, (!calm && rng.chance(self.plan.split)).then_some(inside))
         };
         {
@@ -179,6 +178,13 @@ impl Sim {
         }
         push(at, bytes);
         Some(at)
+    }
+
+    /// Whether a request is among these that connections break under above all.
+    fn is_aimed_at(&self, bytes: &[u8]) -> bool {
+        let mut bytes = if self.plan.aim.is_some() { bytes.to_vec() } else { return false };
+        let mut requests = std::iter::from_fn(|| resp::take_request(&mut bytes));
+        requests.any(|words| self.with_servers(|servers| servers.kind(&words)) == self.plan.aim)
     }
 
     /// Bytes reach the client.
@@ -274,74 +280,6 @@ pub(crate) async fn pass(time: Time) {
     match time / MILLISECOND {
         0 => tokio::task::yield_now().await,
         millis => tokio::time::sleep(std::time::Duration::from_millis(millis)).await,
-    }
-}
-
-/// What a client has of a connection.
-#[derive(Debug)]
-pub(crate) struct Wire {
-    id: usize,
-    life: u32,
-}
-
-impl Wire {
-    fn is_held_up(&self, cx: &Context<'_>) -> bool {
-        sim().hold_up(Place { process: self.life, lane: Place::TASKS }, cx.waker(), false)
-    }
-}
-
-impl AsyncRead for Wire {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.is_held_up(cx) {
-            return Poll::Pending;
-        }
-        let sim = sim();
-        let conn = &mut sim.conns.borrow_mut()[self.id];
-        if conn.unread.is_empty() {
-            if conn.is_reset {
-                return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-            }
-            conn.reader = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        let count = conn.unread.len().min(buf.remaining());
-        for byte in conn.unread.drain(..count) {
-            buf.put_slice(&[byte]);
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Wire {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if self.is_held_up(cx) {
-            return Poll::Pending;
-        }
-        let sim = sim();
-        if sim.conns.borrow()[self.id].is_reset {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
-        sim.send(self.id, false, buf.to_vec());
-        Poll::Ready(Ok(buf.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl Drop for Wire {
-    fn drop(&mut self) {
-        let sim = sim();
-        if !sim.over.get() {
-            let conn = &mut sim.conns.borrow_mut()[self.id];
-            conn.ended.get_or_insert(sim.now());
-            sim.push(conn.last[0].max(conn.held).max(sim.now()) + MICROSECOND, Event::HungUp(self.id));
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What kind of world a seed makes: who is in it, what they want, and what goes wrong.
 
-use crate::{listed::listed, rng::Rng};
+use crate::{listed::listed, rng::Rng, server::ScriptKind};
 
 /// Virtual time in nanoseconds.
 pub(crate) type Time = u64;
@@ -69,6 +69,10 @@ pub(crate) struct Plan {
     pub(crate) split: u32,
     pub(crate) refused: u32,
     pub(crate) mute: u32,
+    /// What connections break under above all: by chance alone they would hardly ever break under what is seldom sent.
+    pub(crate) aim: Option<ScriptKind>,
+    /// Tasks rest for longer in peace, so that much time passes.
+    pub(crate) is_quiet: bool,
     /// Around how much time passes between two faults of each kind, 0 for never.
     pub(crate) faults: Vec<(Fault, Time)>,
     /// So many times as many turns as are asked for: where they cost no script, there can be many.
@@ -90,6 +94,8 @@ pub enum Kind {
     Storm,
     /// Clients of another kind join in.
     Foreign,
+    /// Few processes whose tasks ask for leases of other lengths, and connections that break when one is shortened.
+    Terms,
     /// The server refuses, stalls, and restarts with its data.
     Server,
     /// Replicas, and an address that moves.
@@ -143,7 +149,7 @@ impl Plan {
     pub(crate) fn draw(rng: &mut Rng, kind: Option<Kind>) -> Self {
         use Fault::*;
         use Kind::*;
-        let drawn = rng.pick(&[Hot, Busy, Calm, Storm, Storm, Foreign, Server, Replicas, Replicas, Disaster]);
+        let drawn = rng.pick(&[Hot, Busy, Calm, Storm, Storm, Foreign, Terms, Server, Replicas, Replicas, Disaster]);
         let kind = kind.unwrap_or(drawn);
         let mut plan = Self {
             kind,
@@ -180,6 +186,8 @@ impl Plan {
             split: 20,
             refused: 0,
             mute: 0,
+            aim: None,
+            is_quiet: rng.chance(5_000),
             faults: Vec::new(),
             share: 1,
             duration: 200 * SECOND,
@@ -206,6 +214,7 @@ impl Plan {
                 (plan.long_bodies, plan.cancels) = (300, 2_000);
                 (plan.delayed, plan.cut, plan.split) = (rng.pick(&[0, 20, 200, 500]), rng.pick(&[5, 50]), 500);
                 (plan.refused, plan.mute, plan.late_news) = (500, 500, rng.pick(&[0, 500, 3_000]));
+                plan.aim = rng.pick(&[None, None, Some(ScriptKind::Acquire), Some(ScriptKind::Release)]);
                 plan.faults = vec![
                     (Crash, 2 * often),
                     (Pause, often),
@@ -219,6 +228,12 @@ impl Plan {
                 plan.foreigners = rng.between((1, 2)) as usize;
                 (plan.delayed, plan.put_off) = (50, 100);
                 plan.faults = vec![(Pause, 5 * SECOND), (Reset, 5 * SECOND)];
+            }
+            Terms => {
+                (plan.processes, plan.keys) = (rng.between((1, 2)) as usize, rng.between((1, 2)) as usize);
+                (plan.ttls, plan.body, plan.turns) = (&[300, 3_000, 10_000], 60, true);
+                plan.aim = Some(ScriptKind::Shorten);
+                plan.faults = vec![(Reset, 10 * SECOND)];
             }
             Server => {
                 (plan.cut, plan.refused) = (10, 200);

@@ -55,6 +55,8 @@ pub(crate) struct Script {
 pub(crate) enum ScriptKind {
     Acquire,
     Renew,
+    /// A renewal that may make a lease shorter.
+    Shorten,
     Release,
     Inspect,
     Other,
@@ -118,7 +120,7 @@ impl Servers {
     /// The master has another replication id, as after a restart or a promotion; its replicas take that over.
     pub(crate) fn begin_life(&mut self) {
         self.life += 1;
-        self.stores.all.borrow_mut().iter_mut().for_each(|store| store.life = self.life);
+        self.stores.all.borrow_mut().iter_mut().for_each(|store| store.begin_life(self.life));
     }
 
     /// Its clock moves on: no two scripts run in the same microsecond, as none is that quick.
@@ -255,6 +257,13 @@ impl Servers {
         self.texts.get(&hash).cloned()
     }
 
+    /// What kind of a script a request runs.
+    pub(crate) fn kind(&mut self, words: &[Vec<u8>]) -> Option<ScriptKind> {
+        let kind = self.script(words)?.kind;
+        let shortens = kind == ScriptKind::Renew && argument(words, 3).as_deref() == Some("1");
+        Some(if shortens { ScriptKind::Shorten } else { kind })
+    }
+
     /// Carries out a request of one reply. Its time was set by [`tick`](Self::tick).
     pub(crate) fn run(&mut self, node: usize, words: &[Vec<u8>], now: Time) -> Reply {
         if now < self.nodes[node].loading && !matches!(&*words[0], b"PING" | b"INFO" | b"ROLE" | b"AUTH" | b"SELECT") {
@@ -297,6 +306,12 @@ impl Servers {
             }
         }
     }
+}
+
+/// `ARGV` of a script at that place.
+pub(crate) fn argument(words: &[Vec<u8>], place: usize) -> Option<String> {
+    let keys = words.get(2).and_then(|count| std::str::from_utf8(count).ok()?.parse::<usize>().ok())?;
+    words.get(2 + keys + place).map(|word| String::from_utf8_lossy(word).into_owned())
 }
 
 fn no_script() -> Reply {

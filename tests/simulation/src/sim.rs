@@ -16,6 +16,7 @@ use crate::{
     faults::End,
     figures::Figures,
     judge::{Judge, Rule},
+    life::Life,
     net::Conn,
     plan::{Fault, MILLISECOND, Plan, SECOND, Time},
     redis::Entry,
@@ -70,29 +71,6 @@ pub(crate) enum Event {
     Fault(Fault),
     End(End),
     Look,
-}
-
-/// A process, from its start to its end.
-#[derive(Debug)]
-pub(crate) struct Life {
-    pub(crate) slot: usize,
-    /// Its clock: what it showed at first, and how many parts in a million it is fast.
-    offset: Time,
-    fast: i64,
-    pub(crate) is_dead: bool,
-    /// It has shut down, or is about to.
-    pub(crate) is_closing: bool,
-    pub(crate) is_done: bool,
-    pub(crate) paused: Option<Time>,
-    /// For how long it was.
-    pub(crate) paused_for: Time,
-    held_up: Vec<Waker>,
-    /// Until when what it sends does not leave.
-    pub(crate) link: Time,
-    /// Until when something keeps it from acting as it should.
-    pub(crate) troubled: Time,
-    /// How often it has looked at the clock since it did something.
-    pub(crate) looks: Cell<u64>,
 }
 
 pub(crate) struct Sim {
@@ -208,85 +186,6 @@ impl Sim {
         self.judge.borrow_mut().accuse(rule, now, text);
     }
 
-    /// Something keeps the process from acting as it should until `until`.
-    pub(crate) fn disturb(&self, life: u32, until: Time) {
-        let life = &mut self.lives.borrow_mut()[life as usize];
-        life.troubled = life.troubled.max(until);
-    }
-
-    /// Until when it did not act as it should, and had not recovered from that.
-    pub(crate) fn disturbed(&self, life: u32) -> Time {
-        self.lives.borrow()[life as usize].troubled + self.plan.recovery()
-    }
-
-    pub(crate) fn disturb_all(&self, until: Time) {
-        let count = self.lives.borrow().len() as u32;
-        (0..count).for_each(|life| self.disturb(life, until));
-    }
-
-    /// A new life in a slot.
-    pub(crate) fn is_born(&self, slot: usize) -> u32 {
-        let mut rng = self.rng.borrow_mut();
-        let offset = SECOND + rng.below(1_000 * SECOND);
-        let fast = if rng.chance(5_000) { rng.pick(&[-9_900, 9_900]) } else { rng.below(19_800) as i64 - 9_900 };
-        let fast = if self.weakness == Some(Weakness::SlowClock) { -60_000 } else { fast };
-        let mut lives = self.lives.borrow_mut();
-        lives.push(Life {
-            slot,
-            offset,
-            fast,
-            is_dead: false,
-            is_closing: false,
-            is_done: false,
-            paused: None,
-            paused_for: 0,
-            held_up: Vec::new(),
-            link: 0,
-            // It has to connect first.
-            troubled: self.now() + 2 * SECOND,
-            looks: Cell::new(0),
-        });
-        lives.len() as u32 - 1
-    }
-
-    /// How long `span` on the clock of a process is in true time.
-    pub(crate) fn true_span(&self, life: u32, span: Duration) -> Time {
-        let fast = self.lives.borrow()[life as usize].fast;
-        (span.as_nanos() as i128 * 1_000_000 / i128::from(1_000_000 + fast)) as Time
-    }
-
-    /// Whether the tasks of a process must not go on, now or at all. Some polls are put off, so that tasks run in any order.
-    pub(crate) fn hold_up(&self, place: Place, waker: &Waker, puts_off: bool) -> bool {
-        let mut lives = self.lives.borrow_mut();
-        let life = &mut lives[place.process as usize];
-        if life.is_dead {
-            return true;
-        }
-        if life.paused.is_some() {
-            life.held_up.push(waker.clone());
-            return true;
-        }
-        drop(lives);
-        if puts_off && self.plan.put_off > 0 && self.rng.borrow_mut().chance(self.plan.put_off) {
-            waker.wake_by_ref();
-            return true;
-        }
-        false
-    }
-
-    pub(crate) fn resume(&self, life: u32) {
-        // It had no time to notice anything.
-        self.conns.borrow_mut().iter_mut().filter(|conn| conn.life == life).for_each(|conn| conn.vain = None);
-        let wakers = {
-            let life = &mut self.lives.borrow_mut()[life as usize];
-            if let Some(since) = life.paused.take() {
-                life.paused_for += self.now() - since;
-            }
-            std::mem::take(&mut life.held_up)
-        };
-        wakers.into_iter().for_each(Waker::wake);
-    }
-
     /// Lets what is going to happen happen, until `done`.
     pub(crate) async fn go_on(&self, done: impl Fn() -> bool) {
         while !done() {
@@ -354,7 +253,7 @@ impl World for Sim {
     }
 
     fn is_weakened(&self, what: &str) -> bool {
-        self.weakness.is_some_and(|weakness| weakness.switch() == Some(what))
+        self.weakness.is_some_and(|weakness| format!("{weakness:?}") == what)
     }
 }
 

@@ -1,137 +1,130 @@
-//! Ways to do it wrong. The judge must see each of them; else it proves nothing. All of them come from outside: the text of a
-//! script as the server runs it, the server, the clock, the network, or a switch where the runtime takes its tasks from.
+//! Ways to do it wrong, and which rule sees each. The judge must see all of them; else it proves nothing. All come from outside:
+//! the text of a script as the server runs it, the server, the clock, the network, or a switch where the runtime takes its tasks
+//! from.
 
-use Weakness::*;
+use crate::{judge::Rule, plan::Kind};
 
-use crate::listed::listed;
+macro_rules! weaknesses {
+    ($($(#[$about:meta])+ $name:ident: $rule:ident in $kind:ident within $worlds:literal $(, $original:literal => $other:literal)*;)+) => {
+        /// One thing left out.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Weakness {
+            $($(#[$about])+ $name,)+
+        }
 
-listed! {
-    /// One thing left out.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    #[expect(missing_docs, reason = "tests/weakened.rs says of each what it is and which rule sees it")]
-    pub enum Weakness {
-        ReleaseWithoutToken,
-        RenewWithoutToken,
-        HandOverToTheDead,
-        LastComesFirst,
-        BlockTooLarge,
-        RefillUnsaid,
-        FenceWithoutTimeFloor,
-        ForeignMarked,
-        AcquireWithoutNx,
-        PublishedFirst,
-        FloorUnknown,
-        RenewalShortens,
-        RepeatedAcquireIsRefused,
-        LockWithoutTtl,
-        NothingMended,
-        MarkedSeemsFree,
-        GivenToNobodyIsKept,
-        LeasesEndEarly,
-        ReleaseSwallowed,
-        ShorteningResent,
-        SubscribeSwallowed,
-        StaleHandOver,
-        DisasterDenied,
-        SlowClock,
-        ClockStops,
-        SameIdentity,
-        JobOutputLost,
-        JobsDropped,
-    }
+        impl Weakness {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// Which rule sees it, in what kind of worlds, and within how many of them at most.
+            pub fn seen_by(self) -> (Rule, Kind, u64) {
+                match self {
+                    $(Self::$name => (Rule::$rule, Kind::$kind, $worlds),)+
+                }
+            }
+
+            /// What is replaced in the scripts, and by what.
+            fn edits(self) -> &'static [(&'static str, &'static str)] {
+                match self {
+                    $(Self::$name => &[$(($original, $other)),*],)+
+                }
+            }
+        }
+    };
+}
+
+weaknesses! {
+    /// A release deletes whatever is there.
+    ReleaseWithoutToken: OwnToken in Busy within 20,
+        "if not owner or string.sub(owner, 1, #ARGV[1] + 1) ~= ARGV[1] .. ' ' then\n  if" => "if not owner then\n  if";
+    /// A renewal renews whatever is there.
+    RenewWithoutToken: OwnToken in Busy within 20,
+        "if not owner or string.sub(owner, 1, #ARGV[1] + 1) ~= ARGV[1] .. ' ' then\n  redis" => "if not owner then\n  redis";
+    /// The lock is handed to waiters who are not there to hear of it.
+    HandOverToTheDead: Listening in Replicas within 50,
+        "if token and counts >= now / 1000 then" => "if token then",
+        "heard = not listeners.err and tonumber(listeners[2]) > 0" => "heard = true";
+    /// The lock is handed to who came last.
+    LastComesFirst: Order in Busy within 20,
+        "local entry = redis.call('ZRANGE', KEYS[3], 0, 0)" => "local entry = redis.call('ZRANGE', KEYS[3], -1, -1)";
+    /// Fences are reserved that nobody will use.
+    BlockTooLarge: Ahead in Hot within 50,
+        "'HINCRBY', KEYS[2], 'last', count)" => "'HINCRBY', KEYS[2], 'last', count * 10000000)";
+    /// More fences are reserved, and the lock does not say so.
+    RefillUnsaid: Returned in Hot within 100,
+        "redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. last .. rest, 'KEEPTTL')\n" => "";
+    /// A fence counts on from what the server has alone.
+    FenceWithoutTimeFloor: Fences in Disaster within 100,
+        "last = math.max(last, (now - 1514764800000000) * 8 + count)" => "last = last",
+        "last = math.max(last, above + count)" => "last = last";
+    /// Who waits marks the lock of a client of another kind, too.
+    ForeignMarked: OwnToken in Foreign within 100,
+        "if holder and not is_marked then" => "if owner ~= '' and not is_marked then";
+    /// The lock is set, whether it is there or not.
+    AcquireWithoutNx: Exclusion in Busy within 20,
+        "if redis.call('SET', KEYS[1], taken, 'NX', 'PX', ARGV[2])" => "if redis.call('SET', KEYS[1], taken, 'PX', ARGV[2])";
+    /// A hand-over is published before it is done and called back if nobody here heard of it: a subscriber of a replica hears
+    /// of it all the same.
+    PublishedFirst: Covered in Replicas within 200,
+        "local done = redis.pcall('SET', KEYS[1], taken, 'PX', ttl)" => "local done = redis.pcall('PUBLISH', channel,
+             string.format('granted %s %.0f %d ', token, fence, waiting) .. KEYS[1])
+             done = done == 0 and {err = 'nobody'} or redis.pcall('SET', KEYS[1], taken, 'PX', ttl)",
+        "heard = not listeners.err and tonumber(listeners[2]) > 0" => "heard = true",
+        "done = redis.pcall('PUBLISH', channel, string.format('granted %s %.0f %d ', token, fence, waiting) .. KEYS[1])
+          if type" => "done = 1 if type";
+    /// An answer that does not say when the lock was given away last counts as if it did.
+    FloorUnknown: Covered in Storm within 400,
+        "return {0, redis.call('PTTL', KEYS[1]), owner, last, waiting}" => "return {0, redis.call('PTTL', KEYS[1]), owner, 1, waiting}";
+    /// Every renewal may shorten a lease, while its holder goes on to trust the old deadline.
+    RenewalShortens: Covered in Busy within 20, "local left = ARGV[3] == '1' and 0 or" => "local left = true and 0 or";
+    /// Asked again with the token that holds, the store says that the lock is taken.
+    RepeatedAcquireIsRefused: Orphan in Storm within 200,
+        "elseif string.sub(owner, 1, #token + 1) == token .. ' ' then" => "elseif false then";
+    /// A lock that was handed over has no TTL.
+    LockWithoutTtl: Covered in Busy within 200,
+        "redis.pcall('SET', KEYS[1], taken, 'PX', ttl)" => "redis.pcall('SET', KEYS[1], taken)";
+    /// A helper key of another type stays as it is.
+    NothingMended: Script in Server within 20,
+        "  if string.find(reply.err, 'WRONGTYPE', 1, true) then redis.call('DEL', key) end\n" => "";
+    /// Who looks at a lock that somebody waits for is told that it is free.
+    MarkedSeemsFree: Inspected in Busy within 20,
+        "if not owner then return nil end" => "if not owner or string.byte(owner, -1) == 43 then return nil end";
+    /// A lock that is given to who waits is kept if nobody is left.
+    GivenToNobodyIsKept: Orphan in Storm within 100, "if not told then redis.call('DEL', KEYS[1]) end" => "";
+    /// Leases end a tenth early.
+    LeasesEndEarly: Covered in Busy within 20;
+    /// Some releases are answered and not carried out.
+    ReleaseSwallowed: Orphan in Busy within 50;
+    /// A shortening is carried out again after it was answered.
+    ShorteningResent: Covered in Terms within 200;
+    /// Whoever subscribes gets no answer.
+    SubscribeSwallowed: Deaf in Busy within 20;
+    /// A message about a lease is believed however old it is.
+    StaleHandOver: Covered in Storm within 200;
+    /// The server loses its data, which is excused otherwise.
+    DisasterDenied: Exclusion in Disaster within 200;
+    /// Clocks are 6% slow.
+    SlowClock: Covered in Busy within 20;
+    /// A clock stands still while its process is stopped.
+    ClockStops: Covered in Storm within 100;
+    /// All processes have the same identity.
+    SameIdentity: Exclusion in Busy within 20;
+    /// An acquire is dropped after the keeper finished it, and what it came to is lost.
+    JobOutputLost: Orphan in Busy within 400;
+    /// The keeper loses some of its jobs.
+    JobsDropped: Rest in Busy within 50;
 }
 
 impl Weakness {
-    /// What the runtime's tasks are told to do wrong.
-    pub(crate) fn switch(self) -> Option<&'static str> {
-        match self {
-            JobOutputLost => Some("job output"),
-            JobsDropped => Some("jobs"),
-            _ => None,
-        }
-    }
-
     /// Whether something is left out of a script.
     pub fn is_of_a_script(self) -> bool {
         !self.edits().is_empty()
     }
 
-    /// Leaves something out of a script, if it is there: what is replaced, and by what.
-    pub(crate) fn edits(self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            ReleaseWithoutToken => &[(
-                "if not owner or string.sub(owner, 1, #ARGV[1] + 1) ~= ARGV[1] .. ' ' then\n  if",
-                "if not owner then\n  if",
-            )],
-            RenewWithoutToken => &[(
-                "if not owner or string.sub(owner, 1, #ARGV[1] + 1) ~= ARGV[1] .. ' ' then\n  redis",
-                "if not owner then\n  redis",
-            )],
-            HandOverToTheDead => &[
-                ("if token and counts >= now / 1000 then", "if token then"),
-                ("heard = not listeners.err and tonumber(listeners[2]) > 0", "heard = true"),
-            ],
-            LastComesFirst => &[(
-                "local entry = redis.call('ZRANGE', KEYS[3], 0, 0)",
-                "local entry = redis.call('ZRANGE', KEYS[3], -1, -1)",
-            )],
-            BlockTooLarge => {
-                &[("'HINCRBY', KEYS[2], 'last', count)", "'HINCRBY', KEYS[2], 'last', count * 10000000)")]
-            }
-            RefillUnsaid => &[(
-                "redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. last .. rest, 'KEEPTTL')\n",
-                "",
-            )],
-            FenceWithoutTimeFloor => &[
-                ("last = math.max(last, (now - 1514764800000000) * 8 + count)", "last = last"),
-                ("last = math.max(last, above + count)", "last = last"),
-            ],
-            ForeignMarked => &[("if holder and not is_marked then", "if owner ~= '' and not is_marked then")],
-            AcquireWithoutNx => &[("if redis.call('SET', KEYS[1], taken, 'NX', 'PX', ARGV[2])", "if redis.call('SET', KEYS[1], taken, 'PX', ARGV[2])")],
-            PublishedFirst => &[
-                (
-                    "local done = redis.pcall('SET', KEYS[1], taken, 'PX', ttl)",
-                    "local done = redis.pcall('PUBLISH', channel,
-                       string.format('granted %s %.0f %d ', token, fence, waiting) .. KEYS[1])
-                     done = done == 0 and {err = 'nobody'} or redis.pcall('SET', KEYS[1], taken, 'PX', ttl)",
-                ),
-                ("heard = not listeners.err and tonumber(listeners[2]) > 0", "heard = true"),
-                (
-                    "done = redis.pcall('PUBLISH', channel, string.format('granted %s %.0f %d ', token, fence, waiting) .. KEYS[1])
-          if type",
-                    "done = 1 if type",
-                ),
-            ],
-            FloorUnknown => &[(
-                "return {0, redis.call('PTTL', KEYS[1]), owner, last, waiting}",
-                "return {0, redis.call('PTTL', KEYS[1]), owner, 1, waiting}",
-            )],
-            RenewalShortens => &[("local left = ARGV[3] == '1' and 0 or", "local left = true and 0 or")],
-            RepeatedAcquireIsRefused => {
-                &[("elseif string.sub(owner, 1, #token + 1) == token .. ' ' then", "elseif false then")]
-            },
-            LockWithoutTtl => {
-                &[("redis.pcall('SET', KEYS[1], taken, 'PX', ttl)", "redis.pcall('SET', KEYS[1], taken)")]
-            }
-            NothingMended => &[(
-                "  if string.find(reply.err, 'WRONGTYPE', 1, true) then redis.call('DEL', key) end\n",
-                "",
-            )],
-            MarkedSeemsFree => &[(
-                "local owner = redis.call('GET', KEYS[1])\nif not owner then return nil end",
-                "local owner = redis.call('GET', KEYS[1])\nif not owner or string.byte(owner, -1) == 43 then return nil end",
-            )],
-            GivenToNobodyIsKept => &[("if not told then redis.call('DEL', KEYS[1]) end", "")],
-            _ => &[],
-        }
-    }
-
     /// The text of a script with its edits, if one of them is for it.
     pub(crate) fn spoil(self, text: &str) -> Option<String> {
-        let mut spoilt = text.to_owned();
-        for (original, other) in self.edits() {
-            spoilt = spoilt.replace(original, other);
-        }
+        let spoil = |text: String, (original, other): &(&str, &str)| text.replace(original, other);
+        let spoilt = self.edits().iter().fold(text.to_owned(), spoil);
         (spoilt != text).then_some(spoilt)
     }
 }

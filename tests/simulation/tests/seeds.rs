@@ -1,14 +1,15 @@
 //! Fifty worlds for each change, ten thousand for who has an hour, and the promise that a seed is all that is needed to see one
 //! of them again.
 
-use std::{env, thread, time::Instant};
+use std::{thread, time::Instant};
 
 use dlock_simulation::{Figures, Options, Weakness, run, svg};
+use dlock_testkit::full;
 
 #[test]
 fn nothing_that_must_not_be_is_seen() {
     // 10,000 with DLOCK_FULL=1.
-    let seeds: u64 = if env::var_os("DLOCK_FULL").is_some() { 10_000 } else { 50 };
+    let seeds = full(10_000, 50);
     let began = Instant::now();
     let halves = [1, 2].map(|first| {
         thread::spawn(move || {

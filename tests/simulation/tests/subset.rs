@@ -3,7 +3,7 @@
 
 use std::{thread::sleep, time::Duration};
 
-use dlock_simulation::{Host, Reply, Stores};
+use dlock_simulation::{Host, Reply, Rng, Stores};
 use dlock_testkit::{Raw, RedisServer, Value};
 
 /// Puts a script together from its chapters, as the store does.
@@ -13,16 +13,15 @@ macro_rules! script {
     };
 }
 
-const SCRIPTS: [&str; 3] = [
-    script!("mint", "acquire", "mend", "hand_over", "wait"),
-    script!("mint", "renew", "reserve"),
-    script!("release", "mend", "mint", "hand_over", "give"),
+const ACQUIRE: &str = script!("mint", "acquire", "mend", "hand_over", "wait");
+const RENEW: &str = script!("mint", "renew", "reserve");
+const RELEASE: &str = script!("release", "mend", "mint", "hand_over", "give");
+const SPOIL: [&str; 3] = [
+    "redis.call('DEL', KEYS[2]) return redis.call('ZADD', KEYS[2], 1, 'x')",
+    "redis.call('DEL', KEYS[3]) return redis.call('SET', KEYS[3], 'x')",
+    "redis.call('DEL', KEYS[4]) return redis.call('SET', KEYS[4], 'x')",
 ];
 const KEYS: [&str; 4] = ["lock", "dlock:fence-clock", "{lock}:queue", "{lock}:seen"];
-/// A token of the process 0a, and so on: the hexadecimal identity comes first.
-const A: &str = "0a-1";
-const B: &str = "0b-1";
-const C: &str = "0c-1";
 
 /// Both servers.
 struct Pair {
@@ -138,40 +137,39 @@ fn simulated(reply: Reply) -> Shape {
 #[test]
 fn the_subset_answers_as_redis_does() {
     let server = RedisServer::start();
-    commands(&mut Pair::new(&server));
-    server.raw().command(&["FLUSHALL"]);
-    conversions(&mut Pair::new(&server));
-    server.raw().command(&["FLUSHALL"]);
-    scripts(&mut Pair::new(&server));
-    server.raw().command(&["FLUSHALL"]);
-    expiry(&mut Pair::new(&server));
-    server.raw().command(&["FLUSHALL"]);
-    spoilt(&mut Pair::new(&server));
-}
-
-fn commands(pair: &mut Pair) {
-    let table = "GET s|SET s 1|GET s|SET s 2 NX|SET n 5 NX PX 9000|GET n|PTTL n|PTTL s|PTTL none|SET s 3 PX 9000 GET|\
-        SET new 3 GET|SET s 1 PX 0|SET s 1 PX -5|SET s 1 PX x|SET s 1 PX|SET s 1 WHAT|SET e 1 EX 90|PTTL e|SET e 2 KEEPTTL|PTTL e|GET e|SET e 3|PTTL e|SET e 1 EX 0|DEL e|SET e 1 KEEPTTL|\
-        PTTL e|DEL e|DEL s|DEL s|\
-        PEXPIRE none 5|PEXPIRE n 9000|PTTL n|PEXPIRE n x|PEXPIRE n -1|GET n|ZADD z 3 c|ZADD z 1 a|ZADD z 2 b|\
-        ZADD z NX 9 a|ZADD z 5 a|ZADD z x a|ZSCORE z a|ZSCORE z none|ZSCORE none a|ZCARD z|ZCARD none|\
-        ZRANGE z 0 0|ZRANGE z 0 -1|ZRANGE z 1 9|ZRANGE z -1 -2|ZRANGE none 0 0|ZRANGE z a 0|ZCOUNT z 2 +inf|\
-        ZCOUNT z -inf 3|ZCOUNT none 0 1|ZADD z 1800000000000000 far|ZADD z 5 b|ZRANGE z 0 -1|ZREM z a|\
-        ZREM z a|ZREM none a|GET z|SET z 1 GET|SET z 1 NX|ZADD new 1 a|ZREM new a|ZCARD new|ZSCORE new a|\
-        ZRANGE new 0 0|ZCOUNT new 0 1|PEXPIRE z 9000|PTTL z|SET z 1|ZREM z far|DEL z|ZADD z 1 a|ZREM z a|\
-        PTTL z|HGET h a|HMGET h a b|HINCRBY h a 5|HINCRBY h a 9007199254740993|HSET h a 1 b x|HSET h c 1|HGET h a|HGET h b|\
-        HMGET h a none b|HINCRBY h b 1|HINCRBY h a x|HSET h a 9223372036854775807|HINCRBY h a 1|HGET z a|HSET z a 1|\
-        HINCRBY z a 1|HMGET z a|GET h|ZCARD h|PEXPIRE h 9000|PTTL h|SET h 1|HGET h a|DEL h|PUBLISH nobody hello|PUBSUB NUMSUB nobody";
-    for line in table.split('|') {
-        pair.command(&line.split_whitespace().collect::<Vec<_>>());
+    for story in [commands, conversions, scripts, expiry] {
+        server.raw().command(&["FLUSHALL"]);
+        story(&mut Pair::new(&server), &mut Rng::new(7));
     }
-    pair.listen("somebody");
-    pair.listen("somebody");
-    pair.command(&["PUBLISH", "somebody", "hello"]);
-    pair.command(&["PUBSUB", "NUMSUB", "somebody"]);
 }
 
-fn conversions(pair: &mut Pair) {
+/// Commands by chance on few keys, so that each meets what others left. A capital letter stands for one of these words.
+fn commands(pair: &mut Pair, rng: &mut Rng) {
+    let table = "GET K|SET K V|SET K V NX|SET K V NX PX T|SET K V PX T GET|SET K V GET|SET K V EX T|SET K V KEEPTTL|SET K V PX|\
+        SET K V WHAT|DEL K|DEL K K|PTTL K|PEXPIRE K T|ZADD K F M|ZADD K F M|ZADD K NX F M|ZREM K M|ZRANGE K I I|ZSCORE K M|ZCARD K|\
+        ZCOUNT K R R|HGET K M|HMGET K M M|HSET K M V|HSET K M V M V|HINCRBY K M N|PUBLISH C V|PUBSUB NUMSUB C";
+    let table = table.split('|').collect::<Vec<_>>();
+    for _ in 0..3_000 {
+        let words = rng.pick(&table).split_whitespace().map(|word| match word {
+            "K" => rng.pick(&["k", "l", "m", "n"]),
+            "M" => rng.pick(&["a", "b", "c"]),
+            "V" => rng.pick(&["1", "x", "9223372036854775807"]),
+            "T" => rng.pick(&["9000", "80000000", "0", "-5", "x"]),
+            "F" => rng.pick(&["1", "2", "3", "1800000000000000", "x"]),
+            "R" => rng.pick(&["2", "-inf", "+inf"]),
+            "I" => rng.pick(&["0", "1", "9", "-1", "-2", "a"]),
+            "N" => rng.pick(&["5", "9007199254740993", "x"]),
+            "C" => rng.pick(&["nobody", "somebody"]),
+            word => word,
+        });
+        pair.command(&words.collect::<Vec<_>>());
+        if pair.listeners.len() < 2 && rng.chance(30) {
+            pair.listen("somebody");
+        }
+    }
+}
+
+fn conversions(pair: &mut Pair, _: &mut Rng) {
     for text in [
         "return nil",
         "return false",
@@ -205,53 +203,26 @@ fn conversions(pair: &mut Pair) {
     }
 }
 
-/// dlock's own scripts, through takings, queues, hand-overs and returns.
-fn scripts(pair: &mut Pair) {
+/// dlock's own scripts by chance: takings, queues, hand-overs and returns, and helper keys that somebody spoils.
+fn scripts(pair: &mut Pair, rng: &mut Rng) {
     pair.listen("dlock:0a");
     pair.listen("dlock:0b");
-    let [acquire, renew, release] = SCRIPTS;
-    let ask = |token| [token, "30000", "4", "a host", "0", "20000", "1"];
-    let once = |token| [token, "30000", "4", "a host", "0", "0", "0"];
-    let leave = |token, seat| [token, seat, "0"];
-    let state = "return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1]), redis.call('HMGET', KEYS[2], 'last', 'ceiling', 'checked'), \
-        redis.call('ZRANGE', KEYS[3], 0, -1), redis.call('ZCARD', KEYS[4])}";
-    let steps: Vec<(&str, Vec<&str>)> = vec![
-        (release, leave(A, "").to_vec()),
-        (acquire, ask(A).to_vec()),
-        (acquire, ask(A).to_vec()),
-        (acquire, once(B).to_vec()),
-        (acquire, ask(B).to_vec()),
-        (acquire, ask(C).to_vec()),
-        (acquire, ask(B).to_vec()),
-        (renew, vec![A, "40000", "0", "0", "0"]),
-        (renew, vec![A, "40", "0", "0", "0"]),
-        (renew, vec![A, "35000", "1", "9", "0"]),
-        (renew, vec![B, "35000", "1", "9", "0"]),
-        (release, leave(B, "0b-1 30000 4 a host").to_vec()),
-        (release, leave(C, "").to_vec()),
-        (acquire, ask(B).to_vec()),
-        (release, leave(A, "").to_vec()),
-        (acquire, ask(A).to_vec()),
-        (release, leave(B, "").to_vec()),
-        (acquire, ask(A).to_vec()),
-        (acquire, ask(B).to_vec()),
-        (release, leave(A, "").to_vec()),
-        (acquire, ask(B).to_vec()),
-        (release, leave(B, "").to_vec()),
-        (acquire, once(C).to_vec()),
-        (acquire, ask(B).to_vec()),
-        (release, leave(C, "").to_vec()),
-    ];
+    let state = "return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1]), redis.pcall('HMGET', KEYS[2], 'last', 'ceiling', 'checked'), \
+        redis.pcall('ZRANGE', KEYS[3], 0, -1), redis.pcall('ZCARD', KEYS[4])}";
     let mut clock = 1_800_000_000_000_000;
-    for (script, args) in steps {
-        pair.pass(1, &mut clock);
-        pair.same(&(since("time[1]") + script), &KEYS, &args);
-        pair.same(state, &KEYS, &[]);
-    }
-    // Now it is time.
-    for (script, args) in [(acquire, ask(A).to_vec()), (release, leave(B, "").to_vec()), (acquire, ask(A).to_vec())] {
-        pair.pass(1, &mut clock);
-        pair.same(&(since("1") + script), &KEYS, &args);
+    for _ in 0..600 {
+        // Nobody waits any more for the end of a rest (wait.lua).
+        pair.pass(3, &mut clock);
+        let token = rng.pick(&["0a-1", "0b-1", "0c-1"]);
+        let entry = format!("{token} 30000 4 a host");
+        let [waits, again, shortens] = ["20000", "1", "1"].map(|yes| rng.pick(&["0", yes]));
+        let (script, args) = match rng.below(20) {
+            0..10 => (ACQUIRE, vec![token, "30000", "4", "a host", "0", waits, again]),
+            10..16 => (RELEASE, vec![token, rng.pick(&["", &entry]), "0"]),
+            16..19 => (RENEW, vec![token, rng.pick(&["9000", "40000"]), shortens, rng.pick(&["0", "9"]), "0"]),
+            _ => (rng.pick(&SPOIL), vec![]),
+        };
+        pair.same(&(since(rng.pick(&["1", "time[1]", "time[1]"])) + script), &KEYS, &args);
         pair.same(state, &KEYS, &[]);
     }
 }
@@ -272,50 +243,14 @@ fn since(second: &str) -> String {
     )
 }
 
-/// Helper keys of another type are begun anew.
-fn spoilt(pair: &mut Pair) {
-    let [acquire, _, release] = SCRIPTS;
-    let ask = |token| [token, "30000", "4", "a host", "0", "20000", "1"];
-    let leave = |token| [token, "0b-1 30000 4 a host", "0"];
-    let mut clock = 1_800_000_000_000_000;
-    let takings = [(acquire, ask(A).to_vec()), (acquire, ask(B).to_vec()), (release, leave(A).to_vec())];
-    for (number, key) in KEYS[1..].iter().enumerate() {
-        for (script, args) in &takings {
-            pair.pass(1, &mut clock);
-            let spoil =
-                if number == 0 { "redis.call('ZADD', KEYS[1], 1, 'x')" } else { "redis.call('SET', KEYS[1], 'x')" };
-            pair.same(&format!("redis.call('DEL', KEYS[1]) {spoil} return 1"), &[key], &[]);
-            pair.same(script, &KEYS, args);
-            pair.same("return redis.call('GET', KEYS[1])", &KEYS, &[]);
-        }
-        pair.same(release, &KEYS, &leave(A));
-        pair.same(release, &KEYS, &leave(B));
-        for key in KEYS {
-            pair.command(&["DEL", key]);
-        }
-    }
-}
-
-fn expiry(pair: &mut Pair) {
-    let mut clock = 1_800_000_000_000_000;
-    pair.command(&["SET", "short", "1", "PX", "40"]);
-    pair.command(&["SET", "long", "1", "PX", "40000"]);
-    pair.command(&["ZADD", "z", "1", "a"]);
-    pair.command(&["PEXPIRE", "z", "40"]);
-    pair.pass(80, &mut clock);
-    for line in [
-        "GET short",
-        "PTTL short",
-        "SET short 2 NX PX 9000",
-        "GET short",
-        "GET long",
-        "ZCARD z",
-        "ZRANGE z 0 0",
-        "ZSCORE z a",
-        "ZREM z a",
-        "ZADD z NX 2 a",
-        "PTTL z",
-    ] {
-        pair.command(&line.split(' ').collect::<Vec<_>>());
-    }
+fn expiry(pair: &mut Pair, _: &mut Rng) {
+    let commands = |pair: &mut Pair, table: &str| {
+        table.split('|').for_each(|line| pair.command(&line.split(' ').collect::<Vec<_>>()));
+    };
+    commands(pair, "SET short 1 PX 40|SET long 1 PX 40000|ZADD z 1 a|PEXPIRE z 40");
+    pair.pass(80, &mut 1_800_000_000_000_000);
+    commands(
+        pair,
+        "GET short|PTTL short|SET short 2 NX PX 9000|GET short|GET long|ZCARD z|ZRANGE z 0 0|ZSCORE z a|ZREM z a|ZADD z NX 2 a|PTTL z",
+    );
 }

@@ -2,7 +2,11 @@
 //!
 //! Replies, errors and expiry are those of Redis 7; the test `the_subset_answers_as_redis_does` compares the two.
 
+mod collections;
+
 use std::collections::BTreeMap;
+
+use self::collections::hash_field;
 
 /// What a command answers.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +37,7 @@ pub struct Redis {
     /// Which keys were written since they were last taken.
     pub(crate) written: Vec<Vec<u8>>,
     /// Which life of the server this is: its replication id.
-    pub(crate) life: u64,
+    life: u64,
     /// A replica takes no writes.
     pub(crate) is_replica: bool,
     /// Memory is full: nothing grows.
@@ -70,6 +74,11 @@ impl Redis {
     /// Moves the clock, in microseconds.
     pub fn set_time(&mut self, now: u64) {
         self.now = now;
+    }
+
+    /// From now on it has another replication id.
+    pub fn begin_life(&mut self, life: u64) {
+        self.life = life;
     }
 
     fn millis(&self) -> u64 {
@@ -157,8 +166,8 @@ impl Redis {
             [b"GET", key] => self.get(key),
             [b"SET", key, value, options @ ..] => self.set(key, value, options),
             [b"DEL", keys @ ..] => {
-                let lived = keys.iter().filter(|key| self.live(key).is_some()).count();
-                keys.iter().for_each(|key| drop(self.keys.remove(*key)));
+                let lived =
+                    keys.iter().filter(|key| self.live(key).is_some() && self.keys.remove(**key).is_some()).count();
                 Ok(Reply::Int(lived as i64))
             }
             [b"INFO", b"replication"] => {
@@ -211,14 +220,6 @@ impl Redis {
             self.keys.remove(key);
         }
         self.keys.get_mut(key)
-    }
-
-    /// The sorted set at `key`, an error if there is something else.
-    fn sorted(&mut self, key: &[u8]) -> Option<Result<&mut Vec<Scored>, String>> {
-        Some(match &mut self.live(key)?.value {
-            Value::Sorted(members) => Ok(members),
-            _ => Err(WRONG_TYPE.to_owned()),
-        })
     }
 
     fn get(&mut self, key: &[u8]) -> Answer {
@@ -277,99 +278,6 @@ impl Redis {
         }
         Ok(Reply::Int(1))
     }
-
-    /// The hash at `key`.
-    fn hash(&mut self, key: &[u8]) -> Result<Option<&Hash>, String> {
-        match self.live(key) {
-            None => Ok(None),
-            Some(Entry { value: Value::Hash(hash), .. }) => Ok(Some(hash)),
-            Some(_) => Err(WRONG_TYPE.to_owned()),
-        }
-    }
-
-    /// The hash at `key`, which is made if there is none.
-    fn hash_to_write(&mut self, key: &[u8]) -> Result<&mut Hash, String> {
-        if self.live(key).is_none() {
-            self.keys.insert(key.to_vec(), Entry { value: Value::Hash(Hash::new()), expires: None });
-        }
-        match self.live(key) {
-            Some(Entry { value: Value::Hash(hash), .. }) => Ok(hash),
-            _ => Err(WRONG_TYPE.to_owned()),
-        }
-    }
-
-    fn hset(&mut self, key: &[u8], pairs: &[&[u8]]) -> Answer {
-        let hash = self.hash_to_write(key)?;
-        let pairs = pairs.chunks_exact(2);
-        let new = pairs.filter(|pair| hash.insert(pair[0].to_vec(), pair[1].to_vec()).is_none()).count();
-        Ok(Reply::Int(new as i64))
-    }
-
-    fn hincrby(&mut self, key: &[u8], field: &[u8], by: &[u8]) -> Answer {
-        let by = integer(by)?;
-        let hash = self.hash_to_write(key)?;
-        let not_whole = |_| "ERR hash value is not an integer".to_owned();
-        let before = hash.get(field).map_or(Ok(0), |value| integer(value).map_err(not_whole))?;
-        let sum = before.checked_add(by).ok_or("ERR increment or decrement would overflow")?;
-        hash.insert(field.to_vec(), sum.to_string().into_bytes());
-        Ok(Reply::Int(sum))
-    }
-
-    fn zadd(&mut self, key: &[u8], score: &[u8], member: &[u8], only_new: bool) -> Answer {
-        let score = float(score)?;
-        if self.live(key).is_none() {
-            self.keys.insert(key.to_vec(), Entry { value: Value::Sorted(Vec::new()), expires: None });
-        }
-        let Some(members) = self.sorted(key) else { return Ok(Reply::Nil) };
-        let members = members?;
-        let old = members.iter().position(|(_, name)| name == member);
-        match old {
-            Some(_) if only_new => return Ok(Reply::Int(0)),
-            Some(at) => drop(members.remove(at)),
-            None => {}
-        }
-        let at = members.partition_point(|(other, name)| (*other, name.as_slice()) < (score, member));
-        members.insert(at, (score, member.to_vec()));
-        Ok(Reply::Int(i64::from(old.is_none())))
-    }
-
-    fn zrem(&mut self, key: &[u8], member: &[u8]) -> Answer {
-        let Some(members) = self.sorted(key) else { return Ok(Reply::Int(0)) };
-        let members = members?;
-        let before = members.len();
-        members.retain(|(_, name)| name != member);
-        let (removed, empty) = (before - members.len(), members.is_empty());
-        if empty {
-            self.keys.remove(key);
-        }
-        Ok(Reply::Int(removed as i64))
-    }
-
-    fn zrange(&mut self, key: &[u8], from: &[u8], to: &[u8]) -> Answer {
-        let (from, to) = (integer(from)?, integer(to)?);
-        let Some(members) = self.sorted(key) else { return Ok(Reply::List(Vec::new())) };
-        let members = members?;
-        let count = members.len() as i64;
-        let [from, to] = [from, to].map(|at| if at < 0 { at + count } else { at });
-        let chosen = (from.max(0)..=to.min(count - 1)).map(|at| Reply::Text(members[at as usize].1.clone()));
-        Ok(Reply::List(chosen.collect()))
-    }
-
-    fn zscore(&mut self, key: &[u8], member: &[u8]) -> Answer {
-        let Some(members) = self.sorted(key) else { return Ok(Reply::Nil) };
-        let found = members?.iter().find(|(_, name)| name == member);
-        Ok(found.map_or(Reply::Nil, |(score, _)| Reply::Text(number(*score).into_bytes())))
-    }
-
-    fn zcount(&mut self, key: &[u8], low: &[u8], high: &[u8]) -> Answer {
-        let (low, high) = (float(low)?, float(high)?);
-        let Some(members) = self.sorted(key) else { return Ok(Reply::Int(0)) };
-        Ok(Reply::Int(members?.iter().filter(|(score, _)| low <= *score && *score <= high).count() as i64))
-    }
-}
-
-fn hash_field(hash: Option<&Hash>, field: &[u8]) -> Reply {
-    hash.and_then(|hash| hash.get(field)).map_or(Reply::Nil, |value| Reply::Text(value.clone()))
 }
 
 impl Entry {

@@ -1,0 +1,127 @@
+//! Who uses the locks: processes with tasks that want locks in every way there is, and clients of another kind.
+
+mod cancelled;
+mod foreigner;
+mod tasks;
+mod wish;
+
+use std::time::Duration;
+
+use dlock_runtime::{
+    LockError, Runtime,
+    simulated::{Place, spawn_at},
+};
+
+use self::{foreigner::foreigner, tasks::worker};
+use crate::{
+    judge::Rule,
+    plan::{Fault, MILLISECOND},
+    sim::{Event, Sim, sim},
+    trace::Lane,
+};
+
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// Nothing happens for so long; at least others get their turn.
+async fn rest(time: u64) {
+    match time {
+        0 => tokio::task::yield_now().await,
+        time => tokio::time::sleep(millis(time)).await,
+    }
+}
+
+/// A process begins in a slot.
+pub(crate) fn start(slot: usize) {
+    let sim = sim();
+    let life = sim.is_born(slot);
+    sim.note(sim.now(), Lane::Life(life), None, || format!("begins in the place of process {slot}"));
+    let place = Place { process: life, lane: Place::TASKS };
+    if slot < sim.plan.processes {
+        drop(spawn_at(place, process(life)));
+    } else {
+        drop(spawn_at(place, foreigner(life)));
+    }
+}
+
+/// Whether its tasks want nothing more.
+fn is_over(life: u32) -> bool {
+    sim().ending.get() || sim().lives.borrow()[life as usize].is_closing
+}
+
+async fn process(life: u32) {
+    let builder = {
+        let sim = sim();
+        let plan = &sim.plan;
+        let builder = Runtime::builder().redis("redis://user:secret@simulated/3").namespace("sim");
+        let builder = builder.turns(plan.turns).confirm_release(plan.confirms).linger(millis(plan.linger));
+        let builder = if plan.put_off > 0 { builder.yield_after(20, millis(3)) } else { builder };
+        if plan.lazily { builder.connect_lazily() } else { builder }
+    };
+    let runtime = loop {
+        match builder.clone().build().await {
+            Ok(runtime) => break Some(runtime),
+            Err(_) if is_over(life) => break None,
+            Err(LockError::Config { reason, .. }) if !reason.contains("replica") => {
+                sim().accuse(Rule::Failure, format!("p{life} cannot be built: {reason}"));
+                break None;
+            }
+            Err(_) => rest(100).await,
+        }
+    };
+    if let Some(runtime) = runtime {
+        let tasks = sim().plan.tasks;
+        let tasks = (0..tasks).map(|_| {
+            let elsewhere = sim().rng.borrow_mut().chance(sim().plan.elsewhere);
+            let lane = if elsewhere { Place::NO_TOKIO } else { Place::TASKS };
+            spawn_at(Place { process: life, lane }, worker(runtime.clone(), life, elsewhere))
+        });
+        let tasks = tasks.collect::<Vec<_>>();
+        // Some are shut down while their tasks are at it.
+        let early = is_closing_early(life).await;
+        if early {
+            settle(&runtime, life).await;
+        }
+        for task in tasks {
+            if let Err(error) = task.await {
+                sim().accuse(Rule::Panic, format!("a task of p{life}: {error}"));
+            }
+        }
+        settle(&runtime, life).await;
+    }
+    let sim = sim();
+    sim.lives.borrow_mut()[life as usize].is_done = true;
+    sim.judge.borrow_mut().died(life, sim.now());
+    if !sim.ending.get() {
+        let slot = sim.lives.borrow()[life as usize].slot;
+        sim.push(sim.now() + 10 * MILLISECOND, Event::End(crate::faults::End::Start(slot)));
+    }
+}
+
+/// Waits until the process is to be shut down; true if its tasks have not heard of that yet.
+async fn is_closing_early(life: u32) -> bool {
+    while !sim().ending.get() {
+        if sim().lives.borrow()[life as usize].is_closing {
+            return true;
+        }
+        rest(20).await;
+    }
+    false
+}
+
+async fn settle(runtime: &Runtime, life: u32) {
+    let is_settled = runtime.shutdown(Duration::from_secs(60)).await;
+    sim().count(|figures| figures.shutdowns += 1);
+    if !is_settled {
+        sim().accuse(Rule::Rest, format!("p{life} does not come to rest"));
+    }
+}
+
+/// Everybody begins, and what is going to go wrong.
+pub(crate) fn begin(sim: &Sim) {
+    (0..sim.plan.processes + sim.plan.foreigners).for_each(start);
+    let faults: Vec<Fault> = sim.plan.faults.iter().map(|(fault, _)| *fault).collect();
+    faults.into_iter().for_each(|fault| sim.plan_fault(fault));
+    sim.push(0, Event::Look);
+}
