@@ -53,7 +53,8 @@ impl Sim {
             LockError::Busy { .. } | LockError::ShutDown => true,
             // What is late for long ends in doubt, or after the lease.
             LockError::Lost { .. } => may_be_lost || self.plan.delayed > 0,
-            LockError::Unavailable { .. } => self.plan.delayed > 0,
+            // Who is out of time has 50 ms for an answer, which may need a connection first.
+            LockError::Unavailable { .. } => self.plan.delayed > 0 || self.plan.longest_way() > 50 * MILLISECOND,
             _ => false,
         };
         if !is_expected && disturbed < since {
