@@ -34,6 +34,8 @@ wait $! 2>/dev/null
 #[derive(Debug)]
 pub struct RedisServer {
     options: Vec<String>,
+    /// What a sentinel is told to watch over; other servers need no file.
+    sentinel: Option<String>,
     folder: PathBuf,
     port: u16,
     process: Option<Process>,
@@ -64,10 +66,22 @@ impl RedisServer {
     /// Starts a server with more options on its command line, such as `["--maxmemory", "2mb"]`.
     #[track_caller]
     pub fn start_with(options: &[&str]) -> Self {
+        Self::start_as(options, None)
+    }
+
+    /// Starts a sentinel with these lines in its file.
+    #[track_caller]
+    pub fn start_sentinel(lines: &str) -> Self {
+        Self::start_as(&[], Some(lines.to_owned()))
+    }
+
+    #[track_caller]
+    fn start_as(options: &[&str], sentinel: Option<String>) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("dlock-redis-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let mut server = Self {
             options: options.iter().map(|&option| option.to_owned()).collect(),
+            sentinel,
             folder: std::env::temp_dir().join(name),
             port: 0,
             process: None,
@@ -137,6 +151,11 @@ impl RedisServer {
         Raw::connect(&self.url())
     }
 
+    /// A new raw connection; `None` if the server does not run.
+    pub(crate) fn try_raw(&self) -> Option<Raw> {
+        Raw::over(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok()?).ok()
+    }
+
     /// Ends the server as a power cut would. What it held is gone, unless its options switch persistence on.
     pub fn kill(&mut self) {
         self.stop("keep\n");
@@ -180,13 +199,26 @@ impl RedisServer {
             panic!("no redis-server here: run `bash tests/run`, which installs it, or name one in DLOCK_REDIS_SERVER");
         };
         std::fs::create_dir_all(&self.folder).expect("a folder for redis-server");
-        let mut supervisor = Command::new("sh")
-            .args(["-c", SUPERVISOR, "sh"])
-            .arg(&self.folder)
-            .arg(&binary)
-            .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
-            .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
-            .args([Path::new("--dir"), &self.folder, Path::new("--unixsocket"), &self.socket()])
+        let mut command = Command::new("sh");
+        command.args(["-c", SUPERVISOR, "sh"]).arg(&self.folder).arg(&binary);
+        if let Some(lines) = &self.sentinel {
+            // It writes into its file what it learns, and finds it there when it is started again.
+            let file = self.folder.join("sentinel.conf");
+            if !file.exists() {
+                std::fs::write(&file, lines).expect("the file of a sentinel");
+            }
+            command.arg(file).arg("--sentinel");
+        }
+        command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--daemonize", "no"]);
+        command.args([Path::new("--dir"), &self.folder]);
+        if self.sentinel.is_none() {
+            if !self.options.iter().any(|option| option == "--save") {
+                // A replica leaves there what it was sent by its master.
+                let _ = std::fs::remove_file(self.folder.join("dump.rdb"));
+            }
+            command.args(["--save", "", "--appendonly", "no"]).args([Path::new("--unixsocket"), &self.socket()]);
+        }
+        let mut supervisor = command
             .args(&self.options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
