@@ -1,5 +1,5 @@
-//! One suite of promises, run on both stores. What holds on one must hold on the other, so that a program that was
-//! tried on the embedded store behaves the same on Redis.
+//! One suite of promises, run on each store. What holds on one must hold on the others, so that a program that was tried on
+//! the embedded store behaves the same on Redis, and on a Redis that Sentinel watches over.
 
 use std::{
     sync::{
@@ -10,15 +10,15 @@ use std::{
 };
 
 use dlock_runtime::{Builder, Guard, LockError, LostReason, MaxHold, Runtime, Wait};
-use dlock_testkit::{RedisServer, with_turns};
+use dlock_testkit::{RedisServer, Sentinels, with_turns};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 /// Far longer than any condition takes to come true, even on a loaded machine.
 const LONG: Duration = Duration::from_secs(20);
 
-/// Runs each test on both stores, each in a namespace of its own.
-macro_rules! on_both_stores {
+/// Runs each test on each store, in a namespace of its own.
+macro_rules! on_each_store {
     ($($(#[$meta:meta])* async fn $name:ident($builder:ident: Builder) $body:block)*) => {
         $(
             $(#[$meta])*
@@ -42,6 +42,17 @@ macro_rules! on_both_stores {
                 async fn $name() {
                     let url = RedisServer::shared().url();
                     super::$name(Runtime::builder().turns(with_turns()).redis(url).namespace(stringify!($name))).await;
+                }
+            )*
+        }
+
+        mod sentinel {
+            use super::*;
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    let builder = Runtime::builder().sentinel(Sentinels::MASTER, Sentinels::shared().urls());
+                    super::$name(builder.turns(with_turns()).namespace(stringify!($name))).await;
                 }
             )*
         }
@@ -75,7 +86,7 @@ impl Drop for Transaction {
     }
 }
 
-on_both_stores! {
+on_each_store! {
     async fn a_lock_excludes_others_until_it_is_released(builder: Builder) {
         let (one, other) = (build(builder.clone()).await, build(builder).await);
         let guard = one.lock("k").acquire().await.expect("free");

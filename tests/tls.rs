@@ -19,7 +19,11 @@ async fn worker_entry() {
         return;
     }
     let url = std::env::var("DLOCK_TEST_URL").expect("the test says where");
-    let said = match Runtime::builder().redis(url).build().await {
+    let builder = match std::env::var("DLOCK_TEST_SENTINEL") {
+        Ok(sentinel) => Runtime::builder().sentinel(url, [sentinel]),
+        Err(_) => Runtime::builder().redis(url),
+    };
+    let said = match builder.build().await {
         Ok(runtime) => match runtime.lock("k").acquire().await {
             Ok(guard) => format!("released {:?}", guard.release().await),
             Err(error) => format!("failed {error}"),
@@ -53,6 +57,35 @@ fn a_lock_is_taken_over_tls_if_the_certificate_is_trusted() {
 
     let doubting = Worker::spawn("worker_entry", "client", &[("DLOCK_TEST_URL", &url)]);
     doubting.expect("refused the lock store cannot be asked", SOON);
+}
+
+#[test]
+fn master_and_sentinel_are_spoken_to_over_tls_if_their_urls_say_so() {
+    let (_server, port) = server("cert.pem", "key.pem", "cert.pem", &["--tls-auth-clients", "no"]);
+    let own = TcpListener::bind("localhost:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+    let lines = format!(
+        "sentinel resolve-hostnames yes\nsentinel announce-hostnames yes\nsentinel monitor mymaster localhost {port} 1\n\
+         tls-replication yes\ntls-auth-clients no\ntls-port {own}\ntls-cert-file {}\ntls-key-file {}\ntls-ca-cert-file {}\n",
+        file("cert.pem"),
+        file("key.pem"),
+        file("cert.pem"),
+    );
+    let sentinel = RedisServer::start_sentinel(&lines);
+    let secure = format!("rediss://localhost:{own}");
+    let run = |master: &str, sentinel: &str, trusts: bool| {
+        let mut variables = vec![("DLOCK_TEST_URL", master), ("DLOCK_TEST_SENTINEL", sentinel)];
+        let certificate = file("cert.pem");
+        if trusts {
+            variables.push(("SSL_CERT_FILE", &certificate));
+        }
+        Worker::spawn("worker_entry", "client", &variables)
+    };
+    run("rediss://mymaster/", &secure, true).expect("released Ok(())", SOON);
+    run("rediss://mymaster/", &sentinel.url(), true).expect("released Ok(())", SOON);
+    // The negative controls: neither is believed by who does not know the certificate, and the master's port speaks nothing else.
+    run("rediss://mymaster/", &secure, false).expect("refused the lock store cannot be asked", SOON);
+    run("rediss://mymaster/", &sentinel.url(), false).expect("refused the lock store cannot be asked", SOON);
+    run("redis://mymaster/", &secure, true).expect("refused the lock store cannot be asked", SOON);
 }
 
 /// A runtime that trusts `authority.pem` or the system, and shows `client.pem` or nothing.

@@ -162,7 +162,9 @@ impl Builder {
         let store: Arc<dyn Store> = match (self.redis.name_a_server(), self.embedded) {
             (true, false) => Arc::new(Redis::new(self.redis)?),
             (false, true) => Arc::new(Embedded),
-            (true, true) => return Err(LockError::config("both `redis` and `embedded` are given; choose one")),
+            (true, true) => {
+                return Err(LockError::config("both a Redis server and `embedded` are given; choose one"));
+            }
             (false, false) => {
                 return Err(LockError::config(
                     "no store is given; say `.redis(\"redis://...\")`, or `.embedded()` for locks within this process",

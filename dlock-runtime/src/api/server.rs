@@ -2,7 +2,11 @@
 
 use std::{error::Error, sync::Arc};
 
-use crate::{api::Builder, store::Provider, types::credentials::Credentials};
+use crate::{
+    api::Builder,
+    store::{Provider, SentinelOptions},
+    types::credentials::Credentials,
+};
 
 impl Builder {
     /// Keeps the locks in the Redis server at `url`: `redis://user:password@host:port/db`,
@@ -17,6 +21,41 @@ impl Builder {
     /// ```
     pub fn redis(mut self, url: impl Into<String>) -> Self {
         self.redis.url = Some(url.into());
+        self
+    }
+
+    /// Keeps the locks in the master of the name in `master`, wherever the `sentinels` say that it is: before a failover and after
+    /// it. Redis Sentinel is asked anew each time a connection is made, and is listened to, so that the runtime moves with the
+    /// master by itself.
+    ///
+    /// `master` is the master's name alone, or `redis://user:password@mymaster/db`, where the host is the name and everything else is
+    /// as in [`redis`](Self::redis): it is for the master and its replicas, `rediss` too. Each sentinel has a URL of its own, whose user and
+    /// password are those of the sentinel; the port is 26379 unless it says so. Name all sentinels: those that are down are done
+    /// without.
+    ///
+    /// ```
+    /// # use dlock_runtime::Runtime;
+    /// let builder = Runtime::builder().sentinel(
+    ///     "redis://shop:password@mymaster/0",
+    ///     ["redis://s1.example:26379", "redis://s2.example:26379", "redis://s3.example:26379"],
+    /// );
+    /// ```
+    ///
+    /// The master is reached under the address that the sentinels announce: an IP address, or a host name if they are told to
+    /// announce those (`sentinel announce-hostnames yes`), as certificates usually need.
+    ///
+    /// # What a failover costs
+    /// A master that fails without warning takes along what its replica did not copy yet, and locks are no exception. A lock whose
+    /// last write was copied is kept, if its TTL exceeds the time until there is a new master. One that was granted in the last
+    /// moment may be granted to somebody else as well, until its holder's next renewal; its fence is lower than the other's. `SAFETY.md`
+    /// says how large these windows are, and how `min-replicas-to-write` bounds them.
+    pub fn sentinel(
+        mut self,
+        master: impl Into<String>,
+        sentinels: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        let sentinels = sentinels.into_iter().map(Into::into).collect();
+        self.redis.sentinel = Some(SentinelOptions { master: master.into(), sentinels });
         self
     }
 

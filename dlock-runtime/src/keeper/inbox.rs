@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::timeout;
+
 use crate::{
     keeper::state::KeeperState,
     local::queue::ToRelease,
@@ -60,8 +62,11 @@ pub(crate) async fn follow(state: Arc<KeeperState>, identity: Identity) {
         if error.class == ErrorClass::Permanent {
             pause = LONGEST;
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST);
+        // Where the store is now, there is no trouble yet.
+        pause = match timeout(pause, state.store.moved()).await {
+            Ok(()) => SHORTEST,
+            Err(_) => (pause * 2).min(LONGEST),
+        };
     }
 }
 

@@ -40,6 +40,12 @@ pub(crate) fn not_authenticated(store: &Arc<str>, cause: String) {
     report(move || warn!(store = &*store, cause, "a live connection could not authenticate anew; it is tried again"));
 }
 
+/// The sentinels name another master than before.
+pub(crate) fn moved(from: &Arc<str>, to: &Arc<str>) {
+    let (from, to) = (Arc::clone(from), Arc::clone(to));
+    report(move || info!(from = &*from, store = &*to, "the lock store is at another server now"));
+}
+
 /// A hold of a lock, as events name it.
 pub(crate) struct Hold<'a> {
     /// The template.

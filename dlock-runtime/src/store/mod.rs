@@ -11,6 +11,7 @@ mod permit;
 mod redis;
 
 use std::{
+    future::pending,
     pin::{Pin, pin},
     sync::Arc,
     time::Duration,
@@ -23,7 +24,7 @@ pub(crate) use self::{
     embedded::Embedded,
     notification::{Notification, Subscriber},
     permit::Permit,
-    redis::{Provider, Redis, RedisOptions},
+    redis::{Provider, Redis, RedisOptions, SentinelOptions},
 };
 pub(crate) use crate::types::store_error::{ErrorClass, StoreError, StoreUnusable};
 use crate::{
@@ -72,6 +73,11 @@ pub(crate) trait Store: Send + Sync {
 
     /// A notification brought fences up to this one. A store that can lose its data is told of them with the next command.
     fn note_fence(&self, _: u64) {}
+
+    /// Returns when the store moves to another place the next time, where what failed may succeed at once.
+    fn moved(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(pending())
+    }
 
     /// Passes the notifications for `identity` on to `subscriber`, until the subscription breaks.
     fn subscribe(

@@ -13,7 +13,8 @@ use tokio::{sync::Notify, time::timeout};
 
 use super::{
     super::{ErrorClass, StoreError},
-    connections::{Connection, Connections},
+    connection::Connection,
+    connections::Connections,
 };
 use crate::{observe::caught::caught, system::JoinHandle};
 
@@ -38,9 +39,9 @@ impl Attempt {
         let (connections, runtime) = (Arc::clone(connections), connection.runtime.clone());
         let connection = Arc::clone(connection);
         let task = runtime.spawn(async move {
-            let fresh = timeout(limit, connections.fresh()).await;
+            let fresh = timeout(limit, connections.fresh(limit)).await;
             let fresh = fresh.unwrap_or_else(|_| Err(StoreError::timed_out(&connections.address(), limit)));
-            _ = ends.0.outcome.set(fresh.map(|fresh| connection.put(fresh)));
+            _ = ends.0.outcome.set(fresh.map(|(fresh, place)| connections.put(&connection, fresh, &place)));
         });
         Arc::new(Self { end, task })
     }

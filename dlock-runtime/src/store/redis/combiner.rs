@@ -9,8 +9,8 @@ use std::{
     future::poll_fn,
     io,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::Poll,
 };
@@ -18,7 +18,7 @@ use std::{
 use redis::{Cmd, Pipeline, RedisResult, Value};
 use tokio::{sync::oneshot, task::yield_now};
 
-use super::link::Link;
+use super::{link::Link, route::Place};
 use crate::{observe::caught::caught, system::Handle, types::boot_time::BootTime};
 
 /// So many commands may be under way by themselves. To gather two or three would cost more than it saves.
@@ -34,8 +34,22 @@ const LONGEST: usize = 256;
 #[derive(Clone)]
 pub(super) struct Combiner(Arc<Shared>);
 
+/// One that was taken out of service.
+pub(super) struct Retired(Weak<Shared>);
+
+impl Retired {
+    /// The connection, if somebody uses it yet.
+    pub(super) fn upgrade(&self) -> Option<Combiner> {
+        self.0.upgrade().map(Combiner)
+    }
+}
+
 struct Shared {
     connection: Link,
+    /// Where it leads.
+    place: Arc<Place>,
+    /// Whether what comes over it counts for nothing any more.
+    is_cut: AtomicBool,
     /// Where the connection lives, and so the tasks that carry batches.
     runtime: Handle,
     gathered: Mutex<Gathered>,
@@ -61,9 +75,30 @@ struct Gatherer {
 }
 
 impl Combiner {
-    pub(super) fn new(connection: Link, runtime: Handle) -> Self {
-        let last_reply = AtomicU64::new(BootTime::now().to_bits());
-        Self(Arc::new(Shared { connection, runtime, gathered: Mutex::default(), order: Mutex::default(), last_reply }))
+    pub(super) fn new(connection: Link, runtime: Handle, place: Arc<Place>) -> Self {
+        Self(Arc::new(Shared {
+            connection,
+            place,
+            is_cut: AtomicBool::new(false),
+            runtime,
+            gathered: Mutex::default(),
+            order: Mutex::default(),
+            last_reply: AtomicU64::new(BootTime::now().to_bits()),
+        }))
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.0.place
+    }
+
+    pub(super) fn downgrade(&self) -> Retired {
+        Retired(Arc::downgrade(&self.0))
+    }
+
+    /// Closes the connection. What still comes over it is no reply.
+    pub(super) fn cut(&self) {
+        self.0.is_cut.store(true, Ordering::Relaxed);
+        self.0.connection.cut();
     }
 
     /// The connection itself, for what is seldom asked.
@@ -77,7 +112,7 @@ impl Combiner {
     /// What became of the connection.
     pub(super) async fn batch(&self, commands: &mut Pipeline) -> RedisResult<Vec<RedisResult<Value>>> {
         let replies = commands.ignore_errors().query_async(&mut self.connection()).await?;
-        self.0.note_reply();
+        self.0.note_reply()?;
         Ok(replies)
     }
 
@@ -94,7 +129,7 @@ impl Combiner {
         let Some(reply) = self.gather(&command) else {
             let _alone = Alone(&self.0);
             let reply = self.connection().send_packed_command(&command).await?;
-            self.0.note_reply();
+            self.0.note_reply()?;
             return reply.extract_error();
         };
         // It is lost with the runtime that the connection lives in.
@@ -175,8 +210,14 @@ impl Shared {
         self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note_reply(&self) {
+    /// # Errors
+    /// If the connection was cut.
+    fn note_reply(&self) -> RedisResult<()> {
+        if self.is_cut.load(Ordering::Relaxed) {
+            return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
+        }
         self.last_reply.store(BootTime::now().to_bits(), Ordering::Relaxed);
+        Ok(())
     }
 
     /// What has gathered. `None` ends the carrier that asks.

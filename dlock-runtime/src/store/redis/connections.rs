@@ -8,21 +8,21 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use redis::{AsyncConnectionConfig, RedisError, aio::PubSub};
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::sync::Notify;
 
 use super::{
     super::{ErrorClass, StoreError},
     access::{Access, Lifetime},
     attempt::Attempt,
     classify,
-    combiner::Combiner,
+    connection::{Connection, InUse},
     dial,
     fence_clock::FenceClock,
     link::Link,
@@ -30,14 +30,7 @@ use super::{
     route::{Place, Route},
     script::Form,
 };
-use crate::{
-    system::{Handle, Id},
-    types::boot_time::BootTime,
-};
-
-/// So many acquires and releases may be under way on a connection: enough for full batches, and few enough that each has its reply
-/// within milliseconds.
-const UNDER_WAY: usize = 1024;
+use crate::system::{Handle, Id};
 
 /// The connections to one server.
 pub(super) struct Connections {
@@ -74,6 +67,10 @@ impl Connections {
         }
     }
 
+    pub(super) fn route(&self) -> &Route {
+        &self.route
+    }
+
     /// Where the server is, for errors.
     pub(super) fn address(&self) -> Arc<str> {
         self.route.address()
@@ -103,12 +100,30 @@ impl Connections {
         at(Arc::clone(&place.name), class, error)
     }
 
-    /// A connection for messages, to wherever the server is now.
-    pub(super) async fn for_messages(&self) -> Result<(PubSub, Option<Lifetime>), StoreError> {
-        let place = self.route.place();
-        let (client, lifetime) = self.access.client(&place.at).await?;
-        let connection = dial::messages(&client).await.map_err(|error| self.connect_error(&place, error))?;
-        Ok((connection, lifetime))
+    /// Where the server is now. To find out may take `limit`.
+    async fn find(&self, limit: Duration) -> Result<Arc<Place>, StoreError> {
+        self.route.find(limit).await.map_err(|error| match error.class {
+            // The way was right before, and is being changed.
+            ErrorClass::Permanent if self.has_replied.load(Ordering::Relaxed) => {
+                error.with_class(ErrorClass::Transient)
+            }
+            _ => error,
+        })
+    }
+
+    /// A connection for messages, to wherever the server is now, and where that is. To find it may take `limit`.
+    pub(super) async fn for_messages(
+        &self,
+        limit: Duration,
+    ) -> Result<(PubSub, Option<Lifetime>, Arc<Place>), StoreError> {
+        let place = self.find(limit).await?;
+        let connect = async {
+            let (client, lifetime) = self.access.client(&place.at).await?;
+            let connection = dial::messages(&client).await.map_err(|error| self.connect_error(&place, error))?;
+            Ok((connection, lifetime))
+        };
+        let (connection, lifetime) = self.route.unless_moved(&place, connect).await?;
+        Ok((connection, lifetime, place))
     }
 
     /// A number that no other subscription of this runtime has.
@@ -127,20 +142,9 @@ impl Connections {
             return Ok(Arc::clone(connection));
         }
         // The connections of runtimes that ended would pile up, as ids do not come again.
-        connections.retain(|_, connection| !connection.life.is_closed());
-        let (life, end) = oneshot::channel::<()>();
-        // This task ends with its runtime, or with the connection.
-        here.spawn(async move { _ = end.await });
+        connections.retain(|_, connection| !connection.is_over());
         let id = here.id();
-        let connection = Arc::new(Connection {
-            life,
-            runtime: here,
-            bound: Arc::new(Semaphore::new(UNDER_WAY)),
-            current: Mutex::default(),
-            attempt: Mutex::default(),
-            unanswered: AtomicU64::new(BootTime::NEVER.to_bits()),
-            retired: Arc::clone(&self.retired),
-        });
+        let connection = Arc::new(Connection::new(here, Arc::clone(&self.retired)));
         connections.insert(id, Arc::clone(&connection));
         Ok(connection)
     }
@@ -168,64 +172,54 @@ impl Connections {
 
     /// The attempt that is under way, or a new one. `None` if one has succeeded meanwhile.
     fn attempt(self: &Arc<Self>, connection: &Arc<Connection>, limit: Duration) -> Option<Arc<Attempt>> {
-        let mut last = lock(&connection.attempt);
-        if let Some(attempt) = last.upgrade().filter(|attempt| !attempt.is_over()) {
-            return Some(attempt);
-        }
-        // It is in service before its attempt is over.
-        if lock(&connection.current).connection.is_some() {
-            return None;
-        }
-        let attempt = Attempt::begin(self, connection, limit);
-        *last = Arc::downgrade(&attempt);
-        Some(attempt)
+        connection.attempt(|| Attempt::begin(self, connection, limit))
     }
 
-    /// A connection that belongs to no runtime, to wherever the server is now.
-    pub(super) async fn fresh(&self) -> Result<Link, StoreError> {
-        let place = self.route.place();
+    /// A connection that belongs to no runtime, to wherever the server is now, and where that is. To find it may take `limit`.
+    pub(super) async fn fresh(&self, limit: Duration) -> Result<(Link, Arc<Place>), StoreError> {
+        let place = self.find(limit).await?;
+        let trial = self.route.try_out(&place);
+        let link = self.route.unless_moved(&place, self.connect_to(&place)).await?;
+        trial.succeeded();
+        Ok((link, place))
+    }
+
+    async fn connect_to(&self, place: &Arc<Place>) -> Result<Link, StoreError> {
         let (client, lifetime) = self.access.client(&place.at).await?;
-        let link = dial::commands(&client, &self.config, self.access.name.as_deref()).await;
-        let link = link.map_err(|error| self.connect_error(&place, error))?;
+        let connected = async {
+            let mut link = dial::commands(&client, &self.config, self.access.name.as_deref()).await?;
+            Ok((self.route.confirm(place, &mut link).await?, link))
+        };
+        let (confirmed, link) = connected.await.map_err(|error| self.connect_error(place, error))?;
+        confirmed?;
         Ok(match lifetime {
-            Some(lifetime) => reauthentication::keep(&self.access, &place, link, lifetime),
+            Some(lifetime) => reauthentication::keep(&self.access, place, link, lifetime),
             None => link,
         })
+    }
+
+    /// Cuts the connections to places that are not the right ones any more. Whoever waits for a reply there gets none: what such a
+    /// server still grants counts for nothing.
+    pub(super) fn leave_all_but(&self, is_right: impl Fn(&Place) -> bool) {
+        let connections = lock(&self.by_runtime).values().cloned().collect::<Vec<_>>();
+        for connection in connections {
+            connection.leave_unless(&is_right);
+        }
+    }
+
+    /// Puts a connection to `place` into service.
+    pub(super) fn put(&self, connection: &Connection, fresh: Link, place: &Arc<Place>) {
+        connection.put(fresh, place);
+        // It may have become the wrong place in this very moment.
+        if self.route.is_elsewhere(place) {
+            connection.leave_unless(&|at: &Place| at.at != place.at);
+        }
     }
 
     /// Returns when some connection was taken out of service since the last time, which may be a sign of a failover.
     pub(super) async fn retired(&self) {
         self.retired.notified().await;
     }
-}
-
-/// The connection of one tokio runtime. It is made when it is needed, and made anew when it breaks.
-pub(super) struct Connection {
-    retired: Arc<Notify>,
-    life: oneshot::Sender<()>,
-    /// Where it lives.
-    pub(super) runtime: Handle,
-    /// How many acquires and releases may be under way.
-    pub(super) bound: Arc<Semaphore>,
-    current: Mutex<Current>,
-    /// The last attempt to connect.
-    attempt: Mutex<Weak<Attempt>>,
-    /// When the first exchange began that was given up after the last answer; `BootTime::NEVER` if there was none.
-    unanswered: AtomicU64,
-}
-
-#[derive(Default)]
-struct Current {
-    generation: u64,
-    connection: Option<Combiner>,
-}
-
-/// A connection in use, and its generation.
-pub(super) struct InUse {
-    pub(super) generation: u64,
-    pub(super) connection: Combiner,
-    /// Whether it was made after it was asked for. An older one may have been idle for so long that it is dead.
-    pub(super) fresh: bool,
 }
 
 /// An error, and which server gave it. The URL is not in it, as that may hold a password.
@@ -245,58 +239,6 @@ impl std::error::Error for At {}
 
 fn at(address: Arc<str>, class: ErrorClass, error: RedisError) -> StoreError {
     StoreError::new(class, At { address, error: classify::without_arguments(error) })
-}
-
-impl Connection {
-    fn current(&self) -> Option<(u64, Combiner)> {
-        let current = lock(&self.current);
-        Some((current.generation, current.connection.clone()?))
-    }
-
-    /// Puts a connection into service.
-    pub(super) fn put(&self, fresh: Link) {
-        let fresh = Combiner::new(fresh, self.runtime.clone());
-        let mut current = lock(&self.current);
-        let generation = current.generation + 1;
-        // What comes out is dropped outside of the lock.
-        let _before = std::mem::replace(&mut *current, Current { generation, connection: Some(fresh) });
-        drop(current);
-        self.is_answered();
-    }
-
-    /// The connection replies.
-    pub(super) fn is_answered(&self) {
-        if self.unanswered.load(Ordering::Relaxed) != BootTime::NEVER.to_bits() {
-            self.unanswered.store(BootTime::NEVER.to_bits(), Ordering::Relaxed);
-        }
-    }
-
-    /// An exchange on `used` that began at `began` was given up. The connection is taken out of service if it owes an answer for too
-    /// long, and brings no others.
-    pub(super) fn is_unanswered(&self, used: &InUse, began: BootTime, reply_timeout: Duration) {
-        let first = self.unanswered.fetch_min(began.to_bits(), Ordering::Relaxed);
-        // The timers of callers run by another clock.
-        let due = BootTime::from_bits(first).min(began).after(reply_timeout - reply_timeout / 32);
-        let silent = used.connection.last_reply().after(reply_timeout / 2);
-        if due.max(silent) <= BootTime::now() {
-            self.retire(used.generation);
-        }
-    }
-
-    /// Takes the connection of that generation out of service, unless somebody has done so.
-    pub(super) fn retire(&self, generation: u64) {
-        let mut current = lock(&self.current);
-        if current.generation == generation && current.connection.take().is_some() {
-            drop(current);
-            self.retired.notify_one();
-        }
-    }
-
-    /// Has the next request made on a new connection; those under way stay where they are.
-    pub(super) fn replace(&self) {
-        // What comes out is dropped outside of the lock.
-        let _before = lock(&self.current).connection.take();
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -12,7 +12,8 @@ use super::{
     super::{ErrorClass, Permit, Reply},
     classify::{self, Fault},
     combiner::Combiner,
-    connections::{Connection, Connections, InUse},
+    connection::{Connection, InUse},
+    connections::Connections,
 };
 use crate::types::boot_time::BootTime;
 

@@ -6,6 +6,7 @@ mod attempt;
 mod classify;
 mod combiner;
 mod commands;
+mod connection;
 mod connections;
 mod dial;
 mod exchange;
@@ -38,7 +39,10 @@ use self::{
     connections::Connections, plain_acquire::PlainAcquire, renew_batch::RenewBatch, route::Route, script::By,
     script_call::ScriptCall,
 };
-pub(crate) use self::{options::RedisOptions, provider::Provider};
+pub(crate) use self::{
+    options::{RedisOptions, SentinelOptions},
+    provider::Provider,
+};
 use super::{
     AcquireCommand, AcquireReply, Permit, ReleaseCommand, RenewCommand, RenewReply, Reply, Store, StoreError,
     Subscriber,
@@ -141,6 +145,11 @@ impl Store for Redis {
 
     fn note_fence(&self, last: u64) {
         self.connections.fence_clock.note(last);
+    }
+
+    fn moved(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let connections = Arc::clone(&self.connections);
+        Box::pin(async move { connections.route().moved().await })
     }
 
     fn subscribe(

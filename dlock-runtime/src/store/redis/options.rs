@@ -10,23 +10,34 @@ use super::provider::Provider;
 pub(crate) struct RedisOptions {
     pub(crate) url: Option<String>,
     pub(crate) client: Option<Client>,
+    pub(crate) sentinel: Option<SentinelOptions>,
     pub(crate) provider: Option<Arc<Provider>>,
     pub(crate) client_name: Option<String>,
+}
+
+/// A master, and the sentinels that say where it is.
+#[derive(Clone)]
+pub(crate) struct SentinelOptions {
+    /// Its URL, whose host is its name.
+    pub(crate) master: String,
+    /// Their URLs.
+    pub(crate) sentinels: Vec<String>,
 }
 
 impl RedisOptions {
     /// Whether they say where the locks are.
     pub(crate) fn name_a_server(&self) -> bool {
-        self.url.is_some() || self.client.is_some()
+        self.url.is_some() || self.client.is_some() || self.sentinel.is_some()
     }
 }
 
 impl fmt::Debug for RedisOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The URL and the client may hold a password.
+        // URLs and the client may hold a password.
         f.debug_struct("RedisOptions")
             .field("url", &self.url.as_ref().map(|_| ".."))
             .field("client", &self.client.as_ref().map(|_| ".."))
+            .field("sentinel", &self.sentinel.as_ref().map(|_| ".."))
             .field("credentials", &self.provider.as_ref().map(|_| ".."))
             .field("client_name", &self.client_name)
             .finish()

@@ -74,6 +74,13 @@ impl Link {
         Self { _kept: Some(Arc::new(kept)), ..self }
     }
 
+    /// Closes the connection, whoever uses it. Where the redis crate drives it, it is closed with its last user.
+    pub(super) fn cut(&self) {
+        if let Some(driver) = &self.driver {
+            driver.task.abort();
+        }
+    }
+
     /// Sends a command.
     ///
     /// # Errors

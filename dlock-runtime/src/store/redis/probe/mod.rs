@@ -33,6 +33,9 @@ const LASTS: Duration = Duration::from_secs(5);
 /// How many keys distinguish a node of a cluster, which has some of them, from a server that has all of them.
 const SPREAD: usize = 32;
 
+const IS_SENTINEL: &str =
+    "this is a sentinel; say `.sentinel(\"mymaster\", [..])`, with the name of the master that it watches over";
+
 /// # Errors
 /// What makes locking impossible, or impossible for the moment.
 pub(super) async fn check(
@@ -143,7 +146,7 @@ impl Exchange for Rehearsal {
             return Ok(Ok(()));
         };
         let reason = match classify::classify(&error) {
-            _ if self.server.is_sentinel() => "this is a sentinel; name the server that it watches over".to_owned(),
+            _ if self.server.is_sentinel() => IS_SENTINEL.to_owned(),
             Fault::Misconfigured if self.server.is_too_old() => {
                 format!("this is Redis {}, and locking needs 6.2 or newer", self.server.version)
             }

@@ -63,10 +63,13 @@ async fn follow(
     subscriber: &dyn Subscriber,
     reply_timeout: Duration,
 ) -> Result<Infallible, StoreError> {
+    connections.route().watch(connections);
     let mut reader = Reader::open(connections, identity, subscriber, reply_timeout).await?;
     let mut is_subscribed = false;
     loop {
-        reader = reader.follow(reply_timeout, &mut is_subscribed).await?;
+        let place = Arc::clone(&reader.subscription.place);
+        let next = reader.follow(reply_timeout, &mut is_subscribed);
+        reader = connections.route().unless_moved(&place, next).await?;
     }
 }
 
@@ -74,7 +77,7 @@ async fn follow(
 /// connection is made anew, so that the next heartbeat shows it; unless the address leads to a replica.
 async fn follow_commands(connections: &Arc<Connections>, heartbeat: &Heartbeat, reply_timeout: Duration) {
     let look = async {
-        let connection = connections.fresh().await.ok()?;
+        let (connection, _) = connections.fresh(reply_timeout).await.ok()?;
         heartbeat.publish(connection).await.ok()
     };
     let leads_to_replica = timeout(reply_timeout, look).await.ok().flatten().is_none_or(|reply| reply.is_replica);
@@ -109,7 +112,7 @@ impl<'a> Reader<'a> {
         subscriber: &'a dyn Subscriber,
         reply_timeout: Duration,
     ) -> Result<Self, StoreError> {
-        let subscription = within(reply_timeout, Subscription::connect(connections, identity)).await?;
+        let subscription = within(reply_timeout, Subscription::connect(connections, identity, reply_timeout)).await?;
         let mut reader = Self { connections, subscription, identity, subscriber, received: 0 };
         let (mut sink, channels) = (reader.subscription.sink.clone(), reader.subscription.channels());
         let subscribed = async { sink.subscribe(&channels).await.map_err(|error| connections.reply_error(error)) };

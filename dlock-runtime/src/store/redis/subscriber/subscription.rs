@@ -2,6 +2,7 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -12,7 +13,10 @@ use redis::{
     aio::{PubSubSink, PubSubStream},
 };
 
-use super::{super::connections::Connections, heartbeat::Heartbeat};
+use super::{
+    super::{connections::Connections, route::Place},
+    heartbeat::Heartbeat,
+};
 use crate::{protocol::token::Identity, store::StoreError, types::boot_time::BootTime};
 
 /// The connection, and the channels that it is or will be subscribed to.
@@ -24,6 +28,8 @@ pub(super) struct Subscription {
     /// The channel of the heartbeats. No other subscription listens to it: an earlier one that is half dead would be counted
     /// in its place.
     pub(super) own: String,
+    /// Where it leads.
+    pub(super) place: Arc<Place>,
     /// When another one is to take its place.
     until: BootTime,
 }
@@ -33,13 +39,17 @@ impl Subscription {
     ///
     /// # Errors
     /// Why there is no connection.
-    pub(super) async fn connect(connections: &Connections, identity: Identity) -> Result<Self, StoreError> {
+    pub(super) async fn connect(
+        connections: &Connections,
+        identity: Identity,
+        limit: Duration,
+    ) -> Result<Self, StoreError> {
         let channel = format!("dlock:{identity}");
         let own = format!("{channel}:{}", connections.next_subscription());
-        let (connection, lifetime) = connections.for_messages().await?;
+        let (connection, lifetime, place) = connections.for_messages(limit).await?;
         let (sink, stream) = connection.split();
         let until = lifetime.map_or(BootTime::NEVER, |lifetime| lifetime.renew_at());
-        Ok(Self { sink, stream, channel, own, until })
+        Ok(Self { sink, stream, channel, own, place, until })
     }
 
     pub(super) fn channels(&self) -> [String; 2] {
