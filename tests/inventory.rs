@@ -124,6 +124,22 @@ fn a_killed_replica_does_not_unbalance_the_books() {
 }
 
 #[test]
+fn the_books_balance_on_a_master_that_sentinels_watch_over() {
+    let result = run(&["--count", "400", "--sentinel"]);
+    result.is_balanced();
+    assert!(result.first_line.contains("3 sentinels"), "{}", result.text);
+}
+
+#[test]
+fn a_master_that_is_killed_does_not_unbalance_the_books() {
+    let result = run(&["--count", "1000", "--failover"]);
+    result.is_balanced();
+    assert!(result.row("failover").contains("the master was killed"), "{}", result.text);
+    // The sentinels wait for a second before they begin.
+    assert!(result.number("longest gap") > 900, "killed too late:\n{}", result.text);
+}
+
+#[test]
 fn names_with_quotes_commas_and_line_breaks_are_sold_like_others() {
     let file = Fixture::new("awkward", AWKWARD);
     for more in [&["--embedded"][..], &[]] {
@@ -143,6 +159,8 @@ fn what_makes_no_sense_is_status_2_and_a_sentence() {
         (&["--count", "many"], "--count needs a whole number"),
         (&["--count", "0"], "--count"),
         (&["--kill", "--embedded"], "--kill"),
+        (&["--sentinel", "--embedded"], "--sentinel"),
+        (&["--failover", "--kill"], "--failover"),
         (&["--orders", "x", "--seed", "1"], "--seed"),
     ] {
         let result = run(args);

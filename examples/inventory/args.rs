@@ -1,4 +1,4 @@
-//! The command line, read by hand: five flags do not pay for a parser that would double the build of the first command.
+//! The command line, read by hand: a few flags do not pay for a parser that would double the build of the first command.
 
 use std::path::PathBuf;
 
@@ -13,6 +13,8 @@ USAGE: cargo run --release --example inventory -- [OPTIONS]
   --without-lock   leave the lock out, to see what it is for
   --kill           kill one of the replicas with SIGKILL half-way (needs Redis)
   --embedded       one process and the embedded store, even if Redis is at hand
+  --sentinel       on a master of its own with two replicas and three sentinels, which it starts
+  --failover       the same, and kill the master with SIGKILL half-way
   --help           this text
 
 REDIS_URL names the Redis server to use. Without it a private redis-server is started if the binary is there.
@@ -32,6 +34,8 @@ pub struct Options {
     pub without_lock: bool,
     pub kill: bool,
     pub embedded: bool,
+    pub sentinel: bool,
+    pub failover: bool,
 }
 
 /// What this process is to do.
@@ -56,6 +60,7 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, String> 
     let (mut file, mut count, mut seed) = (None, None, None);
     let (mut replica, mut database) = (None, None);
     let (mut without_lock, mut kill, mut embedded) = (false, false, false);
+    let (mut sentinel, mut failover) = (false, false);
     while let Some(flag) = args.next() {
         let mut value = || args.next().ok_or(format!("{flag} needs a value"));
         match flag.as_str() {
@@ -66,6 +71,8 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, String> 
             "--without-lock" => without_lock = true,
             "--kill" => kill = true,
             "--embedded" => embedded = true,
+            "--sentinel" => sentinel = true,
+            "--failover" => (sentinel, failover) = (true, true),
             "--replica" => replica = Some(number(&flag, &value()?)?),
             "--database" => database = Some(PathBuf::from(value()?)),
             _ => return Err(format!("unknown argument {flag:?}")),
@@ -83,11 +90,17 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, String> 
     if kill && embedded {
         return Err("--kill needs replicas that are processes of their own, --embedded has only one process".into());
     }
+    if embedded && sentinel {
+        return Err("--sentinel and --failover need Redis, and --embedded is without it".into());
+    }
+    if failover && (kill || without_lock) {
+        return Err("--failover shows one thing at a time: leave --kill and --without-lock out".into());
+    }
     let source = match file {
         Some(path) => Source::File(path),
         None => Source::Generated { count: count.unwrap_or(4000), seed: seed.unwrap_or(1) },
     };
-    Ok(Command::Run(Options { source, without_lock, kill, embedded }))
+    Ok(Command::Run(Options { source, without_lock, kill, embedded, sentinel, failover }))
 }
 
 fn number<T: std::str::FromStr>(flag: &str, value: &str) -> Result<T, String> {

@@ -1,6 +1,7 @@
 //! The replicas of a run: four processes, or four runtimes in this one.
 
 use crate::args::Options;
+use crate::mode::Store;
 use crate::replica::{Failure, Replica, Report, Reporter, from_line, to_line};
 use dlock_runtime::Runtime;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -31,9 +32,13 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Starts this program again, once per replica. The URL travels in the environment: it may hold a password, and
-    /// arguments are there for everyone to see.
-    pub fn processes(url: &str, database: &Path, options: &Options, events: &Sender<Event>) -> Result<Self, Failure> {
+    /// Starts this program again, once per replica.
+    pub fn processes(
+        store: &Store,
+        database: &Path,
+        options: &Options,
+        events: &Sender<Event>,
+    ) -> Result<Self, Failure> {
         let mut fleet = Self { children: Vec::new(), _executor: None };
         for replica in 0..REPLICAS {
             let mut command = Command::new(std::env::current_exe()?);
@@ -41,7 +46,8 @@ impl Fleet {
             if options.without_lock {
                 command.arg("--without-lock");
             }
-            let mut child = command.env("REDIS_URL", url).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+            store.write(&mut command);
+            let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
             let reports = child.stdout.take().ok_or("a replica without an output")?;
             fleet.children.push(child);
             let events = events.clone();
@@ -108,7 +114,7 @@ impl Drop for Fleet {
 
 /// What a process of `Fleet::processes` does.
 pub fn be_a_replica(number: usize, database: &Path, without_lock: bool) -> Result<(), Failure> {
-    let url = std::env::var("REDIS_URL")?;
+    let store = Store::read()?;
     let report: Reporter = Arc::new(|report| {
         // One write per line, so that a kill cannot cut it in two. It fails only if the parent is gone: see below.
         let line = to_line(&report) + "\n";
@@ -124,7 +130,7 @@ pub fn be_a_replica(number: usize, database: &Path, without_lock: bool) -> Resul
     executor.block_on(async {
         let runtime = match without_lock {
             true => None,
-            false => Some(Runtime::builder().redis(url).namespace("inventory").build().await?),
+            false => Some(store.builder().namespace("inventory").build().await?),
         };
         Replica { number, database: database.to_owned(), runtime, report }.run().await
     })

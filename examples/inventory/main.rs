@@ -21,7 +21,7 @@ use books::Books;
 use fleet::{Event, Fleet, REPLICAS};
 use mode::Mode;
 use replica::Failure;
-use run::Run;
+use run::{Run, Strike};
 use shop::Shop;
 use std::process::ExitCode;
 use std::sync::mpsc;
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
 
 /// Runs all orders and says whether the books balance.
 fn run(options: &Options) -> Result<bool, Failure> {
-    let mode = Mode::choose(options)?;
+    let mut mode = Mode::choose(options)?;
     println!("{}", mode.describe());
     let orders = match &options.source {
         Source::File(path) => orders::from_csv(path)?,
@@ -73,11 +73,13 @@ fn run(options: &Options) -> Result<bool, Failure> {
     let shop = Shop::create(&database, &stock, &orders, REPLICAS)?;
     let (sender, events) = mpsc::channel();
     watch_for_ctrl_c(sender.clone());
-    let mut fleet = match mode.url() {
-        Some(url) => Fleet::processes(&url, &database, options, &sender)?,
+    let mut fleet = match mode.store() {
+        Some(store) => Fleet::processes(&store, &database, options, &sender)?,
         None => Fleet::embedded(&database, options, &sender)?,
     };
-    let mut run = Run::watch(&mut fleet, &events, &shop, orders.len(), options.kill)?;
+    let strike = if options.kill { Strike::Replica } else { Strike::Master(&mut mode) };
+    let strike = (options.kill || options.failover).then_some(strike);
+    let mut run = Run::watch(&mut fleet, &events, &shop, orders.len(), strike)?;
     let books = Books::audit(&shop, &stock)?;
     let sequential = plan::sequential_total(&stock);
     table::print(&books, &mut run, orders.len(), sequential, !options.without_lock);

@@ -1,6 +1,8 @@
-//! A run from the first order to the last: watches the replicas, kills one if asked to, and deals out what it left.
+//! A run from the first order to the last: watches the replicas, kills one or their master if asked to, and deals out what a replica
+//! left.
 
 use crate::fleet::{Event, Fleet, REPLICAS};
+use crate::mode::Mode;
 use crate::progress::Progress;
 use crate::replica::{Failure, Report};
 use crate::shop::Shop;
@@ -21,8 +23,17 @@ pub struct Run {
     pub kill: Option<Kill>,
 }
 
-/// What came of killing a replica.
+/// What is killed half-way.
+pub enum Strike<'a> {
+    Replica,
+    /// The Redis master that has the locks.
+    Master(&'a mut Mode),
+}
+
+/// What came of killing a replica, or the master.
 pub struct Kill {
+    /// Whether it was the master.
+    pub of_master: bool,
     at: Instant,
     last_report: Instant,
     /// Orders it left to the others.
@@ -40,7 +51,7 @@ impl Run {
         events: &Receiver<Event>,
         shop: &Shop,
         orders: usize,
-        kill: bool,
+        mut strike: Option<Strike<'_>>,
     ) -> Result<Self, Failure> {
         let mut run = Self::default();
         let mut progress = Progress::new(orders);
@@ -62,9 +73,15 @@ impl Run {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if kill && run.kill.is_none() && done * 2 >= orders {
-                fleet.kill(VICTIM)?;
-                run.kill = Some(Kill::now());
+            if done * 2 >= orders
+                && let Some(strike) = strike.take()
+            {
+                let of_master = matches!(strike, Strike::Master(_));
+                match strike {
+                    Strike::Replica => fleet.kill(VICTIM)?,
+                    Strike::Master(mode) => mode.kill_master(),
+                }
+                run.kill = Some(Kill::now(of_master));
             }
             progress.show(done);
         }
@@ -92,7 +109,7 @@ impl Run {
         let Some(failure) = failure else { return Ok(()) };
         let left_behind = shop.hand_over(replica, living)?;
         match &mut self.kill {
-            Some(kill) if replica == VICTIM => kill.left_behind = left_behind,
+            Some(kill) if replica == VICTIM && !kill.of_master => kill.left_behind = left_behind,
             _ => self.failures.push(format!("replica {replica}: {failure}")),
         }
         Ok(())
@@ -100,8 +117,15 @@ impl Run {
 }
 
 impl Kill {
-    fn now() -> Self {
+    fn now(of_master: bool) -> Self {
         let now = Instant::now();
-        Self { at: now, last_report: now, left_behind: 0, standstill: Duration::ZERO, longest_wait: Duration::ZERO }
+        Self {
+            of_master,
+            at: now,
+            last_report: now,
+            left_behind: 0,
+            standstill: Duration::ZERO,
+            longest_wait: Duration::ZERO,
+        }
     }
 }

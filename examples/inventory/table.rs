@@ -26,7 +26,11 @@ pub fn print(books: &Books, run: &mut Run, orders: usize, sequential: u32, locke
         row("tried again", &format!("{} calls that found the lock busy or lost it", run.retries));
     }
     if let Some(kill) = &run.kill {
-        row("left behind", &format!("{} orders by the killed replica", kill.left_behind));
+        if kill.of_master {
+            row("failover", "the master was killed, and a replica took its place");
+        } else {
+            row("left behind", &format!("{} orders by the killed replica", kill.left_behind));
+        }
         let ttl = ms(TTL);
         row(
             "longest gap",
