@@ -1,9 +1,6 @@
 //! The right to act for this process on one lock.
 
-use super::{
-    LastAnswer, LocalQueues, WaitEnd,
-    local_queue::{LocalQueue, Wakeups},
-};
+use super::{LastAnswer, LocalQueues, WaitEnd, local_queue::LocalQueue, waiter::Wakeups};
 use crate::{
     local::{
         lease::{Lease, Yield},

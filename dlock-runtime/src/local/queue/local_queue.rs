@@ -2,11 +2,11 @@
 
 use super::{
     TimedOut, WaitEnd,
-    waiters::{Waiter, Waiters},
+    waiter::{Waiter, Wakeups},
+    waiters::Waiters,
 };
 use crate::{
     local::{lease::Lease, pending::PendingRequest, verdict::Verdict},
-    observe::caught::caught,
     sync::{Arc, oneshot},
     types::boot_time::BootTime,
 };
@@ -58,38 +58,11 @@ impl Default for Followers {
     }
 }
 
-/// Waiters that were taken out of a queue. They are woken after our locks were released, because a waker is code of users.
-#[derive(Default)]
-pub(super) struct Wakeups {
-    timed_out: Vec<(Waiter, TimedOut)>,
-    /// They went away by themselves, or find out by being dropped that nobody will call them.
-    pub(super) gone: Vec<Waiter>,
-}
-
-impl Wakeups {
-    #[inline]
-    pub(super) fn send(self) {
-        if !self.timed_out.is_empty() || !self.gone.is_empty() {
-            self.send_all();
-        }
-    }
-
-    #[cold]
-    fn send_all(self) {
-        for (waiter, end) in self.timed_out {
-            caught(|| drop(waiter.end.send(WaitEnd::TimedOut(end))));
-        }
-        for waiter in self.gone {
-            caught(|| drop(waiter));
-        }
-    }
-}
-
 impl LocalQueue {
     /// One more task waits.
     pub(super) fn push(&mut self, until: BootTime, wakeups: &mut Wakeups) -> oneshot::Receiver<WaitEnd> {
         let (end, wait) = oneshot::channel();
-        self.followers.get_or_insert_default().waiters.push(Waiter { end, until }, &mut wakeups.gone);
+        self.followers.get_or_insert_default().waiters.push(Waiter { end, until }, wakeups);
         wait
     }
 
@@ -126,7 +99,7 @@ impl LocalQueue {
     pub(super) fn record_answer(&mut self, answer: LastAnswer, wakeups: &mut Wakeups) {
         if let Some(followers) = &mut self.followers {
             let waiters = followers.timed_out.drain(..);
-            wakeups.timed_out.extend(waiters.map(|waiter| (waiter, TimedOut::LastAnswer(answer.verdict.clone()))));
+            waiters.for_each(|waiter| wakeups.time_out(waiter, TimedOut::LastAnswer(answer.verdict.clone())));
             followers.grace_until = BootTime::NEVER;
         }
         if self.lease.is_none() {
@@ -159,7 +132,7 @@ impl LocalQueue {
         let followers = self.followers.as_mut()?;
         while let Some(next) = followers.waiters.pop().or_else(|| followers.timed_out.pop()) {
             match &timed_out {
-                Some(end) if next.until <= now => wakeups.timed_out.push((next, end.clone())),
+                Some(end) if next.until <= now => wakeups.time_out(next, end.clone()),
                 _ => return Some(next.end),
             }
         }
@@ -173,13 +146,13 @@ impl LocalQueue {
         let Some(followers) = &mut self.followers else { return BootTime::NEVER };
         while let Some(waiter) = followers.waiters.pop_timed_out(now) {
             match &known {
-                _ if waiter.end.is_closed() => wakeups.gone.push(waiter),
-                Some(end) => wakeups.timed_out.push((waiter, end.clone())),
+                _ if waiter.end.is_closed() => wakeups.let_go(waiter),
+                Some(end) => wakeups.time_out(waiter, end.clone()),
                 None if followers.grace_until < BootTime::NEVER => followers.timed_out.push(waiter),
                 // The first of them asks for all.
                 None => {
                     followers.grace_until = grace;
-                    wakeups.timed_out.push((waiter, TimedOut::AskStore));
+                    wakeups.time_out(waiter, TimedOut::AskStore);
                 }
             }
         }
@@ -187,7 +160,7 @@ impl LocalQueue {
             followers.grace_until = BootTime::NEVER;
             let waiters = followers.timed_out.drain(..);
             let end = known.unwrap_or(TimedOut::NoAnswer);
-            wakeups.timed_out.extend(waiters.map(|waiter| (waiter, end.clone())));
+            waiters.for_each(|waiter| wakeups.time_out(waiter, end.clone()));
         }
         followers.waiters.next_deadline().unwrap_or(BootTime::NEVER).min(followers.grace_until)
     }
@@ -196,8 +169,7 @@ impl LocalQueue {
     pub(super) fn close(&mut self, wakeups: &mut Wakeups) {
         if let Some(followers) = self.followers.take() {
             let Followers { mut waiters, timed_out, .. } = *followers;
-            wakeups.gone.extend(waiters.drain());
-            wakeups.gone.extend(timed_out);
+            waiters.drain().into_iter().chain(timed_out).for_each(|waiter| wakeups.let_go(waiter));
         }
     }
 }

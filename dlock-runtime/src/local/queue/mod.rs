@@ -8,7 +8,7 @@
 //! also by a future that was cancelled, and goes to the next task that still waits. What no task of this process needs any
 //! more is [to be released](ToRelease).
 //!
-//! `local_queue` is one queue, `waiters` the tasks in it. `timeouts` ends the wait of those who are out of time,
+//! `local_queue` is one queue, `waiters` the tasks in it, each a `waiter`. `timeouts` ends the wait of those who are out of time,
 //! `notifications` takes what the store says unasked, and `parking` keeps leases that are idle.
 
 mod baton;
@@ -18,11 +18,12 @@ mod notifications;
 mod parking;
 mod timeouts;
 mod wait;
+mod waiter;
 mod waiters;
 
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashMap, VecDeque, hash_map::Entry},
+    collections::{BinaryHeap, HashMap, VecDeque},
     time::Duration,
 };
 
@@ -31,10 +32,7 @@ pub(crate) use self::{
     local_queue::LastAnswer,
     wait::{Entered, QueuedWaiter, TimedOut, WaitEnd},
 };
-use self::{
-    contention::Contention,
-    local_queue::{LocalQueue, Wakeups},
-};
+use self::{contention::Contention, local_queue::LocalQueue, waiter::Wakeups};
 use crate::{
     local::lease::{Lease, Share},
     sync::{Arc, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError, RandomState},
@@ -119,37 +117,32 @@ impl LocalQueues {
             return Entered::Head(Baton::unqueued(self, name));
         }
         let shard_now = &mut *shard;
-        match shard_now.queues.entry(Arc::clone(name)) {
-            Entry::Vacant(vacant) => {
-                vacant.insert(LocalQueue::default());
-                Entered::Head(Baton::new(self, name, None))
-            }
-            Entry::Occupied(mut queue) => {
-                let queue = queue.get_mut();
-                if queue.parked.take().is_some() {
-                    return Entered::Head(Baton::new(self, name, queue.lease.clone()));
-                }
-                if queue.waiting() >= self.rules.waiters_per_key
-                    && let Some(followers) = &mut queue.followers
-                {
-                    followers.waiters.sweep(&mut wakeups.gone);
-                }
-                if queue.waiting() >= self.rules.waiters_per_key || !self.try_count_waiter() {
-                    return Entered::Full;
-                }
-                let end = queue.push(until, &mut wakeups);
-                let is_earlier = queue.schedule_check(until);
-                if is_earlier {
-                    shard_now.schedule_check(name, until);
-                }
-                drop(shard);
-                wakeups.send();
-                if is_earlier {
-                    self.announce_timeout(until);
-                }
-                Entered::Queued(QueuedWaiter::new(self, end))
-            }
+        let Some(queue) = shard_now.queues.get_mut(name) else {
+            shard_now.queues.insert(Arc::clone(name), LocalQueue::default());
+            return Entered::Head(Baton::new(self, name, None));
+        };
+        if queue.parked.take().is_some() {
+            return Entered::Head(Baton::new(self, name, queue.lease.clone()));
         }
+        if queue.waiting() >= self.rules.waiters_per_key
+            && let Some(followers) = &mut queue.followers
+        {
+            followers.waiters.sweep(&mut wakeups);
+        }
+        if queue.waiting() >= self.rules.waiters_per_key || !self.try_count_waiter() {
+            return Entered::Full;
+        }
+        let end = queue.push(until, &mut wakeups);
+        let is_earlier = queue.schedule_check(until);
+        if is_earlier {
+            shard_now.schedule_check(name, until);
+        }
+        drop(shard);
+        wakeups.send();
+        if is_earlier {
+            self.announce_timeout(until);
+        }
+        Entered::Queued(QueuedWaiter::new(self, end))
     }
 
     /// Enters the queue if no task of this process has or wants the lock. A parked lease is used.

@@ -1,6 +1,6 @@
 //! Idle leases, which are kept for a while so that the next task needs no round trip; and the end of all queues.
 
-use super::{LocalQueues, local_queue::Wakeups, lock};
+use super::{LocalQueues, lock, waiter::Wakeups};
 use crate::{local::lease::Lease, sync::Arc, types::boot_time::BootTime};
 
 impl LocalQueues {

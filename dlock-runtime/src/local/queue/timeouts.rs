@@ -6,7 +6,7 @@
 
 use std::{cmp::Reverse, time::Duration};
 
-use super::{LocalQueues, Shard, local_queue::Wakeups, lock};
+use super::{LocalQueues, Shard, lock, waiter::Wakeups};
 use crate::{
     sync::{Arc, Ordering},
     types::boot_time::BootTime,

@@ -9,22 +9,14 @@ use std::{
     collections::{BinaryHeap, VecDeque},
 };
 
-use super::WaitEnd;
-use crate::{sync::oneshot, types::boot_time::BootTime};
+use super::waiter::{Waiter, Wakeups};
+use crate::types::boot_time::BootTime;
 
 /// With fewer entries a sweep is not worth it.
 const FEW: usize = 32;
 
 /// With fewer deadlines a sweep is not worth it either: a busy queue would sweep all the time.
 const FEW_DEADLINES: usize = 1024;
-
-/// A task that waits.
-pub(super) struct Waiter {
-    /// How its wait ends.
-    pub(super) end: oneshot::Sender<WaitEnd>,
-    /// When it is out of time.
-    pub(super) until: BootTime,
-}
 
 /// The tasks that wait, by arrival and by deadline.
 pub(super) struct Waiters {
@@ -72,10 +64,10 @@ impl Waiters {
         self.slots.iter().flatten().filter(|waiter| !waiter.end.is_closed())
     }
 
-    /// Adds one at the end. Those who are found to have gone away are put into `gone`.
-    pub(super) fn push(&mut self, waiter: Waiter, gone: &mut Vec<Waiter>) {
+    /// Adds one at the end. Those who are found to have gone away go to `wakeups`.
+    pub(super) fn push(&mut self, waiter: Waiter, wakeups: &mut Wakeups) {
         if self.slots.len() >= self.sweep_at || self.deadlines.len() >= 4 * self.slots.len() + FEW_DEADLINES {
-            self.sweep(gone);
+            self.sweep(wakeups);
         }
         if waiter.until < BootTime::NEVER {
             self.deadlines.push(Reverse((waiter.until, self.first + self.slots.len() as u64)));
@@ -127,13 +119,13 @@ impl Waiters {
         std::mem::take(self).slots.into_iter().flatten().collect()
     }
 
-    /// Moves those who went away into `gone`, and drops the entries that are of no use any more.
-    pub(super) fn sweep(&mut self, gone: &mut Vec<Waiter>) {
+    /// Hands those who went away to `wakeups`, and drops the entries that are of no use any more.
+    pub(super) fn sweep(&mut self, wakeups: &mut Wakeups) {
         self.count_work(self.slots.len());
         let mut slots = VecDeque::with_capacity(self.len() + 1);
         for waiter in self.slots.drain(..).flatten() {
             if waiter.end.is_closed() {
-                gone.push(waiter);
+                wakeups.let_go(waiter);
             } else {
                 slots.push_back(Some(waiter));
             }
@@ -162,7 +154,8 @@ impl Waiters {
 mod tests {
     use std::time::Duration;
 
-    use super::*;
+    use super::{super::WaitEnd, *};
+    use crate::sync::oneshot;
 
     fn at(second: u64) -> BootTime {
         BootTime::START.after(Duration::from_secs(second))
@@ -173,7 +166,7 @@ mod tests {
         let mut waiters = Waiters::default();
         let ends = until.iter().map(|&until| {
             let (end, wait) = oneshot::channel();
-            waiters.push(Waiter { end, until }, &mut Vec::new());
+            waiters.push(Waiter { end, until }, &mut Wakeups::default());
             wait
         });
         let ends = ends.collect();
