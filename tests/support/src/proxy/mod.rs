@@ -3,95 +3,18 @@
 //! It reads requests and replies as whole RESP values, so a fault strikes a chosen command and not "some bytes": rules
 //! say which requests, how many to let pass first, and how many to strike. Everything else goes through untouched.
 
+mod link;
+mod rule;
+
 use std::{
-    collections::VecDeque,
-    io::{Read, Write},
-    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
+    io::Write,
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
-use crate::{RedisServer, Value, parse};
-
-/// What happens to a request that a rule strikes.
-#[derive(Clone, Debug)]
-pub enum Fault {
-    /// It runs at once; its reply (and what comes after it on this connection) is late by this much.
-    Delay(Duration),
-    /// It runs; its reply never comes. TCP loses nothing in the middle, so the connection stays mute from then on.
-    Swallow,
-    /// It stays in the network until [`Proxy::heal`]; then it runs, even if its sender has gone.
-    Hold,
-    /// The connection breaks; it does not run.
-    CutBefore,
-    /// It runs; the connection breaks in the moment of its reply.
-    CutAfter,
-    /// It does not run; this error is the reply, such as `LOADING Redis is loading the dataset in memory`.
-    Refuse(String),
-    /// It does not run; this is the reply, as it is on the wire.
-    Answer(String),
-}
-
-/// Which requests a fault strikes.
-#[derive(Clone, Debug)]
-pub struct Rule {
-    fault: Fault,
-    command: Option<String>,
-    matching: Option<String>,
-    skip: u64,
-    times: u64,
-    struck: u64,
-}
-
-impl Rule {
-    /// Strikes every request until healed.
-    pub fn new(fault: Fault) -> Self {
-        Self { fault, command: None, matching: None, skip: 0, times: u64::MAX, struck: 0 }
-    }
-
-    /// Strikes only requests one of whose words contains `text`, such as a key or a command's name in capitals.
-    #[must_use]
-    pub fn matching(mut self, text: &str) -> Self {
-        self.matching = Some(text.to_owned());
-        self
-    }
-
-    /// Strikes only requests of the command `name`, in capitals.
-    #[must_use]
-    pub fn command(mut self, name: &str) -> Self {
-        self.command = Some(name.to_owned());
-        self
-    }
-
-    /// Lets the first `count` of them pass.
-    #[must_use]
-    pub fn skip(mut self, count: u64) -> Self {
-        self.skip = count;
-        self
-    }
-
-    /// Strikes only `count` of them.
-    #[must_use]
-    pub fn times(mut self, count: u64) -> Self {
-        self.times = count;
-        self
-    }
-
-    /// Whether this request is struck; counts it if it is one of those meant.
-    fn strikes(&mut self, words: &[&str]) -> bool {
-        let meant = self.matching.as_deref().is_none_or(|text| words.iter().any(|word| word.contains(text)));
-        let meant = meant && self.command.as_deref().is_none_or(|name| words.first() == Some(&name));
-        if !meant || self.struck >= self.times {
-            return false;
-        }
-        if self.skip > 0 {
-            self.skip -= 1;
-            return false;
-        }
-        self.struck += 1;
-        true
-    }
-}
+use self::link::{Link, Pending, next};
+pub use self::rule::{Fault, Rule};
+use crate::{RedisServer, Value};
 
 /// The proxy. Dropping it closes every connection.
 #[derive(Debug)]
@@ -123,25 +46,6 @@ struct State {
     swallowed: Vec<TcpStream>,
     closed: bool,
     links: Vec<Arc<Link>>,
-}
-
-/// One client's connection and the one to the server made for it.
-#[derive(Debug)]
-struct Link {
-    client: TcpStream,
-    server: TcpStream,
-    pending: Mutex<VecDeque<Pending>>,
-}
-
-/// What becomes of the reply that the client waits for, in the order of its requests.
-#[derive(Clone, Debug)]
-enum Pending {
-    Pass,
-    Late(Duration),
-    Mute,
-    Cut,
-    /// A reply of our own, due when all those before it are out.
-    Own(String),
 }
 
 impl Proxy {
@@ -338,92 +242,4 @@ impl Shared {
 
 fn address_of(server: &RedisServer) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()))
-}
-
-impl Link {
-    fn open(client: TcpStream, upstream: SocketAddr) -> std::io::Result<Self> {
-        let server = TcpStream::connect(upstream)?;
-        server.set_nodelay(true)?;
-        client.set_nodelay(true)?;
-        Ok(Self { client, server, pending: Mutex::default() })
-    }
-
-    fn close(&self) {
-        // An error means that it is closed already.
-        let _ = self.client.shutdown(Shutdown::Both);
-        let _ = self.server.shutdown(Shutdown::Both);
-    }
-
-    fn pending(&self) -> MutexGuard<'_, VecDeque<Pending>> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Reads replies until the connection ends.
-    fn pass_replies(&self, shared: &Shared) -> Option<()> {
-        let mut buffer = Vec::new();
-        loop {
-            let (reply, frame) = next(&mut &self.server, &mut buffer)?;
-            let message = message(&reply);
-            match message.as_deref().and_then(|words| shared.verdict_on_message(words)) {
-                Some(Fault::Delay(time)) => std::thread::sleep(time),
-                Some(Fault::Swallow) => continue,
-                Some(Fault::CutBefore | Fault::CutAfter) => return None,
-                _ => {}
-            }
-            // The entry stays in its place until its reply is out, or one of our own could overtake it.
-            let pending = if matches!(reply, Value::Push(_)) || message.is_some() {
-                None
-            } else {
-                self.pending().front().cloned()
-            };
-            let answers = pending.is_some();
-            match pending {
-                None | Some(Pending::Pass) => {}
-                Some(Pending::Late(time)) => std::thread::sleep(time),
-                Some(Pending::Cut) => return None,
-                Some(Pending::Mute) => {
-                    while next(&mut &self.server, &mut buffer).is_some() {}
-                    return None;
-                }
-                Some(Pending::Own(_)) => unreachable!("our own replies go out before the next one is read"),
-            }
-            let mut pending = self.pending();
-            (&self.client).write_all(&frame).ok()?;
-            if answers {
-                pending.pop_front();
-            }
-            self.send_own(&mut pending)?;
-        }
-    }
-
-    /// Sends our own replies whose turn it is.
-    fn send_own(&self, pending: &mut VecDeque<Pending>) -> Option<()> {
-        while let Some(Pending::Own(reply)) = pending.front() {
-            (&self.client).write_all(reply.as_bytes()).ok()?;
-            pending.pop_front();
-        }
-        Some(())
-    }
-}
-
-/// The words of what was published to a subscriber, which is nobody's reply.
-fn message(value: &Value) -> Option<Vec<&str>> {
-    let (Value::List(words) | Value::Push(words)) = value else { return None };
-    let words: Vec<&str> = words.iter().filter_map(Value::text).collect();
-    (words.len() == 3 && words[0] == "message").then_some(words)
-}
-
-/// The next whole value and its bytes; `None` when the connection has ended.
-fn next(stream: &mut impl Read, buffer: &mut Vec<u8>) -> Option<(Value, Vec<u8>)> {
-    loop {
-        if let Some((value, length)) = parse(buffer) {
-            let rest = buffer.split_off(length);
-            return Some((value, std::mem::replace(buffer, rest)));
-        }
-        let mut chunk = [0; 16 * 1024];
-        match stream.read(&mut chunk) {
-            Ok(length @ 1..) => buffer.extend_from_slice(&chunk[..length]),
-            _ => return None,
-        }
-    }
 }
