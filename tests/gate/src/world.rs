@@ -9,7 +9,9 @@ use std::{
 use shuttle::future::block_on;
 
 use super::{
-    super::{Baton, Entered, LocalQueue, LocalQueues, QueuedWaiter, Rules, Shard, Share, ToRelease, WaitEnd, lock},
+    super::{
+        Baton, Entered, LocalQueue, LocalQueues, QueuedWaiter, Rules, Shard, Share, ToRelease, WaitEnd, Wakeups, lock,
+    },
     book::{Arrival, Book},
 };
 use crate::{
@@ -123,7 +125,7 @@ impl World {
             Entered::Queued(_) => self.spoil("the_last_one_is_served_first", name, |queue| {
                 let Some(followers) = &mut queue.followers else { return };
                 let all = std::iter::from_fn(|| followers.waiters.pop()).collect::<Vec<_>>();
-                all.into_iter().rev().for_each(|waiter| followers.waiters.push(waiter, &mut Vec::new()));
+                all.into_iter().rev().for_each(|waiter| followers.waiters.push(waiter, &mut Wakeups::default()));
             }),
             Entered::Head(_) | Entered::Full => {}
         }
