@@ -2,7 +2,7 @@
 //! rules: each time, the shortest way to what goes wrong is found.
 //!
 //! The full sizes take minutes and some gigabytes, one at a time:
-//! `cargo test -p dlock-model --test holds -- --ignored --nocapture --test-threads 1`.
+//! `DLOCK_FULL=1 cargo test --release -p dlock-model --test holds scenarios -- --nocapture --test-threads 1`.
 
 use std::time::Instant;
 
@@ -47,10 +47,6 @@ fn explore(name: &str, scenario: Scenario, only: Option<&'static str>) -> bool {
     found.discoveries().is_empty()
 }
 
-fn holds(name: &str, scenario: Scenario) {
-    assert!(explore(name, scenario, None), "{name} does not hold");
-}
-
 macro_rules! scenarios {
     ($($(#[$doc:meta])* $name:ident($small:literal, $full:literal): $clients:expr, $mishaps:expr $(, $($size:ident: $number:literal),+)?;)*) => {
         $($(#[$doc])*
@@ -58,18 +54,12 @@ macro_rules! scenarios {
             Scenario { $($($size: $number,)+)? ..Scenario::of($clients, until).with(&$mishaps) }
         })*
 
-        mod small {
+        mod scenarios {
             $(#[test]
             fn $name() {
-                super::holds(concat!(stringify!($name), " until ", $small), super::$name($small));
-            })*
-        }
-
-        mod full {
-            $(#[test]
-            #[ignore = "takes minutes"]
-            fn $name() {
-                super::holds(concat!(stringify!($name), " until ", $full), super::$name($full));
+                let until = dlock_testkit::full($full, $small);
+                let name = format!("{} until {until}", stringify!($name));
+                assert!(super::explore(&name, super::$name(until), None), "{name} does not hold");
             })*
         }
     };

@@ -28,7 +28,12 @@ impl Sim {
             Event::HungUp(id) => self.hung_up(id),
             Event::Wake(waker) => waker.wake(),
             Event::Copy { to, era, key, entry } if era == self.era.get() => {
-                self.with_servers(|servers| servers.paste(to, &key, entry));
+                self.with_servers(|servers| {
+                    servers.store(to, |store| match entry {
+                        Some(entry) => store.keys.insert(key, entry),
+                        None => store.keys.remove(&key),
+                    })
+                });
             }
             Event::News { to, era, channel, message } if era == self.era.get() => self.spread(to, &channel, &message),
             Event::Copy { .. } | Event::News { .. } => {}
@@ -102,8 +107,13 @@ impl Sim {
                     2 => (queue, &["ZADD", "-1", "x"][..]),
                     _ => (queue, &text[..]),
                 };
-                let command = [&["DEL", &key], &[spoil[0], &key], &spoil[1..]].concat();
-                self.with_servers(|servers| servers.spoil(&command[..2], &command[2..]));
+                self.with_servers(|servers| {
+                    servers.store(servers.master, |store| {
+                        store.command(&[b"DEL", key.as_bytes()]);
+                        let words = [&[spoil[0], &key], &spoil[1..]].concat();
+                        store.command(&words.into_iter().map(str::as_bytes).collect::<Vec<_>>());
+                    });
+                });
                 self.spread_effects(self.with_servers(|servers| servers.master));
             }
             Fault::Stall => {
@@ -116,7 +126,7 @@ impl Sim {
             Fault::Full => {
                 let until = now + self.span(SECOND);
                 self.disturb_all(until);
-                self.with_servers(|servers| servers.fill(servers.master, true));
+                self.with_servers(|servers| servers.store(servers.master, |store| store.is_full = true));
                 self.push(until, Event::End(End::Room));
             }
             Fault::Failover | Fault::WritesLost => self.fail_over(fault == Fault::WritesLost),
@@ -192,7 +202,7 @@ impl Sim {
             servers.begin_life();
             (servers.nodes[master].down, servers.nodes[master].loading) = (down, loaded);
             if loses {
-                servers.forget_keys(master);
+                servers.store(master, |store| store.keys.clear());
             }
             master
         });
@@ -219,11 +229,8 @@ impl Sim {
             let (old, new) = (servers.master, (servers.master + 1) % servers.nodes.len());
             (servers.address, servers.nodes[new].down) = (new, down);
             servers.promote(new);
-            let keys = servers.copy_all(new);
-            (0..servers.nodes.len()).filter(|node| *node != new).for_each(|node| {
-                servers.forget_keys(node);
-                keys.iter().for_each(|(key, entry)| servers.paste(node, key, Some(entry.clone())));
-            });
+            let keys = servers.store(new, |store| store.keys.clone());
+            (0..servers.nodes.len()).for_each(|node| servers.store(node, |store| store.keys.clone_from(&keys)));
             (old, new)
         });
         self.note(now, Lane::World, None, || format!("server{new} is the master in place of server{old}"));
@@ -238,7 +245,7 @@ impl Sim {
             End::Resume(life) => self.resume(life),
             End::Start(slot) if !self.ending.get() => users::start(slot),
             End::Start(_) => {}
-            End::Room => self.with_servers(|servers| servers.fill(servers.master, false)),
+            End::Room => self.with_servers(|servers| servers.store(servers.master, |store| store.is_full = false)),
             End::AddressBack => self.with_servers(|servers| servers.address = servers.master),
         }
     }
@@ -251,7 +258,7 @@ impl Sim {
         self.disturb_all(now + 4 * SECOND);
         self.with_servers(|servers| {
             servers.address = servers.master;
-            servers.fill(servers.master, false);
+            servers.store(servers.master, |store| store.is_full = false);
         });
     }
 

@@ -4,7 +4,6 @@ mod faults;
 mod figures;
 mod judge;
 mod life;
-mod listed;
 mod lua;
 mod net;
 mod plan;
@@ -19,7 +18,11 @@ mod users;
 mod weakness;
 mod wire;
 
-use std::cell::Cell;
+use std::{
+    cell::Cell,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
 
 pub use self::{
     figures::Figures,
@@ -68,6 +71,47 @@ pub struct Report {
     pub trace: Vec<Entry>,
     /// How many texts of scripts were weakened.
     pub weakened: u64,
+}
+
+/// What came of many worlds.
+#[derive(Debug, Default)]
+pub struct Worlds {
+    /// What happened in all of them.
+    pub figures: Figures,
+    /// How many there were.
+    pub count: u64,
+    /// One that was violated, or whose time line was asked for.
+    pub shown: Option<(u64, Report)>,
+}
+
+/// Runs worlds on two threads: `count` seeds from that of `options` on, or until they took `enough` turns, or until one is to be
+/// shown.
+///
+/// # Panics
+/// If there is no memory for threads.
+pub fn worlds(options: &Options, count: u64, enough: u64) -> Worlds {
+    let is_shown = AtomicBool::new(false);
+    let half = |first: u64| {
+        let mut half = Worlds::default();
+        for seed in (options.seed + first..options.seed.saturating_add(count)).step_by(2) {
+            let report = run(&Options { seed, ..*options });
+            half.figures += report.figures;
+            half.count += 1;
+            if report.violation.is_some() || options.trace {
+                is_shown.store(true, Ordering::Relaxed);
+                half.shown = Some((seed, report));
+            }
+            if is_shown.load(Ordering::Relaxed) || half.figures.acquisitions >= enough / 2 {
+                break;
+            }
+        }
+        half
+    };
+    let [mut one, other] = thread::scope(|scope| {
+        [0, 1].map(|first| scope.spawn(move || half(first))).map(|half| half.join().expect("no panic"))
+    });
+    one.figures += other.figures;
+    Worlds { count: one.count + other.count, shown: one.shown.take().or(other.shown), ..one }
 }
 
 /// For how long the world goes on after nothing goes wrong any more.

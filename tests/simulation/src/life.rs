@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A process, from its start to its end.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Life {
     pub(crate) slot: usize,
     /// Its clock: what it showed at first, and how many parts in a million it is fast.
@@ -57,21 +57,8 @@ impl Sim {
         let fast = if rng.chance(5_000) { rng.pick(&[-9_900, 9_900]) } else { rng.below(19_800) as i64 - 9_900 };
         let fast = if self.weakness == Some(Weakness::SlowClock) { -60_000 } else { fast };
         let mut lives = self.lives.borrow_mut();
-        lives.push(Life {
-            slot,
-            offset,
-            fast,
-            is_dead: false,
-            is_closing: false,
-            is_done: false,
-            paused: None,
-            paused_for: 0,
-            held_up: Vec::new(),
-            link: 0,
-            // It has to connect first.
-            troubled: self.now() + 2 * SECOND,
-            looks: Cell::new(0),
-        });
+        // It has to connect first.
+        lives.push(Life { slot, offset, fast, troubled: self.now() + 2 * SECOND, ..Life::default() });
         lives.len() as u32 - 1
     }
 

@@ -22,7 +22,7 @@ const NOTICED_WITHIN: Time = 3 * SECOND;
 const AIMED: u32 = 2_000;
 
 /// A connection of a process to a server.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Conn {
     pub(crate) life: u32,
     pub(crate) node: usize,
@@ -69,23 +69,7 @@ impl Sim {
                 Err(io::Error::from(io::ErrorKind::ConnectionRefused))
             });
         }
-        let conn = Conn {
-            life,
-            node,
-            unread: VecDeque::new(),
-            reader: None,
-            is_reset: false,
-            ended: None,
-            held: 0,
-            arrived: Vec::new(),
-            is_served: true,
-            is_hole: mute,
-            vain: None,
-            is_cut: false,
-            is_forgotten: false,
-            channels: Vec::new(),
-            last: [now; 2],
-        };
+        let conn = Conn { life, node, is_served: true, is_hole: mute, last: [now; 2], ..Conn::default() };
         let id = self.conns.borrow().len();
         self.conns.borrow_mut().push(conn);
         self.note(now, Lane::Life(life), None, || {

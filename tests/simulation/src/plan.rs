@@ -1,6 +1,6 @@
 //! What kind of world a seed makes: who is in it, what they want, and what goes wrong.
 
-use crate::{listed::listed, rng::Rng, server::ScriptKind};
+use crate::{rng::Rng, server::ScriptKind};
 
 /// Virtual time in nanoseconds.
 pub(crate) type Time = u64;
@@ -104,45 +104,52 @@ pub enum Kind {
     Disaster,
 }
 
-listed! {
-    /// What can befall a world.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-    pub enum Fault {
-        /// A process dies at once.
-        Crash,
-        /// A process is stopped and continued.
-        Pause,
-        /// A process is shut down properly.
-        Shutdown,
-        /// A connection is reset.
-        Reset,
-        /// What is sent on a connection vanishes, until it is reset.
-        BlackHole,
-        /// A connection vanishes while it is idle. Nobody may notice that but who uses it.
-        Forgotten,
-        /// A process reaches nobody for a while; what it sends arrives later.
-        Cut,
-        /// The server does nothing for a while.
-        Stall,
-        /// The server restarts with its data.
-        Restart,
-        /// The server forgets its scripts.
-        ScriptsLost,
-        /// Memory is full for a while.
-        Full,
-        /// Somebody writes nonsense where the scripts keep their queues and their fences.
-        Spoilt,
-        /// A replica becomes the master, the old one is shut off, and the address moves.
-        Failover,
-        /// The address leads to a replica for a while; connections stay where they are.
-        AddressMoves,
-        /// The server restarts without its data.
-        DataLost,
-        /// A replica takes over that lacks the last writes.
-        WritesLost,
-        /// The server's clock is stepped.
-        ClockStep,
-    }
+/// What can befall a world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// A process dies at once.
+    Crash,
+    /// A process is stopped and continued.
+    Pause,
+    /// A process is shut down properly.
+    Shutdown,
+    /// A connection is reset.
+    Reset,
+    /// What is sent on a connection vanishes, until it is reset.
+    BlackHole,
+    /// A connection vanishes while it is idle. Nobody may notice that but who uses it.
+    Forgotten,
+    /// A process reaches nobody for a while; what it sends arrives later.
+    Cut,
+    /// The server does nothing for a while.
+    Stall,
+    /// The server restarts with its data.
+    Restart,
+    /// The server forgets its scripts.
+    ScriptsLost,
+    /// Memory is full for a while.
+    Full,
+    /// Somebody writes nonsense where the scripts keep their queues and their fences.
+    Spoilt,
+    /// A replica becomes the master, the old one is shut off, and the address moves.
+    Failover,
+    /// The address leads to a replica for a while; connections stay where they are.
+    AddressMoves,
+    /// The server restarts without its data.
+    DataLost,
+    /// A replica takes over that lacks the last writes.
+    WritesLost,
+    /// The server's clock is stepped.
+    ClockStep,
+}
+
+impl Fault {
+    /// All of them, in the order of their numbers.
+    #[rustfmt::skip]
+    pub(crate) const ALL: [Self; 17] = [
+        Self::Crash, Self::Pause, Self::Shutdown, Self::Reset, Self::BlackHole, Self::Forgotten, Self::Cut, Self::Stall, Self::Restart,
+        Self::ScriptsLost, Self::Full, Self::Spoilt, Self::Failover, Self::AddressMoves, Self::DataLost, Self::WritesLost, Self::ClockStep,
+    ];
 }
 
 impl Plan {

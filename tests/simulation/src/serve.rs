@@ -101,23 +101,7 @@ impl Sim {
         }
         if let Some(key) = key {
             let (after, last) = self.with_servers(|servers| (servers.owner(&lock), servers.last_fence(&lock)));
-            let releases = kind == Some(ScriptKind::Release) || kind == Some(ScriptKind::Other);
-            let asks = kind == Some(ScriptKind::Acquire) || is_plain && by.contains('-') && !by.starts_with("foreign");
-            let inspects = kind == Some(ScriptKind::Inspect);
-            self.ran(&Ran {
-                key,
-                life,
-                late,
-                by: &by,
-                asks,
-                is_plain,
-                releases,
-                inspects,
-                reply: &reply,
-                after,
-                seats: &seats,
-                last,
-            });
+            self.ran(&Ran { key, life, by: &by, late, kind, is_plain, reply: &reply, after, seats: &seats, last });
         }
         self.spread_effects(node);
         reply

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, rc::Rc};
 use crate::{
     lua::{Host, Stores},
     plan::{MICROSECOND, Time},
-    redis::{Entry, Reply},
+    redis::{Entry, Redis, Reply},
     weakness::Weakness,
 };
 
@@ -123,6 +123,11 @@ impl Servers {
         self.stores.all.borrow_mut().iter_mut().for_each(|store| store.begin_life(self.life));
     }
 
+    /// Does something to the keys of a server.
+    pub(crate) fn store<T>(&self, node: usize, work: impl FnOnce(&mut Redis) -> T) -> T {
+        work(&mut self.stores.all.borrow_mut()[node])
+    }
+
     /// Its clock moves on: no two scripts run in the same microsecond, as none is that quick.
     pub(crate) fn tick(&mut self, node: usize, now: Time) -> u64 {
         let time = (EPOCH + now / MICROSECOND).saturating_add_signed(self.step).max(self.nodes[node].last + 1);
@@ -138,24 +143,8 @@ impl Servers {
         self.nodes.iter_mut().for_each(|node| node.last = 0);
     }
 
-    /// Somebody else sends two commands to the master.
-    pub(crate) fn spoil(&self, one: &[&str], other: &[&str]) {
-        let store = &mut self.stores.all.borrow_mut()[self.master];
-        for words in [one, other] {
-            store.command(&words.iter().map(|word| word.as_bytes()).collect::<Vec<_>>());
-        }
-    }
-
-    pub(crate) fn fill(&self, node: usize, is_full: bool) {
-        self.stores.all.borrow_mut()[node].is_full = is_full;
-    }
-
     pub(crate) fn forget_scripts(&mut self, node: usize) {
         self.nodes[node].scripts.clear();
-    }
-
-    pub(crate) fn forget_keys(&mut self, node: usize) {
-        self.stores.all.borrow_mut()[node].forget();
     }
 
     /// One more connection listens, or one less.
@@ -194,10 +183,12 @@ impl Servers {
     pub(crate) fn seats(&self, lock: &str) -> Vec<Seat> {
         let mut stores = self.stores.all.borrow_mut();
         let store = &mut stores[self.master];
-        let members = store.members(format!("{{{lock}}}:queue").as_bytes());
-        let seen = format!("{{{lock}}}:seen");
-        let seat = |member: Vec<u8>| {
-            let counts = store.score(seen.as_bytes(), &member).unwrap_or(0.0);
+        let [members, seen] = ["queue", "seen"].map(|helper| {
+            let sorted = store.sorted(format!("{{{lock}}}:{helper}").as_bytes());
+            sorted.and_then(Result::ok).cloned().unwrap_or_default()
+        });
+        let seat = |(_, member): (f64, Vec<u8>)| {
+            let counts = seen.iter().find(|(_, name)| *name == member).map_or(0.0, |(score, _)| *score);
             let token = String::from_utf8_lossy(&member).split(' ').next().unwrap_or_default().to_owned();
             let channel = format!("dlock:{}", token.split('-').next().unwrap_or_default());
             let is_heard = store.listeners(channel.as_bytes()) > 0;
@@ -208,7 +199,7 @@ impl Servers {
 
     /// The names of all keys at the master.
     pub(crate) fn all(&self) -> Vec<String> {
-        let names = self.stores.all.borrow_mut()[self.master].all();
+        let names = self.store(self.master, Redis::all);
         names.into_iter().map(|name| String::from_utf8_lossy(&name).into_owned()).collect()
     }
 
@@ -218,16 +209,8 @@ impl Servers {
         let mut stores = self.stores.all.borrow_mut();
         let store = &mut stores[node];
         let written = std::mem::take(&mut store.written);
-        let copies = written.into_iter().map(|key| (key.clone(), store.copy(&key))).collect();
+        let copies = written.into_iter().map(|key| (key.clone(), store.keys.get(&key).cloned())).collect();
         (copies, std::mem::take(&mut store.published))
-    }
-
-    pub(crate) fn paste(&self, node: usize, key: &[u8], entry: Option<Entry>) {
-        self.stores.all.borrow_mut()[node].paste(key, entry);
-    }
-
-    pub(crate) fn copy_all(&self, node: usize) -> Vec<(Vec<u8>, Entry)> {
-        self.stores.all.borrow()[node].copy_all()
     }
 
     /// The script of a request, if it is one that runs one.

@@ -4,7 +4,7 @@ use super::{Lock, Rule};
 use crate::{
     plan::{MICROSECOND, MILLISECOND, SECOND, Time},
     redis::Reply,
-    server::{EPOCH, Seat},
+    server::{EPOCH, ScriptKind, Seat},
     sim::Sim,
     weakness::Weakness,
 };
@@ -21,16 +21,25 @@ pub(crate) struct Ran<'a> {
     pub(crate) by: &'a str,
     /// For how long it was under way after its connection had ended.
     pub(crate) late: Time,
-    pub(crate) asks: bool,
+    pub(crate) kind: Option<ScriptKind>,
     /// By the plain command, which does not look at the queue.
     pub(crate) is_plain: bool,
-    pub(crate) inspects: bool,
-    /// Whether it may end the lock of its own token.
-    pub(crate) releases: bool,
     pub(crate) reply: &'a Reply,
     pub(crate) after: Option<(String, u64)>,
     pub(crate) seats: &'a [Seat],
     pub(crate) last: u64,
+}
+
+impl Ran<'_> {
+    fn asks(&self) -> bool {
+        let is_ours = self.by.contains('-') && !self.by.starts_with("foreign");
+        self.kind == Some(ScriptKind::Acquire) || self.is_plain && is_ours
+    }
+
+    /// Whether it may end the lock of its own token.
+    fn releases(&self) -> bool {
+        matches!(self.kind, Some(ScriptKind::Release | ScriptKind::Other))
+    }
 }
 
 impl Sim {
@@ -73,8 +82,10 @@ impl Sim {
         let mut handed = None;
         let lenient = {
             let judge = &mut *self.judge.borrow_mut();
-            if let (true, Some(life)) = (ran.asks, ran.life) {
+            if let Some(life) = ran.life.filter(|_| ran.asks()) {
                 judge.identities.insert(identity(ran.by), life);
+                // What it sent is carried out yet.
+                judge.died.entry(life).and_modify(|died| *died = now);
                 let disturbed = self.disturbed(life).max(judge.lenient);
                 let asked = judge.asked.entry(ran.by.to_owned()).or_insert((now, 0, 0));
                 (asked.1, asked.2) = (asked.1 + 1, asked.2.max(ran.late));
@@ -99,7 +110,7 @@ impl Sim {
             if was.is_some() && is.is_none() {
                 file.free = now;
             }
-            if let Some(was) = was.filter(|was| Some(*was) != is && !(ran.releases && *was == ran.by)) {
+            if let Some(was) = was.filter(|was| Some(*was) != is && !(ran.releases() && *was == ran.by)) {
                 faults.push((Rule::OwnToken, format!("{} ended the lock of {was} on k{}", ran.by, ran.key)));
             }
             if let (Some(before), Some(after)) = (&before, &file.lock)
@@ -124,7 +135,7 @@ impl Sim {
                     faults.push((Rule::Order, format!("k{} went to {is}, and {} was first", ran.key, first.token)));
                 }
             }
-            if ran.inspects {
+            if ran.kind == Some(ScriptKind::Inspect) {
                 let millis = (EPOCH.saturating_add_signed(step) + now / MICROSECOND) / 1_000;
                 let waiting = ran.seats.iter().filter(|seat| seat.counts(millis)).count() as i64;
                 let is_so = match (ran.reply, is) {

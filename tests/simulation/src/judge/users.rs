@@ -102,6 +102,7 @@ impl Sim {
             file.holders.push(Holder { number: *number, wait, life, guard, ends: 0, is_foreign, is_excused });
             *number
         });
+        self.asks_no_more(key, wait);
         faults.into_iter().for_each(|(rule, text)| self.accuse(rule, text));
         self.works(key, number, remaining);
         number

@@ -4,7 +4,7 @@ use super::{Answer, Entry, Hash, Redis, Reply, Scored, Value, WRONG_TYPE, float,
 
 impl Redis {
     /// The sorted set at `key`, an error if there is something else.
-    pub(super) fn sorted(&mut self, key: &[u8]) -> Option<Result<&mut Vec<Scored>, String>> {
+    pub(crate) fn sorted(&mut self, key: &[u8]) -> Option<Result<&mut Vec<Scored>, String>> {
         Some(match &mut self.live(key)?.value {
             Value::Sorted(members) => Ok(members),
             _ => Err(WRONG_TYPE.to_owned()),

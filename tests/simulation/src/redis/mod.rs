@@ -28,7 +28,7 @@ pub enum Reply {
 /// The keys of a server, and who listens to it.
 #[derive(Debug, Default)]
 pub struct Redis {
-    keys: BTreeMap<Vec<u8>, Entry>,
+    pub(crate) keys: BTreeMap<Vec<u8>, Entry>,
     /// The server's clock, in microseconds.
     pub(crate) now: u64,
     listeners: BTreeMap<Vec<u8>, i64>,
@@ -99,47 +99,6 @@ impl Redis {
     pub(crate) fn text(&mut self, key: &[u8]) -> Option<(&[u8], Option<u64>)> {
         match self.live(key)? {
             Entry { value: Value::Text(text), expires } => Some((text, *expires)),
-            _ => None,
-        }
-    }
-
-    /// The members at `key` in order.
-    pub(crate) fn members(&mut self, key: &[u8]) -> Vec<Vec<u8>> {
-        match self.live(key) {
-            Some(Entry { value: Value::Sorted(members), .. }) => members.iter().map(|(_, name)| name.clone()).collect(),
-            _ => Vec::new(),
-        }
-    }
-
-    /// What stands at `key`, for a replica.
-    pub(crate) fn copy(&self, key: &[u8]) -> Option<Entry> {
-        self.keys.get(key).cloned()
-    }
-
-    /// What stands at all keys.
-    pub(crate) fn copy_all(&self) -> Vec<(Vec<u8>, Entry)> {
-        self.keys.iter().map(|(key, entry)| (key.clone(), entry.clone())).collect()
-    }
-
-    /// Takes over what stands at `key` at the master.
-    pub(crate) fn paste(&mut self, key: &[u8], entry: Option<Entry>) {
-        match entry {
-            Some(entry) => drop(self.keys.insert(key.to_vec(), entry)),
-            None => drop(self.keys.remove(key)),
-        }
-    }
-
-    /// Loses all keys.
-    pub(crate) fn forget(&mut self) {
-        self.keys.clear();
-    }
-
-    /// The score of a member.
-    pub(crate) fn score(&mut self, key: &[u8], member: &[u8]) -> Option<f64> {
-        match self.live(key) {
-            Some(Entry { value: Value::Sorted(members), .. }) => {
-                members.iter().find(|(_, name)| name == member).map(|(score, _)| *score)
-            }
             _ => None,
         }
     }

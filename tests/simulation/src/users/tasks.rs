@@ -25,59 +25,51 @@ pub(super) async fn worker(runtime: Runtime, life: u32, elsewhere: bool) {
             _ = runtime.inspect(format!("k{}", wish.key)).await;
             _ = runtime.wait_until_free(format!("k{}", wish.key), millis(20)).await;
         }
-        if wish.annotated {
-            call(&runtime, life, &wish).await;
-        } else {
-            act(&runtime, life, wish).await;
+        let (since, number) = {
+            let sim = sim();
+            let wait = if wish.annotated { Some(Duration::from_secs(3)) } else { wish.wait };
+            (sim.now(), sim.asks(wish.key, life, wait))
+        };
+        let had = match (wish.annotated, wish.is_fenced) {
+            (false, _) => act(&runtime, life, number, &wish).await,
+            (true, true) => Cancelled::by(wish.cancel, guarded(&runtime, wish.key, life, number, &wish.steps)).await,
+            (true, false) => Cancelled::by(wish.cancel, guardless(&runtime, wish.key, life, number, &wish.steps)).await,
+        };
+        let sim = sim();
+        sim.count(|figures| figures.annotated += u64::from(wish.annotated));
+        sim.asks_no_more(wish.key, number);
+        // If a call was dropped on the way, its turn is not ended by itself.
+        sim.stops(wish.key, sim.last_turn(wish.key, life, number));
+        match had {
+            Some(Err(error)) => sim.failed(wish.key, life, since, !wish.annotated && wish.may_be_lost(), &error),
+            Some(Ok(())) => {}
+            None => sim.count(|figures| figures.cancelled += 1),
         }
     }
 }
 
-/// Takes the lock by hand, works, and gives it back in one of the ways there are.
-async fn act(runtime: &Runtime, life: u32, wish: Wish) {
-    let (since, number) = {
-        let sim = sim();
-        (sim.now(), sim.asks(wish.key, life, wish.wait))
+/// Takes the lock by hand, works, and gives it back in one of the ways there are. `None` if it was cancelled.
+async fn act(runtime: &Runtime, life: u32, number: u64, wish: &Wish) -> Option<Result<(), LockError>> {
+    let guard = match Cancelled::by(wish.cancel, wish.request(runtime).acquire()).await? {
+        Ok(guard) => Arc::new(guard),
+        Err(error) => return Some(Err(error)),
     };
-    let acquired = Cancelled::by(wish.cancel, wish.request(runtime).acquire()).await;
-    let guard = match acquired {
-        Some(Ok(guard)) => guard,
-        other => {
-            let sim = sim();
-            sim.asks_no_more(wish.key, number);
-            match other {
-                Some(Err(error)) => sim.failed(wish.key, life, since, wish.may_be_lost(), &error),
-                _ => sim.count(|figures| figures.cancelled += 1),
-            }
-            return;
-        }
-    };
-    let guard = Arc::new(guard);
-    let held = {
-        let sim = sim();
-        let weak = Some(Arc::downgrade(&guard));
-        let held = sim.begins(wish.key, life, number, weak, (guard.fence(), guard.remaining()));
-        sim.asks_no_more(wish.key, number);
-        held
-    };
-    if wish.in_run {
-        let body = body(runtime, &guard, &wish, held);
-        if let Err(error) = guard.run(body).await {
-            sim().failed(wish.key, life, since, wish.may_be_lost(), &error);
-        }
+    let weak = Some(Arc::downgrade(&guard));
+    let held = sim().begins(wish.key, life, number, weak, (guard.fence(), guard.remaining()));
+    let body = body(runtime, &guard, wish, held);
+    let ran = if wish.in_run {
+        guard.run(body).await
     } else {
-        body(runtime, &guard, &wish, held).await;
-    }
+        body.await;
+        Ok(())
+    };
     sim().stops(wish.key, held);
-    let Some(guard) = Arc::into_inner(guard) else { return sim().accuse(Rule::Rest, "a guard is kept".to_owned()) };
+    let Some(guard) = Arc::into_inner(guard) else { panic!("a guard is kept") };
     if wish.drops {
-        return drop(guard);
+        drop(guard);
+        return Some(ran);
     }
-    match Cancelled::by(wish.cancel_release, guard.release()).await {
-        Some(Err(error)) => sim().failed(wish.key, life, since, wish.may_be_lost(), &error),
-        Some(Ok(())) => {}
-        None => sim().count(|figures| figures.cancelled += 1),
-    }
+    Some(ran.and(Cancelled::by(wish.cancel_release, guard.release()).await?))
 }
 
 async fn body(runtime: &Runtime, guard: &Guard, wish: &Wish, held: u64) {
@@ -114,31 +106,6 @@ async fn body(runtime: &Runtime, guard: &Guard, wish: &Wish, held: u64) {
 }
 
 /// Takes the lock by the attribute.
-async fn call(runtime: &Runtime, life: u32, wish: &Wish) {
-    let (since, number) = {
-        let sim = sim();
-        sim.count(|figures| figures.annotated += 1);
-        (sim.now(), sim.asks(wish.key, life, Some(Duration::from_secs(3))))
-    };
-    let call = async {
-        if wish.is_fenced {
-            guarded(runtime, wish.key, life, number, &wish.steps).await
-        } else {
-            guardless(runtime, wish.key, life, number, &wish.steps).await
-        }
-    };
-    let called = Cancelled::by(wish.cancel, call).await;
-    let sim = sim();
-    sim.asks_no_more(wish.key, number);
-    // If it was dropped on the way, its turn is not ended by itself.
-    sim.stops(wish.key, sim.last_turn(wish.key, life, number));
-    match called {
-        Some(Err(error)) => sim.failed(wish.key, life, since, false, &error),
-        Some(Ok(())) => {}
-        None => sim.count(|figures| figures.cancelled += 1),
-    }
-}
-
 #[distributed_lock(key = "k<key>", runtime = runtime, ttl = 1, wait = 3, guard = lock)]
 async fn guarded(runtime: &Runtime, key: usize, life: u32, number: u64, steps: &[u64]) -> Result<(), LockError> {
     annotated(key, life, number, steps, || (lock.fence(), lock.remaining())).await;
@@ -155,7 +122,6 @@ async fn guardless(runtime: &Runtime, key: usize, life: u32, number: u64, steps:
 
 async fn annotated(key: usize, life: u32, number: u64, steps: &[u64], lease: impl Fn() -> (u64, Duration)) {
     let held = sim().begins(key, life, number, None, lease());
-    sim().asks_no_more(key, number);
     for step in steps {
         rest(*step).await;
         sim().works(key, held, lease().1);
