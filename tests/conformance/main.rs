@@ -1,0 +1,75 @@
+//! One suite of promises, run on each store. What holds on one must hold on the others, so that a program that was tried on
+//! the embedded store behaves the same on Redis, and on a Redis that Sentinel watches over.
+
+/// Runs each test on each store, in a namespace of its own.
+macro_rules! on_each_store {
+    ($($(#[$meta:meta])* async fn $name:ident($builder:ident: Builder) $body:block)*) => {
+        $(
+            $(#[$meta])*
+            async fn $name($builder: Builder) $body
+        )*
+
+        mod embedded {
+            use super::*;
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    super::$name(Runtime::builder().turns(with_turns()).embedded().namespace(stringify!($name))).await;
+                }
+            )*
+        }
+
+        mod redis {
+            use super::*;
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    let url = RedisServer::shared().url();
+                    super::$name(Runtime::builder().turns(with_turns()).redis(url).namespace(stringify!($name))).await;
+                }
+            )*
+        }
+
+        mod sentinel {
+            use super::*;
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    let builder = Runtime::builder().sentinel(Sentinels::MASTER, Sentinels::shared().urls());
+                    super::$name(builder.turns(with_turns()).namespace(stringify!($name))).await;
+                }
+            )*
+        }
+    };
+}
+
+mod holding;
+mod runtimes;
+mod waiting;
+
+use std::time::{Duration, Instant};
+
+use dlock_runtime::{Builder, Guard, LockError, Runtime};
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+/// Far longer than any condition takes to come true, even on a loaded machine.
+const LONG: Duration = Duration::from_secs(20);
+
+async fn build(builder: Builder) -> Runtime {
+    builder.build().await.expect("the store is there")
+}
+
+/// Waits until `condition` holds.
+async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let began = Instant::now();
+    while !condition().await {
+        assert!(began.elapsed() < LONG, "{what}: not within {LONG:?}");
+        tokio::time::sleep(5 * MS).await;
+    }
+}
+
+async fn until_lost(guard: &Guard) -> LockError {
+    until("the guard notices the loss", async || !guard.is_held()).await;
+    guard.ensure_held().expect_err("it is not held")
+}
