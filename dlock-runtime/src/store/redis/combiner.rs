@@ -232,3 +232,36 @@ impl Shared {
         Some(gathered.commands.drain(..count).collect())
     }
 }
+
+#[cfg(all(test, not(dlock_simulation)))]
+mod tests {
+    use redis::{AsyncConnectionConfig, ConnectionAddr, IntoConnectionInfo, aio::MultiplexedConnection};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reply_over_a_connection_that_was_cut_counts_for_nothing() {
+        let info = "redis://unused".into_connection_info().expect("a URL");
+        let settings = info.redis_settings().clone().set_skip_set_lib_name();
+        let (here, mut there) = duplex(1024);
+        let connected = MultiplexedConnection::new_with_config(&settings, here, AsyncConnectionConfig::new()).await;
+        let (connection, driver) = connected.expect("nothing is said");
+        // As over TLS it goes on, since somebody else drives it.
+        tokio::spawn(driver);
+        let place = Place { at: ConnectionAddr::Tcp("redis".to_owned(), 6379), name: "redis:6379".into() };
+        let runtime = Handle::try_current().expect("a runtime");
+        let combiner = Combiner::new(Link::driven_elsewhere(connection), runtime, Arc::new(place));
+        for is_cut in [false, true] {
+            let called = combiner.clone();
+            let call = tokio::spawn(async move { called.call(redis::cmd("PING")).await });
+            assert!(there.read(&mut [0; 64]).await.expect("a request") > 0);
+            if is_cut {
+                combiner.cut();
+            }
+            there.write_all(b"+PONG\r\n").await.expect("it is read");
+            let reply = call.await.expect("no panic");
+            assert_eq!(reply.as_ref().is_err_and(|error| error.is_connection_dropped()), is_cut, "{reply:?}");
+        }
+    }
+}
