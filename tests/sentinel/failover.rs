@@ -98,6 +98,29 @@ async fn a_master_that_is_killed_costs_the_time_of_the_sentinels_and_no_lock() {
     is_direct(&holder, &waiter).await;
 }
 
+/// What SAFETY.md does not promise: there are two holders here, until the first one renews its lease.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_that_no_replica_has_is_lost_at_its_next_renewal_and_has_the_lower_fence() {
+    let mut group = Sentinels::start();
+    let [first, second] = [build(&group).await, build(&group).await];
+    until_copied(&group);
+    let old = group.master_at();
+    let replicas = (0..group.servers.len()).filter(|at| *at != old).collect::<Vec<_>>();
+    replicas.iter().for_each(|at| group.servers[*at].pause());
+    let cut = group.servers[old].raw().command(&["CLIENT", "KILL", "TYPE", "replica"]);
+    assert_eq!(cut, Value::Int(2), "what is written now is copied by nobody");
+    let held = first.lock("k").acquire().await.expect("free");
+    group.servers[old].kill();
+    replicas.iter().for_each(|at| group.servers[*at].resume());
+    group.until_replaced(old);
+    let other = second.lock("k").acquire().await.expect("free at the new master");
+    assert!(held.is_held() && other.fence() > held.fence(), "{} {}", held.fence(), other.fence());
+    let error = held.renew().await.expect_err("the new master never had it");
+    assert!(error.is_lost() && !held.is_held(), "{error:?}");
+    other.ensure_held().expect("ours");
+    other.release().await.expect("ours");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_paused_master_that_comes_back_grants_nothing() {
     let group = Sentinels::start();
