@@ -42,6 +42,7 @@ impl PendingRelease {
                     lock_id: lease.lock_id.clone(),
                     // A command that is carried out late may also queue.
                     queue_entry: lease.doubt.clone().filter(|command| command.waits),
+                    is_unwanted: !lease.is_contended(),
                 },
                 // A command that is carried out late takes the lock for the TTL that it asked for.
                 ttl: lease.ttl().max(lease.doubt.as_ref().map_or(Duration::ZERO, |command| command.ttl)),
@@ -171,7 +172,7 @@ impl KeeperState {
 
     /// Releases a lock that was handed to a request which has gone.
     pub(crate) fn give_back_unasked(self: &Arc<Self>, lock_id: LockId) {
-        let command = ReleaseCommand { lock_id, queue_entry: None };
+        let command = ReleaseCommand { lock_id, queue_entry: None, is_unwanted: false };
         let pending = PendingRelease { label: "(departed)", command, ttl: UNASKED, in_doubt: false };
         self.detach(pending.finish_counted(Arc::clone(self)));
     }

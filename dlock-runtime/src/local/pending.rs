@@ -172,8 +172,11 @@ impl PendingRequest {
         let state = self.state();
         let queued = state.queued || (in_doubt && self.command.waits);
         let queue_entry = queued.then(|| Arc::clone(&self.command));
-        (queued || in_doubt || state.hand_over.is_some())
-            .then(|| ReleaseCommand { lock_id: self.command.lock_id.clone(), queue_entry })
+        (queued || in_doubt || state.hand_over.is_some()).then(|| ReleaseCommand {
+            lock_id: self.command.lock_id.clone(),
+            queue_entry,
+            is_unwanted: false,
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -44,6 +44,12 @@ impl AcquireCommand {
         self.fences == 0 && !self.is_contended && !self.sent.load(Ordering::Acquire)
     }
 
+    /// Whether it asks for one fence and no more than [`may_be_plain`](Self::may_be_plain), so that it may be asked for together
+    /// with other locks.
+    pub(crate) fn may_be_one_of_many(&self) -> bool {
+        self.fences == 1 && !self.is_contended && !self.sent.load(Ordering::Acquire)
+    }
+
     /// It is about to leave. `repeated` says that an earlier copy may be carried out yet.
     pub(crate) fn note_sent(&self, repeated: bool) {
         self.sent.store(true, Ordering::Release);
@@ -90,4 +96,13 @@ pub(crate) struct ReleaseCommand {
     pub(crate) lock_id: LockId,
     /// The queue entry that it may have.
     pub(crate) queue_entry: Option<Arc<AcquireCommand>>,
+    /// Nobody else is known to want the lock, so that it probably goes to nobody.
+    pub(crate) is_unwanted: bool,
+}
+
+impl ReleaseCommand {
+    /// Whether it may be released together with other locks.
+    pub(crate) fn may_be_one_of_many(&self) -> bool {
+        self.is_unwanted && self.queue_entry.is_none()
+    }
 }

@@ -35,6 +35,7 @@ macro_rules! figures {
 figures! {
     acquisitions: "acquisitions (turns)",
     scripts: "script runs",
+    of_many: "locks asked for or released in a script for many",
     handed: "hand-overs",
     joined: "holds joined by re-entry",
     renewed: "renewals by hand",

@@ -5,7 +5,7 @@ use crate::{
     plan::{MILLISECOND, SECOND, Time},
     redis::Reply,
     resp,
-    server::{ScriptKind, argument},
+    server::{About, ScriptKind},
     sim::{Event, Sim},
     trace::Lane,
     weakness::Weakness,
@@ -67,13 +67,8 @@ impl Sim {
     pub(crate) fn carry_out(&self, node: usize, life: Option<u32>, late: Time, words: &[Vec<u8>]) -> Reply {
         let now = self.now();
         let kind = self.with_servers(|servers| servers.kind(words));
-        let lock = match kind {
-            Some(_) => words.get(3).cloned(),
-            None => words.get(1).cloned(),
-        };
-        let lock = lock.and_then(|name| String::from_utf8(name).ok()).unwrap_or_default();
-        let key = lock.strip_prefix("sim:k").and_then(|key| key.parse::<usize>().ok());
-        let key = key.filter(|_| node == self.with_servers(|servers| servers.master));
+        let is_master = node == self.with_servers(|servers| servers.master);
+        let about = self.with_servers(|servers| servers.about(words, kind));
         if kind == Some(ScriptKind::Release)
             && self.weakness == Some(Weakness::ReleaseSwallowed)
             && self.rng.borrow_mut().chance(2_000)
@@ -81,27 +76,28 @@ impl Sim {
             return Reply::Int(1);
         }
         let is_plain = &*words[0] == b"SET";
-        let by = if kind.is_some() { argument(words, 1) } else { words.get(2).map(|word| lossy(word)) };
-        // What is set begins with a token.
-        let by = by.unwrap_or_default().split(' ').next().unwrap_or_default().to_owned();
-        let seats = match key {
-            Some(_) => self.with_servers(|servers| servers.seats(&lock)),
-            None => Vec::new(),
-        };
         let reply = self.with_servers(|servers| servers.run(node, words, now));
         self.count(|figures| figures.scripts += u64::from(kind.is_some()));
         self.mix_reply(&reply);
         self.note(now, Lane::Server(node), None, || {
             let what = kind.map_or_else(|| String::from_utf8_lossy(&words[0]).into_owned(), |kind| format!("{kind:?}"));
-            format!("{what} {lock} {by}: {reply:?}").chars().take(200).collect()
+            let locks = about.iter().map(|about| format!("{} {}", about.lock, about.by)).collect::<Vec<_>>().join(", ");
+            format!("{what} {locks}: {reply:?}").chars().take(200).collect()
         });
         if kind == Some(ScriptKind::Shorten) && self.weakness == Some(Weakness::ShorteningResent) && life.is_some() {
             let late = self.rng.borrow_mut().below(600 * MILLISECOND);
             self.push(now + late, Event::Again { node, words: words.to_vec() });
         }
-        if let Some(key) = key {
-            let (after, last) = self.with_servers(|servers| (servers.owner(&lock), servers.last_fence(&lock)));
-            self.ran(&Ran { key, life, by: &by, late, kind, is_plain, reply: &reply, after, seats: &seats, last });
+        let is_of_many = matches!(kind, Some(ScriptKind::AcquireMany | ScriptKind::ReleaseMany));
+        self.count(|figures| figures.of_many += if is_of_many { about.len() as u64 } else { 0 });
+        for (place, About { lock, by, seats }) in about.iter().enumerate() {
+            let Some(key) = about[place].key().filter(|_| is_master) else { continue };
+            let reply = match &reply {
+                Reply::List(replies) if is_of_many => replies.get(place).unwrap_or(&Reply::Nil),
+                reply => reply,
+            };
+            let (after, last) = self.with_servers(|servers| (servers.owner(lock), servers.last_fence(lock)));
+            self.ran(&Ran { key, life, by, late, kind, is_plain, reply, after, seats, last });
         }
         self.spread_effects(node);
         reply
@@ -160,8 +156,4 @@ impl Sim {
             }
         }
     }
-}
-
-fn lossy(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }

@@ -58,8 +58,26 @@ pub(crate) enum ScriptKind {
     /// A renewal that may make a lease shorter.
     Shorten,
     Release,
+    AcquireMany,
+    ReleaseMany,
     Inspect,
     Other,
+}
+
+/// A lock that a request is about.
+#[derive(Debug)]
+pub(crate) struct About {
+    pub(crate) lock: String,
+    /// The token of who asks.
+    pub(crate) by: String,
+    pub(crate) seats: Vec<Seat>,
+}
+
+impl About {
+    /// The key of the lock, if it is one of the world's.
+    pub(crate) fn key(&self) -> Option<usize> {
+        self.lock.strip_prefix("sim:k")?.parse().ok()
+    }
 }
 
 /// A seat in the queue of a lock.
@@ -225,6 +243,8 @@ impl Servers {
                         text if text.contains("ARGV[7] 1 if it asked before") => ScriptKind::Acquire,
                         text if text.contains("-- Starts a lease anew") => ScriptKind::Renew,
                         text if text.contains("-- Gives back whatever") => ScriptKind::Release,
+                        text if text.contains("-- Takes locks that are probably free") => ScriptKind::AcquireMany,
+                        text if text.contains("-- Gives locks back for which nobody") => ScriptKind::ReleaseMany,
                         text if text.contains("-- Says who holds a lock") => ScriptKind::Inspect,
                         _ => ScriptKind::Other,
                     };
@@ -245,6 +265,28 @@ impl Servers {
         let kind = self.script(words)?.kind;
         let shortens = kind == ScriptKind::Renew && argument(words, 3).as_deref() == Some("1");
         Some(if shortens { ScriptKind::Shorten } else { kind })
+    }
+
+    /// The locks that a request is about.
+    pub(crate) fn about(&self, words: &[Vec<u8>], kind: Option<ScriptKind>) -> Vec<About> {
+        let word =
+            |place: usize| words.get(place).map(|word| String::from_utf8_lossy(word).into_owned()).unwrap_or_default();
+        // What is set begins with a token.
+        let about = |lock: usize, by: usize| {
+            let (lock, by) = (word(lock), word(by).split(' ').next().unwrap_or_default().to_owned());
+            About { seats: self.seats(&lock), lock, by }
+        };
+        let keys = words.get(2).and_then(|count| std::str::from_utf8(count).ok()?.parse::<usize>().ok()).unwrap_or(0);
+        match kind {
+            None => vec![about(1, 2)],
+            Some(ScriptKind::AcquireMany) => {
+                // The fence clock comes between the first lock and its queue.
+                let lock = |place: usize| if place == 0 { 3 } else { 4 + 2 * place };
+                (0..keys / 2).map(|place| about(lock(place), 3 + keys + 2 + 3 * place)).collect()
+            }
+            Some(ScriptKind::ReleaseMany) => (0..keys).map(|place| about(3 + place, 3 + keys + place)).collect(),
+            Some(_) => vec![about(3, 3 + keys)],
+        }
     }
 
     /// Carries out a request of one reply. Its time was set by [`tick`](Self::tick).

@@ -63,6 +63,11 @@ weaknesses! {
     /// The lock is set, whether it is there or not.
     AcquireWithoutNx: Exclusion in Busy within 20,
         "if redis.call('SET', KEYS[1], taken, 'NX', 'PX', ARGV[2])" => "if redis.call('SET', KEYS[1], taken, 'PX', ARGV[2])";
+    /// Of many locks that are asked for together each is set, whether it is there or not.
+    ManyTakenWithoutNx: Exclusion in Busy within 100, "who, 0), 'NX', 'PX', ttl)" => "who, 0), 'PX', ttl)";
+    /// Of many locks that are given back together each is deleted, whoever has it.
+    ManyReleasedWithoutToken: OwnToken in Busy within 200,
+        "owner and string.sub(owner, 1, #token) == token and string.byte" => "owner and string.byte";
     /// A hand-over is published before it is done and called back if nobody here heard of it: a subscriber of a replica hears
     /// of it all the same.
     PublishedFirst: Covered in Replicas within 200,

@@ -16,6 +16,8 @@ macro_rules! script {
 const ACQUIRE: &str = script!("mint", "acquire", "mend", "hand_over", "wait");
 const RENEW: &str = script!("mint", "renew", "reserve");
 const RELEASE: &str = script!("release", "mend", "mint", "hand_over", "give");
+const ACQUIRE_MANY: &str = script!("mint", "acquire_many");
+const RELEASE_MANY: &str = script!("release_many");
 const SPOIL: [&str; 3] = [
     "redis.call('DEL', KEYS[2]) return redis.call('ZADD', KEYS[2], 1, 'x')",
     "redis.call('DEL', KEYS[3]) return redis.call('SET', KEYS[3], 'x')",
@@ -137,7 +139,7 @@ fn simulated(reply: Reply) -> Shape {
 #[test]
 fn the_subset_answers_as_redis_does() {
     let server = RedisServer::start();
-    for story in [commands, conversions, scripts, expiry] {
+    for story in [commands, conversions, scripts, many, expiry] {
         server.raw().command(&["FLUSHALL"]);
         story(&mut Pair::new(&server), &mut Rng::new(7));
     }
@@ -145,7 +147,7 @@ fn the_subset_answers_as_redis_does() {
 
 /// Commands by chance on few keys, so that each meets what others left. A capital letter stands for one of these words.
 fn commands(pair: &mut Pair, rng: &mut Rng) {
-    let table = "GET K|SET K V|SET K V NX|SET K V NX PX T|SET K V PX T GET|SET K V GET|SET K V EX T|SET K V KEEPTTL|SET K V PX|\
+    let table = "GET K|MGET K K|SET K V|SET K V NX|SET K V NX PX T|SET K V PX T GET|SET K V GET|SET K V EX T|SET K V KEEPTTL|SET K V PX|\
         SET K V WHAT|DEL K|DEL K K|PTTL K|PEXPIRE K T|ZADD K F M|ZADD K F M|ZADD K NX F M|ZREM K M|ZRANGE K I I|ZSCORE K M|ZCARD K|\
         ZCOUNT K R R|HGET K M|HMGET K M M|HSET K M V|HSET K M V M V|HINCRBY K M N|PUBLISH C V|PUBSUB NUMSUB C";
     let table = table.split('|').collect::<Vec<_>>();
@@ -224,6 +226,36 @@ fn scripts(pair: &mut Pair, rng: &mut Rng) {
         };
         pair.same(&(since(rng.pick(&["1", "time[1]", "time[1]"])) + script), &KEYS, &args);
         pair.same(state, &KEYS, &[]);
+    }
+}
+
+/// The scripts for many locks: free, taken, waited for, marked, of another client, of another type, asked for twice.
+fn many(pair: &mut Pair, rng: &mut Rng) {
+    let locks = ["lock", "other", "list", "waited"];
+    let others = ["other", "{other}:queue", "list", "{list}:queue", "waited", "{waited}:queue"];
+    let keys = [&["lock", "dlock:fence-clock", "{lock}:queue"], &others[..]].concat();
+    pair.command(&["ZADD", "list", "1", "a"]);
+    pair.command(&["ZADD", "{waited}:queue", "1", "a"]);
+    let state = "return {redis.call('MGET', unpack(KEYS)), redis.call('PTTL', KEYS[1])}";
+    let mark = "local value = redis.call('GET', 'other') if value then redis.call('SET', 'other', value .. '+', 'KEEPTTL') end";
+    for _ in 0..200 {
+        let tokens = [(); 4].map(|()| rng.pick(&["0a-1", "0b-1"]));
+        match rng.below(9) {
+            0..4 => {
+                let each = tokens.map(|token| [token, rng.pick(&["30000", "30000", "no number"]), "a host"]);
+                pair.same(ACQUIRE_MANY, &keys, &[&["4", "0"], &each.concat()[..]].concat());
+            }
+            4..8 => {
+                let each = tokens.map(|token| format!("{token} "));
+                pair.same(RELEASE_MANY, &locks, &each.each_ref().map(String::as_str));
+            }
+            _ => pair.same(
+                rng.pick(&[mark, "redis.call('SET', 'lock', 'foreign')", "redis.call('DEL', 'other')"]),
+                &[],
+                &[],
+            ),
+        }
+        pair.same(state, &locks, &[]);
     }
 }
 

@@ -18,11 +18,16 @@ use std::{
 use redis::{Cmd, Pipeline, RedisResult, Value};
 use tokio::{sync::oneshot, task::yield_now};
 
-use super::{link::Link, route::Place};
-use crate::{observe::caught::caught, system::Handle, types::boot_time::BootTime};
+use super::{
+    groups::{Answer, Groups, Member},
+    link::Link,
+    route::Place,
+};
+use crate::{system::Handle, types::boot_time::BootTime};
 
-/// So many commands may be under way by themselves. To gather two or three would cost more than it saves.
-const ALONE: usize = 4;
+/// So many commands may be under way by themselves. To gather two or three would cost more than it saves. The simulation has few tasks,
+/// and is to see what gathers.
+const ALONE: usize = if cfg!(dlock_simulation) { 1 } else { 4 };
 
 /// So many batches may be under way: while the server works on one, the replies of the other are handed out.
 const BATCHES: usize = 2;
@@ -52,15 +57,16 @@ struct Shared {
     is_cut: AtomicBool,
     /// Where the connection lives, and so the tasks that carry batches.
     runtime: Handle,
-    gathered: Mutex<Gathered>,
+    groups: Arc<Groups>,
+    waiting: Mutex<Waiting>,
     /// Held while a batch is put on its way.
     order: Mutex<()>,
     last_reply: AtomicU64,
 }
 
 #[derive(Default)]
-struct Gathered {
-    commands: VecDeque<Gatherer>,
+struct Waiting {
+    gathered: VecDeque<Gathered>,
     /// How many commands are under way by themselves.
     alone: usize,
     /// How many tasks carry batches, at most [`BATCHES`].
@@ -69,19 +75,27 @@ struct Gathered {
     coming: usize,
 }
 
-struct Gatherer {
-    command: Cmd,
-    reply: oneshot::Sender<RedisResult<Value>>,
+/// What waits for its batch.
+pub(super) struct Gathered {
+    pub(super) item: Item,
+    pub(super) reply: oneshot::Sender<Answer>,
+}
+
+pub(super) enum Item {
+    Command(Cmd),
+    /// It becomes a part of a command for many locks.
+    Member(Member),
 }
 
 impl Combiner {
-    pub(super) fn new(connection: Link, runtime: Handle, place: Arc<Place>) -> Self {
+    pub(super) fn new(connection: Link, runtime: Handle, place: Arc<Place>, groups: Arc<Groups>) -> Self {
         Self(Arc::new(Shared {
             connection,
             place,
             is_cut: AtomicBool::new(false),
             runtime,
-            gathered: Mutex::default(),
+            groups,
+            waiting: Mutex::default(),
             order: Mutex::default(),
             last_reply: AtomicU64::new(BootTime::now().to_bits()),
         }))
@@ -126,33 +140,50 @@ impl Combiner {
     /// # Errors
     /// What the server says to it, or what became of the connection.
     pub(super) async fn call(&self, command: Cmd) -> RedisResult<Value> {
-        let Some(reply) = self.gather(&command) else {
-            let _alone = Alone(&self.0);
-            let reply = self.connection().send_packed_command(&command).await?;
-            self.0.note_reply()?;
-            return reply.extract_error();
+        let reply = match self.gather(Item::Command(command)) {
+            Ok(reply) => answer(reply).await?,
+            Err(Item::Command(command)) => {
+                let _alone = Alone(&self.0);
+                let reply = self.connection().send_packed_command(&command).await?;
+                self.0.note_reply()?;
+                return reply.extract_error();
+            }
+            Err(Item::Member(_)) => None,
         };
-        // It is lost with the runtime that the connection lives in.
-        reply.await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::BrokenPipe).into()))
+        Ok(reply.unwrap_or(Value::Nil))
     }
 
-    /// Has a command gathered with others, unless it may go by itself.
-    fn gather(&self, command: &Cmd) -> Option<oneshot::Receiver<RedisResult<Value>>> {
-        let mut gathered = self.0.gathered();
+    /// Sends a request in a script for many locks. `None` if it is to go by itself: nothing was done for it.
+    ///
+    /// # Errors
+    /// As those of [`call`](Self::call).
+    pub(super) async fn together(&self, member: Member) -> Answer {
+        if !self.0.groups.are_formed() {
+            return Ok(None);
+        }
+        match self.gather(Item::Member(member)) {
+            Ok(reply) => answer(reply).await,
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Has something gathered with others, unless it may go by itself.
+    fn gather(&self, item: Item) -> Result<oneshot::Receiver<Answer>, Item> {
+        let mut waiting = self.0.waiting();
         // Not while something is gathered that may be of the same task, and older.
-        if gathered.carriers == 0 && gathered.alone < ALONE {
-            gathered.alone += 1;
-            return None;
+        if waiting.carriers == 0 && waiting.alone < ALONE {
+            waiting.alone += usize::from(matches!(item, Item::Command(_)));
+            return Err(item);
         }
         let (sender, reply) = oneshot::channel();
-        gathered.commands.push_back(Gatherer { command: command.clone(), reply: sender });
-        if gathered.coming == 0 && gathered.carriers < BATCHES {
-            gathered.carriers += 1;
-            gathered.coming += 1;
-            drop(gathered);
+        waiting.gathered.push_back(Gathered { item, reply: sender });
+        if waiting.coming == 0 && waiting.carriers < BATCHES {
+            waiting.carriers += 1;
+            waiting.coming += 1;
+            drop(waiting);
             self.0.runtime.spawn(self.clone().carry());
         }
-        Some(reply)
+        Ok(reply)
     }
 
     /// Carries batches until nothing is gathered.
@@ -177,22 +208,18 @@ impl Combiner {
     }
 
     /// Sends a batch, and hands its replies out.
-    async fn deliver(&self, batch: Vec<Gatherer>) {
-        let mut pipeline = Pipeline::with_capacity(batch.len());
-        let mut senders = Vec::with_capacity(batch.len());
+    async fn deliver(&self, batch: Vec<Gathered>) {
         // Also what nobody waits for any more: a release may be sent again by the keeper, but comes first here.
-        for Gatherer { command, reply } in batch {
-            pipeline.add_command(command);
-            senders.push(reply);
-        }
+        let (mut pipeline, riders) = self.0.groups.load(batch);
         let replies = self.batch(&mut pipeline).await;
-        self.0.gathered().coming += 1;
-        let replies = replies.unwrap_or_else(|error| vec![Err(error); senders.len()]);
-        for (sender, reply) in senders.into_iter().zip(replies) {
-            // Wakers are the program's, and may panic.
-            caught(|| _ = sender.send(reply));
-        }
+        self.0.waiting().coming += 1;
+        self.0.groups.hand_out(riders, replies);
     }
+}
+
+async fn answer(reply: oneshot::Receiver<Answer>) -> Answer {
+    // It is lost with the runtime that the connection lives in.
+    reply.await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::BrokenPipe).into()))
 }
 
 /// A command that is under way by itself.
@@ -200,14 +227,14 @@ struct Alone<'a>(&'a Shared);
 
 impl Drop for Alone<'_> {
     fn drop(&mut self) {
-        self.0.gathered().alone -= 1;
+        self.0.waiting().alone -= 1;
     }
 }
 
 impl Shared {
-    fn gathered(&self) -> MutexGuard<'_, Gathered> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
         // Nothing panics while it holds this lock.
-        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// # Errors
@@ -221,15 +248,15 @@ impl Shared {
     }
 
     /// What has gathered. `None` ends the carrier that asks.
-    fn take(&self) -> Option<Vec<Gatherer>> {
-        let mut gathered = self.gathered();
-        gathered.coming -= 1;
-        let count = gathered.commands.len().min(LONGEST);
+    fn take(&self) -> Option<Vec<Gathered>> {
+        let mut waiting = self.waiting();
+        waiting.coming -= 1;
+        let count = waiting.gathered.len().min(LONGEST);
         if count == 0 {
-            gathered.carriers -= 1;
+            waiting.carriers -= 1;
             return None;
         }
-        Some(gathered.commands.drain(..count).collect())
+        Some(waiting.gathered.drain(..count).collect())
     }
 }
 
@@ -251,7 +278,7 @@ mod tests {
         tokio::spawn(driver);
         let place = Place { at: ConnectionAddr::Tcp("redis".to_owned(), 6379), name: "redis:6379".into() };
         let runtime = Handle::try_current().expect("a runtime");
-        let combiner = Combiner::new(Link::driven_elsewhere(connection), runtime, Arc::new(place));
+        let combiner = Combiner::new(Link::driven_elsewhere(connection), runtime, Arc::new(place), Arc::default());
         for is_cut in [false, true] {
             let called = combiner.clone();
             let call = tokio::spawn(async move { called.call(redis::cmd("PING")).await });

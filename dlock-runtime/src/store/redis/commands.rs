@@ -5,18 +5,19 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use redis::Cmd;
+use redis::{Cmd, RedisWrite};
 
 use super::{
     super::{AcquireCommand, QUEUE_ENTRY_TTL, ReleaseCommand, RenewCommand},
     fence_clock::FenceClock,
-    keys::Keys,
+    keys::{self, Keys},
     script::{
         self,
         Arg::{Millis, Number, Text},
         By,
     },
 };
+use crate::protocol::token::LockId;
 
 /// `again` says whether it was asked before.
 pub(super) fn acquire(command: &AcquireCommand, by: By, again: bool, clock: &FenceClock) -> Cmd {
@@ -59,6 +60,37 @@ pub(super) fn release(command: &ReleaseCommand, by: By, clock: &FenceClock) -> C
     let queue_entry = command.queue_entry.as_deref().map(queue_entry).unwrap_or_default();
     let args = [Text(&token), Text(&queue_entry), Number(clock.highest())];
     script::RELEASE.command(by, &Keys::of(&command.lock_id.name, clock).all(), &args)
+}
+
+/// Each asks for one fence.
+pub(super) fn acquire_many(acquires: &[Arc<AcquireCommand>], by: By, clock: &FenceClock) -> Cmd {
+    let mut command =
+        script::ACQUIRE_MANY.begin(by, 1 + 2 * acquires.len(), 3 + 5 * acquires.len(), 256 * acquires.len());
+    for (place, acquire) in acquires.iter().enumerate() {
+        let name = &acquire.lock_id.name;
+        command.arg(&**name);
+        if place == 0 {
+            command.arg(&*clock.key(name));
+        }
+        command.write_arg_fmt(keys::queue(name));
+    }
+    command.arg(acquires.len()).arg(clock.highest());
+    for AcquireCommand { lock_id, ttl, who, .. } in acquires.iter().map(|acquire| &**acquire) {
+        command.write_arg_fmt(lock_id.token);
+        command.arg(script::millis(*ttl)).arg(who);
+    }
+    command
+}
+
+pub(super) fn release_many(releases: &[LockId], by: By) -> Cmd {
+    let mut command = script::RELEASE_MANY.begin(by, releases.len(), 2 * releases.len(), 128 * releases.len());
+    for LockId { name, .. } in releases {
+        command.arg(&**name);
+    }
+    for LockId { token, .. } in releases {
+        command.write_arg_fmt(format_args!("{token} "));
+    }
+    command
 }
 
 pub(super) fn inspect(name: &Arc<str>, by: By, clock: &FenceClock) -> Cmd {

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 use super::{
     attempt::Attempt,
     combiner::{Combiner, Retired},
+    groups::Groups,
     link::Link,
     route::Place,
 };
@@ -25,6 +26,7 @@ const UNDER_WAY: usize = 1024;
 /// The connection of one tokio runtime. It is made when it is needed, and made anew when it breaks.
 pub(super) struct Connection {
     retired: Arc<Notify>,
+    groups: Arc<Groups>,
     life: oneshot::Sender<()>,
     /// Where it lives.
     pub(super) runtime: Handle,
@@ -64,12 +66,13 @@ pub(super) struct InUse {
 
 impl Connection {
     /// For `runtime`, not connected yet. `retired` is notified whenever a connection is taken out of service.
-    pub(super) fn new(runtime: Handle, retired: Arc<Notify>) -> Self {
+    pub(super) fn new(runtime: Handle, retired: Arc<Notify>, groups: Arc<Groups>) -> Self {
         let (life, end) = oneshot::channel::<()>();
         // This task ends with its runtime, or with the connection.
         runtime.spawn(async move { _ = end.await });
         Self {
             retired,
+            groups,
             life,
             runtime,
             bound: Arc::new(Semaphore::new(UNDER_WAY)),
@@ -107,7 +110,7 @@ impl Connection {
 
     /// Puts a connection to `place` into service.
     pub(super) fn put(&self, fresh: Link, place: &Arc<Place>) {
-        let fresh = Combiner::new(fresh, self.runtime.clone(), Arc::clone(place));
+        let fresh = Combiner::new(fresh, self.runtime.clone(), Arc::clone(place), Arc::clone(&self.groups));
         let mut current = lock(&self.current);
         // What comes out is dropped outside of the lock.
         let _before = current.retire();

@@ -25,6 +25,7 @@ use super::{
     connection::{Connection, InUse},
     dial,
     fence_clock::FenceClock,
+    groups::Groups,
     link::Link,
     reauthentication,
     route::{Place, Route},
@@ -40,12 +41,14 @@ pub(super) struct Connections {
     /// Whether the server has replied properly before. If it refuses this client later, its set-up is being changed.
     has_replied: AtomicBool,
     /// In which form the server takes scripts.
-    pub(super) form: Form,
+    pub(super) form: Arc<Form>,
     by_runtime: Mutex<HashMap<Id, Arc<Connection>>>,
     /// How many subscriptions there were.
     subscriptions: AtomicU64,
     /// What is known of the server's fences.
-    pub(super) fence_clock: FenceClock,
+    pub(super) fence_clock: Arc<FenceClock>,
+    /// Which requests may travel as one.
+    pub(super) groups: Arc<Groups>,
     /// Notified when a connection is taken out of service.
     retired: Arc<Notify>,
 }
@@ -54,15 +57,18 @@ impl Connections {
     pub(super) fn new((route, access): (Route, Access)) -> Self {
         // Callers apply a timeout of their own, to connecting and the reply together.
         let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        let (form, fence_clock) = (Arc::<Form>::default(), Arc::<FenceClock>::default());
+        let groups = Arc::new(Groups::new(Arc::clone(&form), Arc::clone(&fence_clock)));
         Self {
             route,
             access: Arc::new(access),
             config,
             has_replied: AtomicBool::new(false),
-            form: Form::default(),
+            form,
             by_runtime: Mutex::default(),
             subscriptions: AtomicU64::new(0),
-            fence_clock: FenceClock::default(),
+            fence_clock,
+            groups,
             retired: Arc::default(),
         }
     }
@@ -144,7 +150,7 @@ impl Connections {
         // The connections of runtimes that ended would pile up, as ids do not come again.
         connections.retain(|_, connection| !connection.is_over());
         let id = here.id();
-        let connection = Arc::new(Connection::new(here, Arc::clone(&self.retired)));
+        let connection = Arc::new(Connection::new(here, Arc::clone(&self.retired), Arc::clone(&self.groups)));
         connections.insert(id, Arc::clone(&connection));
         Ok(connection)
     }

@@ -1,7 +1,7 @@
 //! The keys of a lock in Redis: the lock itself, the helper keys beside it while somebody waits, which lie in the same cluster
 //! slot, and the fence clock of the server. A user's key must not have the form of a helper key; `key/namespace.rs` sees to that.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use super::fence_clock::FenceClock;
 
@@ -15,7 +15,12 @@ pub(super) struct Keys<'a> {
 
 impl<'a> Keys<'a> {
     pub(super) fn of(name: &'a str, clock: &FenceClock) -> Self {
-        Self { lock: name, fence_clock: clock.key(name), queue: helper(name, ":queue"), seen: helper(name, ":seen") }
+        Self {
+            lock: name,
+            fence_clock: clock.key(name),
+            queue: queue(name).to_string(),
+            seen: helper(name, ":seen").to_string(),
+        }
     }
 
     /// As the scripts name them, `KEYS[1]` to `KEYS[4]`: the lock, the fence clock, the queue of waiters, and the times at which
@@ -30,8 +35,27 @@ impl<'a> Keys<'a> {
     }
 }
 
-fn helper(name: &str, ending: &str) -> String {
-    if name.contains('{') { [name, ending].concat() } else { ["{", name, "}", ending].concat() }
+/// The queue of a lock.
+pub(super) fn queue(name: &str) -> Helper<'_> {
+    helper(name, ":queue")
+}
+
+fn helper<'a>(name: &'a str, ending: &'static str) -> Helper<'a> {
+    Helper { name, ending }
+}
+
+/// The name of a helper key.
+pub(super) struct Helper<'a> {
+    name: &'a str,
+    ending: &'static str,
+}
+
+impl fmt::Display for Helper<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, ending } = self;
+        let (open, close) = if name.contains('{') { ("", "") } else { ("{", "}") };
+        [open, name, close, ending].into_iter().try_for_each(|part| f.write_str(part))
+    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ mod connections;
 mod dial;
 mod exchange;
 mod fence_clock;
+mod group_call;
+mod groups;
 mod keys;
 mod link;
 mod options;
@@ -36,8 +38,8 @@ use redis::{Cmd, RedisResult, Value};
 use tokio::sync::Semaphore;
 
 use self::{
-    connections::Connections, plain_acquire::PlainAcquire, renew_batch::RenewBatch, route::Route, script::By,
-    script_call::ScriptCall,
+    connections::Connections, group_call::GroupCall, groups::Member, plain_acquire::PlainAcquire,
+    renew_batch::RenewBatch, route::Route, script::By, script_call::ScriptCall,
 };
 pub(crate) use self::{
     options::{RedisOptions, SentinelOptions},
@@ -113,6 +115,17 @@ impl Store for Redis {
             let plain = PlainAcquire::new(command, system::wall_time(), ScriptCall::later(make, on_send, read));
             return exchange::run(&self.connections, Some(permit), reply_timeout, plain);
         }
+        if command.may_be_one_of_many() {
+            let connections = Arc::clone(&self.connections);
+            let read_one = move |reply| {
+                let fence = redis::from_redis_value(reply)?;
+                connections.fence_clock.note(fence);
+                Ok(AcquireReply::Granted { fence, waiting: 0 })
+            };
+            let (member, script) = (Member::Acquire(Arc::clone(command)), ScriptCall::later(make, on_send, read));
+            let call = GroupCall::new(member, read_one, script);
+            return exchange::run(&self.connections, Some(permit), reply_timeout, call);
+        }
         self.run(Some(permit), reply_timeout, make, on_send, read)
     }
 
@@ -126,15 +139,14 @@ impl Store for Redis {
 
     fn release(&self, release: ReleaseCommand, permit: Permit, reply_timeout: Duration) -> Reply<bool> {
         let connections = Arc::clone(&self.connections);
+        let member = release.may_be_one_of_many().then(|| Member::Release(release.lock_id.clone()));
         let command = move |by| commands::release(&release, by, &connections.fence_clock);
         // An earlier copy may have released it.
-        self.run(
-            Some(permit),
-            reply_timeout,
-            command,
-            |_| (),
-            |reply, repeated| Ok(redis::from_redis_value::<bool>(reply)? || repeated),
-        )
+        let read = |reply, repeated| Ok(redis::from_redis_value::<bool>(reply)? || repeated);
+        let Some(member) = member else { return self.run(Some(permit), reply_timeout, command, |_| (), read) };
+        let script = ScriptCall::later(command, |_| (), read);
+        let call = GroupCall::new(member, |reply| Ok(redis::from_redis_value(reply)?), script);
+        exchange::run(&self.connections, Some(permit), reply_timeout, call)
     }
 
     fn inspect(&self, name: &Arc<str>, reply_timeout: Duration) -> Reply<Option<Holder>> {

@@ -22,6 +22,8 @@ macro_rules! script {
 pub(super) static ACQUIRE: LazyLock<Script> = script!("mint", "acquire", "mend", "hand_over", "wait");
 pub(super) static RENEW: LazyLock<Script> = script!("mint", "renew", "reserve");
 pub(super) static RELEASE: LazyLock<Script> = script!("release", "mend", "mint", "hand_over", "give");
+pub(super) static ACQUIRE_MANY: LazyLock<Script> = script!("mint", "acquire_many");
+pub(super) static RELEASE_MANY: LazyLock<Script> = script!("release_many");
 pub(super) static INSPECT: LazyLock<Script> = script!("inspect");
 
 pub(super) struct Script {
@@ -36,12 +38,8 @@ impl Script {
 
     /// The command that runs it: by its hash, or by its text where the server wants that ([`Form`]).
     pub(super) fn command(&self, by: By, keys: &[&str], args: &[Arg<'_>]) -> Cmd {
-        let (verb, what) = match by {
-            By::Hash => ("EVALSHA", &*self.sha1),
-            By::Text => ("EVAL", self.text),
-        };
-        let mut command = Cmd::with_capacity(3 + keys.len() + args.len(), 512);
-        command.arg(verb).arg(what).arg(keys.len()).arg(keys);
+        let mut command = self.begin(by, keys.len(), keys.len() + args.len(), 512);
+        command.arg(keys);
         for arg in args {
             match arg {
                 Arg::Text(text) => command.arg(*text),
@@ -49,6 +47,17 @@ impl Script {
                 Arg::Millis(span) => command.arg(millis(*span)),
             };
         }
+        command
+    }
+
+    /// The beginning of that command. `rest` is how many words follow, and `bytes` how long it may become.
+    pub(super) fn begin(&self, by: By, keys: usize, rest: usize, bytes: usize) -> Cmd {
+        let (verb, what) = match by {
+            By::Hash => ("EVALSHA", &*self.sha1),
+            By::Text => ("EVAL", self.text),
+        };
+        let mut command = Cmd::with_capacity(3 + rest, what.len() + bytes);
+        command.arg(verb).arg(what).arg(keys);
         command
     }
 }

@@ -33,12 +33,12 @@ pub(crate) struct Ran<'a> {
 impl Ran<'_> {
     fn asks(&self) -> bool {
         let is_ours = self.by.contains('-') && !self.by.starts_with("foreign");
-        self.kind == Some(ScriptKind::Acquire) || self.is_plain && is_ours
+        matches!(self.kind, Some(ScriptKind::Acquire | ScriptKind::AcquireMany)) || self.is_plain && is_ours
     }
 
     /// Whether it may end the lock of its own token.
     fn releases(&self) -> bool {
-        matches!(self.kind, Some(ScriptKind::Release | ScriptKind::Other))
+        matches!(self.kind, Some(ScriptKind::Release | ScriptKind::ReleaseMany | ScriptKind::Other))
     }
 }
 

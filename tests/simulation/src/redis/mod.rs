@@ -123,6 +123,10 @@ impl Redis {
         }
         let answer = match words {
             [b"GET", key] => self.get(key),
+            // A key of another type has no text.
+            [b"MGET", keys @ ..] if !keys.is_empty() => {
+                Ok(Reply::List(keys.iter().map(|key| self.get(key).unwrap_or(Reply::Nil)).collect()))
+            }
             [b"SET", key, value, options @ ..] => self.set(key, value, options),
             [b"DEL", keys @ ..] => {
                 let lived =

@@ -49,6 +49,8 @@ pub(super) async fn check(
     if server.is_in_cluster() {
         connections.fence_clock.use_slots();
     }
+    // Proxies before several servers have no INFO.
+    connections.groups.set_one_server(info.is_ok() && !server.is_in_cluster());
     exchange::run(connections, None, reply_timeout, Rehearsal { lock_id: probe.clone(), server: server.clone() })
         .await?
         .map_err(|(reason, error)| {
@@ -181,7 +183,11 @@ impl Rehearsal {
         };
         let (first, second) = (command(&self.lock_id, false), Arc::new(command(&waiter, true)));
         let renewal = RenewCommand { lock_id: self.lock_id.clone(), ttl: LASTS, shorten: true, more_fences: 1 };
-        let command = |lock_id: &LockId, queue_entry| ReleaseCommand { lock_id: lock_id.clone(), queue_entry };
+        let command = |lock_id: &LockId, queue_entry| ReleaseCommand {
+            lock_id: lock_id.clone(),
+            queue_entry,
+            is_unwanted: false,
+        };
 
         let clock = &connections.fence_clock;
         let keys = Keys::of(name, clock);

@@ -1,0 +1,182 @@
+//! Requests that travel as one script for many locks: what is asked of a script for one lock first and answers most requests.
+//!
+//! Each has a reply of its own. What such a script leaves alone (a lock that is taken, or that somebody waits for), and what
+//! belongs to one that the server refuses as a whole, is asked for by itself: so an error is always about the request that gets it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use redis::{FromRedisValue, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
+use tokio::sync::oneshot;
+
+use super::{
+    super::AcquireCommand,
+    classify::{self, Fault},
+    combiner::{Gathered, Item},
+    commands,
+    fence_clock::FenceClock,
+    script::{By, Form},
+};
+use crate::{observe::caught::caught, protocol::token::LockId, types::boot_time::BootTime};
+
+/// The most locks of one script: the server does nothing else meanwhile.
+pub(super) const MOST: usize = 64;
+
+/// For how long requests go by themselves after such a script was refused.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A request that may travel in a script for many.
+pub(super) enum Member {
+    Acquire(Arc<AcquireCommand>),
+    Release(LockId),
+}
+
+/// What it is told: what the script replied for it, `None` if it was left alone.
+pub(super) type Answer = RedisResult<Option<Value>>;
+
+/// Which requests may travel together.
+#[derive(Default)]
+pub(super) struct Groups {
+    form: Arc<Form>,
+    fence_clock: Arc<FenceClock>,
+    is_one_server: AtomicBool,
+    paused_until: AtomicU64,
+    acquires: Known,
+    releases: Known,
+}
+
+/// Whether the server knows a script, by its hash.
+#[derive(Default)]
+struct Known(AtomicBool);
+
+impl Groups {
+    pub(super) fn new(form: Arc<Form>, fence_clock: Arc<FenceClock>) -> Self {
+        let paused_until = BootTime::START.to_bits().into();
+        Self { form, fence_clock, paused_until, ..Self::default() }
+    }
+
+    /// Whether it is known that all keys lie on one server. A proxy before several would send a script for many locks to the server of
+    /// the first, where nobody holds the others.
+    pub(super) fn set_one_server(&self, is_one: bool) {
+        self.is_one_server.store(is_one, Ordering::Relaxed);
+    }
+
+    /// Whether there may be scripts for many now.
+    pub(super) fn are_formed(&self) -> bool {
+        self.is_one_server.load(Ordering::Relaxed)
+            && BootTime::from_bits(self.paused_until.load(Ordering::Relaxed)) <= BootTime::now()
+    }
+
+    /// Puts what has gathered on a pipeline. Releases come first: a task that gives a lock back and asks for it again, without
+    /// waiting for a reply, finds it free.
+    pub(super) fn load(&self, batch: Vec<Gathered>) -> (Pipeline, Vec<Rider>) {
+        let (mut releases, mut acquires, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        for Gathered { item, reply } in batch {
+            match item {
+                Item::Command(command) => others.push((command, reply)),
+                Item::Member(Member::Acquire(command)) => acquires.push((command, reply)),
+                Item::Member(Member::Release(lock_id)) => releases.push((lock_id, reply)),
+            }
+        }
+        let (mut pipeline, mut riders) = (Pipeline::with_capacity(others.len() + 8), Vec::new());
+        in_parts(releases, |part, replies| {
+            pipeline.add_command(commands::release_many(&part, self.by(&self.releases)));
+            riders.push(Rider::Releases(replies));
+        });
+        for (command, reply) in others {
+            pipeline.add_command(command);
+            riders.push(Rider::One(reply));
+        }
+        in_parts(acquires, |part, replies| {
+            pipeline.add_command(commands::acquire_many(&part, self.by(&self.acquires), &self.fence_clock));
+            riders.push(Rider::Acquires(replies));
+        });
+        (pipeline, riders)
+    }
+
+    /// The first one of a script goes by its text, and the next ones by its hash.
+    fn by(&self, known: &Known) -> By {
+        if known.0.swap(true, Ordering::Relaxed) && self.form.takes_hashes() { By::Hash } else { By::Text }
+    }
+
+    /// Hands out what came back.
+    pub(super) fn hand_out(&self, riders: Vec<Rider>, replies: RedisResult<Vec<RedisResult<Value>>>) {
+        let (mut replies, broken) = match replies {
+            Ok(replies) => (replies.into_iter(), None),
+            Err(error) => (Vec::new().into_iter(), Some(error)),
+        };
+        for rider in riders {
+            let reply = match &broken {
+                Some(error) => Err(error.clone()),
+                None => replies.next().unwrap_or(Ok(Value::Nil)),
+            };
+            match rider {
+                Rider::One(sender) => tell(sender, reply.map(Some)),
+                Rider::Acquires(senders) => self.hand_out_many(&self.acquires, senders, reply),
+                Rider::Releases(senders) => self.hand_out_many(&self.releases, senders, reply),
+            }
+        }
+    }
+
+    fn hand_out_many(&self, known: &Known, senders: Vec<oneshot::Sender<Answer>>, reply: RedisResult<Value>) {
+        match reply.and_then(|reply| Ok(Vec::<Value>::from_redis_value(reply)?)) {
+            Ok(replies) => {
+                // What is missing reads as nil, which is an error then.
+                let replies = replies.into_iter().chain(std::iter::repeat(Value::Nil));
+                for (sender, reply) in senders.into_iter().zip(replies) {
+                    tell(sender, Ok(Some(reply).filter(|reply| *reply != Value::Int(0))));
+                }
+            }
+            Err(error) => {
+                let answer = self.refused(known, error);
+                senders.into_iter().for_each(|sender| tell(sender, answer.clone()));
+            }
+        }
+    }
+
+    /// A script for many was refused. What is certainly not carried out goes by itself.
+    fn refused(&self, known: &Known, error: RedisError) -> Answer {
+        if error.kind() == ServerErrorKind::NoScript.into() {
+            known.0.store(false, Ordering::Relaxed);
+            return Ok(None);
+        }
+        if self.fence_clock.wants_slots(&error) {
+            self.set_one_server(false);
+        }
+        let is_refused = self.form.refuses_hashes(&error) || !is_open(&error);
+        if is_refused {
+            self.paused_until.store(BootTime::now().after(PAUSE).to_bits(), Ordering::Relaxed);
+        }
+        if is_refused { Ok(None) } else { Err(error) }
+    }
+}
+
+/// Whether the request may have been carried out.
+fn is_open(error: &RedisError) -> bool {
+    matches!(classify::classify(error), Fault::ConnectionBroken | Fault::Indeterminate)
+}
+
+/// Who waits for the reply of a command.
+pub(super) enum Rider {
+    One(oneshot::Sender<Answer>),
+    Acquires(Vec<oneshot::Sender<Answer>>),
+    Releases(Vec<oneshot::Sender<Answer>>),
+}
+
+fn tell(sender: oneshot::Sender<Answer>, answer: Answer) {
+    // Wakers are the program's, and may panic.
+    caught(|| _ = sender.send(answer));
+}
+
+fn in_parts<T>(members: Vec<(T, oneshot::Sender<Answer>)>, mut each: impl FnMut(Vec<T>, Vec<oneshot::Sender<Answer>>)) {
+    let mut members = members.into_iter().peekable();
+    while members.peek().is_some() {
+        let (part, replies) = members.by_ref().take(MOST).unzip();
+        each(part, replies);
+    }
+}
