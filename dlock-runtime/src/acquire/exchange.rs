@@ -82,11 +82,25 @@ impl Head {
     }
 
     /// Asks for the lock once, unless a message said already that it was handed over.
-    pub(super) async fn ask_once(&mut self, baton: &mut Baton, backoff: &Backoff) -> Result<Outcome, StoreError> {
+    /// A reply may take `limit`, as it is now.
+    pub(super) async fn ask_once(
+        &mut self,
+        baton: &mut Baton,
+        backoff: &Backoff,
+        mut limit: Duration,
+    ) -> Result<Outcome, StoreError> {
         self.fresh = None;
-        let permit = Permit::within(&*self.state().store, self.time_to_ask(backoff)).await?;
-        let limit = self.reply_time(backoff);
-        let waits = self.request.terms.wait != Wait::For(Duration::ZERO) && !backoff.is_over();
+        let permit = match Permit::at_once(&*self.state().store) {
+            Some(permit) => permit,
+            None => {
+                let permit = Permit::within(&*self.state().store, self.time_to_ask(backoff)).await?;
+                limit = self.reply_time(backoff);
+                permit
+            }
+        };
+        // Where there is more time than the least, it is not over.
+        let is_over = || limit <= LEAST_REPLY_TIME && backoff.is_over();
+        let waits = self.request.terms.wait != Wait::For(Duration::ZERO) && !is_over();
         let pending = self.pending(baton, waits);
         if pending.take_free_notice() || std::mem::take(&mut baton.frees_lock_first) {
             tokio::time::sleep(FREE_TIME).await;

@@ -60,7 +60,7 @@ impl Head {
             let limit = self.reply_time(backoff);
             let outcome = match baton.lease().cloned() {
                 Some(lease) => self.renew_lease(&mut baton, &lease, limit).await,
-                None => self.ask_once(&mut baton, backoff).await,
+                None => self.ask_once(&mut baton, backoff, limit).await,
             };
             match outcome {
                 Ok(Outcome::Changed) => {}

@@ -65,8 +65,13 @@ pub(crate) async fn acquire(request: Request) -> Result<Hold, LockError> {
         Some(opening) => (request.begin(baton, opening, now), now),
         None => {
             let (host, name) = (Arc::clone(request.obligation.obligor()), Arc::clone(&request.name));
-            // Boxed, so that the future stays small for a turn on a lease that is there.
-            match Box::pin(span.around(ask_store(baton, request))).await {
+            // Boxed, so that the future stays small for a turn on a lease that is there. Mostly it is known that this is the place.
+            let asked = if executor::is_known_to_be_fit_here() {
+                Box::pin(span.around(ask_store(baton, request))).await
+            } else {
+                Box::pin(span.around(ask_where_that_can_be(baton, request))).await
+            };
+            match asked {
                 Ok(hold) => (hold, BootTime::now()),
                 Err(error) => {
                     host.observer().not_acquired(label, &name, &error);
@@ -110,14 +115,16 @@ async fn enter(request: &Request) -> Result<(Baton, BootTime), LockError> {
     }
 }
 
-/// Asks the store until the request has the lock or is out of time, on an executor that can talk to the store.
+/// Asks the store until the request has the lock or is out of time.
 async fn ask_store(baton: Baton, request: Request) -> Result<Hold, LockError> {
+    let mut backoff = Backoff::new(request.terms.wait, BootTime::now().since(request.since));
+    Head::new(request).run(baton, &mut backoff).await
+}
+
+/// The same, on an executor that can talk to the store.
+async fn ask_where_that_can_be(baton: Baton, request: Request) -> Result<Hold, LockError> {
     let host = Arc::clone(request.obligation.obligor());
-    let run = move || async move {
-        let mut backoff = Backoff::new(request.terms.wait, BootTime::now().since(request.since));
-        Head::new(request).run(baton, &mut backoff).await
-    };
-    executor::run(&Core::of(&*host).keeper, run).await?
+    executor::run(&Core::of(&*host).keeper, move || ask_store(baton, request)).await?
 }
 
 impl Request {

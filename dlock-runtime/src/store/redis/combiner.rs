@@ -144,7 +144,8 @@ impl Combiner {
             Ok(reply) => answer(reply).await?,
             Err(Item::Command(command)) => {
                 let _alone = Alone(&self.0);
-                let reply = self.connection().send_packed_command(&command).await?;
+                // Boxed, as it would make each request large that gathers, which are many.
+                let reply = Box::pin(self.connection().send_packed_command(&command)).await?;
                 self.0.note_reply()?;
                 return reply.extract_error();
             }

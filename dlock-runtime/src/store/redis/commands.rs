@@ -38,9 +38,10 @@ pub(super) fn acquire(command: &AcquireCommand, by: By, again: bool, clock: &Fen
 /// The value is that which the script would set.
 pub(super) fn plain_acquire(command: &AcquireCommand, now: SystemTime) -> Cmd {
     let since = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| age.as_micros());
-    let value = format!("{} 0 {since} ({})", command.lock_id.token, command.who);
     let mut plain = Cmd::with_capacity(6, 256);
-    plain.arg("SET").arg(&*command.lock_id.name).arg(value).arg("NX").arg("PX").arg(script::millis(command.ttl));
+    plain.arg("SET").arg(&*command.lock_id.name);
+    plain.write_arg_fmt(format_args!("{} 0 {since} ({})", command.lock_id.token, command.who));
+    plain.arg("NX").arg("PX").arg(script::millis(command.ttl));
     plain
 }
 

@@ -68,8 +68,10 @@ impl Groups {
 
     /// Whether there may be scripts for many now.
     pub(super) fn are_formed(&self) -> bool {
-        self.is_one_server.load(Ordering::Relaxed)
-            && BootTime::from_bits(self.paused_until.load(Ordering::Relaxed)) <= BootTime::now()
+        let paused_until = BootTime::from_bits(self.paused_until.load(Ordering::Relaxed));
+        // It seldom was.
+        let is_paused = paused_until != BootTime::START && BootTime::now() < paused_until;
+        self.is_one_server.load(Ordering::Relaxed) && !is_paused
     }
 
     /// Puts what has gathered on a pipeline. Releases come first: a task that gives a lock back and asks for it again, without
