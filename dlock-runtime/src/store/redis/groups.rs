@@ -80,7 +80,7 @@ impl Groups {
         let (mut releases, mut acquires, mut others) = (Vec::new(), Vec::new(), Vec::new());
         for Gathered { item, reply } in batch {
             match item {
-                Item::Command(command) => others.push((command, reply)),
+                Item::Command(command, _) => others.push((command, reply)),
                 Item::Member(Member::Acquire(command)) => acquires.push((command, reply)),
                 Item::Member(Member::Release(lock_id)) => releases.push((lock_id, reply)),
             }

@@ -143,8 +143,11 @@ impl Store for Redis {
         let command = move |by| commands::release(&release, by, &connections.fence_clock);
         // An earlier copy may have released it.
         let read = |reply, repeated| Ok(redis::from_redis_value::<bool>(reply)? || repeated);
-        let Some(member) = member else { return self.run(Some(permit), reply_timeout, command, |_| (), read) };
-        let script = ScriptCall::later(command, |_| (), read);
+        let Some(member) = member else {
+            let call = ScriptCall::new(&self.connections, command, |_| (), read).even_if_abandoned();
+            return exchange::run(&self.connections, Some(permit), reply_timeout, call);
+        };
+        let script = ScriptCall::later(command, |_| (), read).even_if_abandoned();
         let call = GroupCall::new(member, |reply| Ok(redis::from_redis_value(reply)?), script);
         exchange::run(&self.connections, Some(permit), reply_timeout, call)
     }

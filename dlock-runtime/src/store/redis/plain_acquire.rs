@@ -8,7 +8,7 @@ use redis::{Cmd, RedisResult, Value};
 
 use super::{
     super::{AcquireCommand, AcquireReply},
-    combiner::Combiner,
+    combiner::{Combiner, IfAbandoned},
     commands,
     connections::Connections,
     exchange::Exchange,
@@ -44,7 +44,7 @@ where
     ) -> RedisResult<AcquireReply> {
         if !repeated && let Some(plain) = self.plain.take() {
             (self.script.on_send)(false);
-            if connection.call(plain).await? != Value::Nil {
+            if connection.call(plain, IfAbandoned::Dropped).await? != Value::Nil {
                 return Ok(AcquireReply::Granted { fence: 0, waiting: 0 });
             }
         }

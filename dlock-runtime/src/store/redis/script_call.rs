@@ -2,7 +2,12 @@
 
 use redis::{Cmd, RedisResult, Value};
 
-use super::{combiner::Combiner, connections::Connections, exchange::Exchange, script::By};
+use super::{
+    combiner::{Combiner, IfAbandoned},
+    connections::Connections,
+    exchange::Exchange,
+    script::By,
+};
 
 /// A call of a script: by its hash if the server takes that, else by its text.
 pub(super) struct ScriptCall<C, S, R> {
@@ -13,6 +18,7 @@ pub(super) struct ScriptCall<C, S, R> {
     pub(super) on_send: S,
     /// Reads the reply; its second argument is the same.
     read: R,
+    if_abandoned: IfAbandoned,
 }
 
 impl<C: Fn(By) -> Cmd, S, R> ScriptCall<C, S, R> {
@@ -25,7 +31,12 @@ impl<C: Fn(By) -> Cmd, S, R> ScriptCall<C, S, R> {
 
     /// The same, if it may turn out that it is not needed.
     pub(super) fn later(command: C, on_send: S, read: R) -> Self {
-        Self { by_hash: None, command, on_send, read }
+        Self { by_hash: None, command, on_send, read, if_abandoned: IfAbandoned::Dropped }
+    }
+
+    /// Sends it also if nobody waits for the reply any more by then.
+    pub(super) fn even_if_abandoned(self) -> Self {
+        Self { if_abandoned: IfAbandoned::Sent, ..self }
     }
 
     /// Makes the command that calls the script by its hash, where the server takes that.
@@ -50,15 +61,15 @@ where
             self.make_by_hash(connections);
         }
         if let Some(command) = self.by_hash.take() {
-            match connection.call(command).await {
+            match connection.call(command, self.if_abandoned).await {
                 Err(error) if connections.wants_another_form(&error) => {}
                 reply => return (self.read)(reply?, repeated),
             }
         }
-        let mut reply = connection.call((self.command)(By::Text)).await;
+        let mut reply = connection.call((self.command)(By::Text), self.if_abandoned).await;
         // The first one that was sent to a cluster.
         if reply.as_ref().is_err_and(|error| connections.fence_clock.wants_slots(error)) {
-            reply = connection.call((self.command)(By::Text)).await;
+            reply = connection.call((self.command)(By::Text), self.if_abandoned).await;
         }
         (self.read)(reply?, repeated)
     }

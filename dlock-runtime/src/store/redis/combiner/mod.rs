@@ -23,7 +23,7 @@ use super::{
     link::Link,
     route::Place,
 };
-use crate::{system::Handle, types::boot_time::BootTime};
+use crate::{observe::caught::caught, system::Handle, types::boot_time::BootTime};
 
 /// So many commands may be under way by themselves. To gather two or three would cost more than it saves. The simulation has few tasks,
 /// and is to see what gathers.
@@ -81,10 +81,30 @@ pub(super) struct Gathered {
     pub(super) reply: oneshot::Sender<Answer>,
 }
 
+impl Gathered {
+    /// Whether nobody waits for it any more, so that it must not be sent. A lock that was asked for before a stall and is granted
+    /// after it would be nobody's: its release went another way long ago.
+    fn is_abandoned(&self) -> bool {
+        let is_sent_anyway = match &self.item {
+            Item::Command(_, if_abandoned) => *if_abandoned == IfAbandoned::Sent,
+            Item::Member(member) => matches!(member, Member::Release(_)),
+        };
+        !is_sent_anyway && self.reply.is_closed()
+    }
+}
+
 pub(super) enum Item {
-    Command(Cmd),
+    Command(Cmd, IfAbandoned),
     /// It becomes a part of a command for many locks.
     Member(Member),
+}
+
+/// What becomes of a command for which nobody waits any more when its batch leaves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum IfAbandoned {
+    /// It gives a lock back. The keeper may send it again, but it comes first here.
+    Sent,
+    Dropped,
 }
 
 impl Combiner {
@@ -135,14 +155,15 @@ impl Combiner {
         BootTime::from_bits(self.0.last_reply.load(Ordering::Relaxed))
     }
 
-    /// Sends a command. Commands of one task leave in the order in which they are sent.
+    /// Sends a command. Commands of one task leave in the order in which they are sent. One that is not sent yet when its future is
+    /// dropped may not be sent at all.
     ///
     /// # Errors
     /// What the server says to it, or what became of the connection.
-    pub(super) async fn call(&self, command: Cmd) -> RedisResult<Value> {
-        let reply = match self.gather(Item::Command(command)) {
+    pub(super) async fn call(&self, command: Cmd, if_abandoned: IfAbandoned) -> RedisResult<Value> {
+        let reply = match self.gather(Item::Command(command, if_abandoned)) {
             Ok(reply) => answer(reply).await?,
-            Err(Item::Command(command)) => {
+            Err(Item::Command(command, _)) => {
                 let _alone = Alone(&self.0);
                 // Boxed, as it would make each request large that gathers, which are many.
                 let reply = Box::pin(self.connection().send_packed_command(&command)).await?;
@@ -173,7 +194,7 @@ impl Combiner {
         let mut waiting = self.0.waiting();
         // Not while something is gathered that may be of the same task, and older.
         if waiting.carriers == 0 && waiting.alone < ALONE {
-            waiting.alone += usize::from(matches!(item, Item::Command(_)));
+            waiting.alone += usize::from(matches!(item, Item::Command(..)));
             return Err(item);
         }
         let (sender, reply) = oneshot::channel();
@@ -210,7 +231,6 @@ impl Combiner {
 
     /// Sends a batch, and hands its replies out.
     async fn deliver(&self, batch: Vec<Gathered>) {
-        // Also what nobody waits for any more: a release may be sent again by the keeper, but comes first here.
         let (mut pipeline, riders) = self.0.groups.load(batch);
         let replies = self.batch(&mut pipeline).await;
         self.0.waiting().coming += 1;
@@ -250,46 +270,24 @@ impl Shared {
 
     /// What has gathered. `None` ends the carrier that asks.
     fn take(&self) -> Option<Vec<Gathered>> {
+        let (mut batch, mut abandoned) = (Vec::new(), Vec::new());
         let mut waiting = self.waiting();
         waiting.coming -= 1;
-        let count = waiting.gathered.len().min(LONGEST);
-        if count == 0 {
-            waiting.carriers -= 1;
-            return None;
+        batch.reserve(waiting.gathered.len().min(LONGEST));
+        while batch.len() < LONGEST
+            && let Some(gathered) = waiting.gathered.pop_front()
+        {
+            if gathered.is_abandoned() { &mut abandoned } else { &mut batch }.push(gathered);
         }
-        Some(waiting.gathered.drain(..count).collect())
+        if batch.is_empty() {
+            waiting.carriers -= 1;
+        }
+        drop(waiting);
+        // With it goes a waker, which is the program's and may panic.
+        caught(|| drop(abandoned));
+        Some(batch).filter(|batch| !batch.is_empty())
     }
 }
 
 #[cfg(all(test, not(dlock_simulation)))]
-mod tests {
-    use redis::{AsyncConnectionConfig, ConnectionAddr, IntoConnectionInfo, aio::MultiplexedConnection};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_reply_over_a_connection_that_was_cut_counts_for_nothing() {
-        let info = "redis://unused".into_connection_info().expect("a URL");
-        let settings = info.redis_settings().clone().set_skip_set_lib_name();
-        let (here, mut there) = duplex(1024);
-        let connected = MultiplexedConnection::new_with_config(&settings, here, AsyncConnectionConfig::new()).await;
-        let (connection, driver) = connected.expect("nothing is said");
-        // As over TLS it goes on, since somebody else drives it.
-        tokio::spawn(driver);
-        let place = Place { at: ConnectionAddr::Tcp("redis".to_owned(), 6379), name: "redis:6379".into() };
-        let runtime = Handle::try_current().expect("a runtime");
-        let combiner = Combiner::new(Link::driven_elsewhere(connection), runtime, Arc::new(place), Arc::default());
-        for is_cut in [false, true] {
-            let called = combiner.clone();
-            let call = tokio::spawn(async move { called.call(redis::cmd("PING")).await });
-            assert!(there.read(&mut [0; 64]).await.expect("a request") > 0);
-            if is_cut {
-                combiner.cut();
-            }
-            there.write_all(b"+PONG\r\n").await.expect("it is read");
-            let reply = call.await.expect("no panic");
-            assert_eq!(reply.as_ref().is_err_and(|error| error.is_connection_dropped()), is_cut, "{reply:?}");
-        }
-    }
-}
+mod tests;

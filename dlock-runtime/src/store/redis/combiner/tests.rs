@@ -1,0 +1,92 @@
+//! What leaves, in which order, and whose replies count.
+
+use redis::{AsyncConnectionConfig, ConnectionAddr, IntoConnectionInfo, aio::MultiplexedConnection};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+use super::*;
+
+/// A connection, and its other end.
+async fn connected() -> (Combiner, DuplexStream) {
+    let info = "redis://unused".into_connection_info().expect("a URL");
+    let settings = info.redis_settings().clone().set_skip_set_lib_name();
+    let (here, there) = duplex(1024);
+    let connected = MultiplexedConnection::new_with_config(
+        &settings,
+        here,
+        AsyncConnectionConfig::new().set_response_timeout(None),
+    )
+    .await;
+    let (connection, driver) = connected.expect("nothing is said");
+    // As over TLS it goes on, since somebody else drives it.
+    tokio::spawn(driver);
+    let place = Place { at: ConnectionAddr::Tcp("redis".to_owned(), 6379), name: "redis:6379".into() };
+    let runtime = Handle::try_current().expect("a runtime");
+    (Combiner::new(Link::driven_elsewhere(connection), runtime, Arc::new(place), Arc::default()), there)
+}
+
+fn call(combiner: &Combiner, word: &str, if_abandoned: IfAbandoned) -> tokio::task::JoinHandle<RedisResult<Value>> {
+    let (combiner, command) = (combiner.clone(), redis::cmd(word));
+    tokio::spawn(async move { combiner.call(command, if_abandoned).await })
+}
+
+/// Replies to each command until `word` was sent. Returns all that was sent.
+async fn reply_up_to(there: &mut DuplexStream, word: &str) -> String {
+    let (mut sent, mut bytes) = (String::new(), [0; 1024]);
+    while !sent.contains(word) {
+        let length = there.read(&mut bytes).await.expect("a request");
+        let part = std::str::from_utf8(&bytes[..length]).expect("text");
+        there.write_all("+OK\r\n".repeat(part.matches('*').count()).as_bytes()).await.expect("it is read");
+        sent += part;
+    }
+    sent
+}
+
+#[tokio::test]
+async fn a_reply_over_a_connection_that_was_cut_counts_for_nothing() {
+    let (combiner, mut there) = connected().await;
+    for is_cut in [false, true] {
+        let call = call(&combiner, "PING", IfAbandoned::Dropped);
+        assert!(there.read(&mut [0; 64]).await.expect("a request") > 0);
+        if is_cut {
+            combiner.cut();
+        }
+        there.write_all(b"+PONG\r\n").await.expect("it is read");
+        let reply = call.await.expect("no panic");
+        assert_eq!(reply.as_ref().is_err_and(|error| error.is_connection_dropped()), is_cut, "{reply:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_is_not_sent_unless_it_gives_a_lock_back() {
+    let (combiner, mut there) = connected().await;
+    let alone = (0..ALONE).map(|_| call(&combiner, "ALONE", IfAbandoned::Dropped)).collect::<Vec<_>>();
+    while combiner.0.waiting().alone < ALONE {
+        yield_now().await;
+    }
+    // The batches leave one after the other, and the server says nothing yet.
+    let mut batches = Vec::new();
+    for carriers in 1..=BATCHES {
+        batches.push(call(&combiner, "BATCH", IfAbandoned::Dropped));
+        while combiner.0.waiting().carriers < carriers || !combiner.0.waiting().gathered.is_empty() {
+            yield_now().await;
+        }
+    }
+    let gathered = [
+        call(&combiner, "ACQUIRE", IfAbandoned::Dropped),
+        call(&combiner, "RELEASE", IfAbandoned::Sent),
+        call(&combiner, "WAITED", IfAbandoned::Dropped),
+    ];
+    while combiner.0.waiting().gathered.len() < gathered.len() {
+        yield_now().await;
+    }
+    let [acquire, release, waited] = gathered;
+    for call in [acquire, release] {
+        call.abort();
+        assert!(call.await.expect_err("it is dropped").is_cancelled());
+    }
+    let sent = reply_up_to(&mut there, "WAITED").await;
+    assert!(sent.contains("RELEASE") && !sent.contains("ACQUIRE"), "{sent}");
+    for call in alone.into_iter().chain(batches).chain([waited]) {
+        call.await.expect("no panic").expect("a reply");
+    }
+}
