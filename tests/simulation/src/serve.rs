@@ -90,12 +90,16 @@ impl Sim {
         }
         let is_of_many = matches!(kind, Some(ScriptKind::AcquireMany | ScriptKind::ReleaseMany));
         self.count(|figures| figures.of_many += if is_of_many { about.len() as u64 } else { 0 });
-        for (place, About { lock, by, seats }) in about.iter().enumerate() {
+        let reply_to = |place: usize| match &reply {
+            Reply::List(replies) if is_of_many => replies.get(place).unwrap_or(&Reply::Nil),
+            reply => reply,
+        };
+        // Of several that are about one lock, what happened to it is the work of the one that was not left alone.
+        let mut places = (0..about.len()).collect::<Vec<_>>();
+        places.sort_by_key(|place| matches!(reply_to(*place), Reply::Int(0)));
+        for place in places {
+            let (About { lock, by, seats }, reply) = (&about[place], reply_to(place));
             let Some(key) = about[place].key().filter(|_| is_master) else { continue };
-            let reply = match &reply {
-                Reply::List(replies) if is_of_many => replies.get(place).unwrap_or(&Reply::Nil),
-                reply => reply,
-            };
             let (after, last) = self.with_servers(|servers| (servers.owner(lock), servers.last_fence(lock)));
             self.ran(&Ran { key, life, by, late, kind, is_plain, reply, after, seats, last });
         }
