@@ -9,7 +9,7 @@ pub enum Fault {
     Delay(Duration),
     /// It runs; its reply never comes. TCP loses nothing in the middle, so the connection stays mute from then on.
     Swallow,
-    /// It stays in the network until [`Proxy::heal`]; then it runs, even if its sender has gone.
+    /// It stays in the network until [`Proxy::heal`](crate::Proxy::heal); then it runs, even if its sender has gone.
     Hold,
     /// The connection breaks; it does not run.
     CutBefore,
