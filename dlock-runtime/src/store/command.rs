@@ -41,13 +41,18 @@ impl AcquireCommand {
 
     /// Whether nothing is needed of the store but to take the lock if it is free, as it probably is.
     pub(crate) fn may_be_plain(&self) -> bool {
-        self.fences == 0 && !self.is_contended && !self.sent.load(Ordering::Acquire)
+        self.fences == 0 && self.is_probably_free()
     }
 
     /// Whether it asks for one fence and no more than [`may_be_plain`](Self::may_be_plain), so that it may be asked for together
     /// with other locks.
     pub(crate) fn may_be_one_of_many(&self) -> bool {
-        self.fences == 1 && !self.is_contended && !self.sent.load(Ordering::Acquire)
+        self.fences == 1 && self.is_probably_free()
+    }
+
+    /// Nobody else is known to have the lock, nor can an earlier copy have taken it.
+    fn is_probably_free(&self) -> bool {
+        !self.is_contended && !self.sent.load(Ordering::Acquire)
     }
 
     /// It is about to leave. `repeated` says that an earlier copy may be carried out yet.

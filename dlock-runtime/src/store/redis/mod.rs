@@ -11,12 +11,10 @@ mod connections;
 mod dial;
 mod exchange;
 mod fence_clock;
-mod group_call;
 mod groups;
 mod keys;
 mod link;
 mod options;
-mod plain_acquire;
 mod probe;
 mod provider;
 mod reauthentication;
@@ -25,6 +23,7 @@ mod reply;
 mod route;
 mod script;
 mod script_call;
+mod shortcut;
 mod slots;
 mod subscriber;
 
@@ -38,8 +37,13 @@ use redis::{Cmd, RedisResult, Value};
 use tokio::sync::Semaphore;
 
 use self::{
-    connections::Connections, group_call::GroupCall, groups::Member, plain_acquire::PlainAcquire,
-    renew_batch::RenewBatch, route::Route, script::By, script_call::ScriptCall,
+    connections::Connections,
+    groups::Member,
+    renew_batch::RenewBatch,
+    route::Route,
+    script::By,
+    script_call::ScriptCall,
+    shortcut::{Shortcut, ShortcutCall},
 };
 pub(crate) use self::{
     options::{RedisOptions, SentinelOptions},
@@ -112,8 +116,10 @@ impl Store for Redis {
             Ok(reply)
         };
         if command.may_be_plain() {
-            let plain = PlainAcquire::new(command, system::wall_time(), ScriptCall::later(make, on_send, read));
-            return exchange::run(&self.connections, Some(permit), reply_timeout, plain);
+            let plain = Shortcut::Plain(commands::plain_acquire(command, system::wall_time()));
+            let granted = |_| Ok(AcquireReply::Granted { fence: 0, waiting: 0 });
+            let call = ShortcutCall::new(plain, granted, ScriptCall::later(make, on_send, read));
+            return exchange::run(&self.connections, Some(permit), reply_timeout, call);
         }
         if command.may_be_one_of_many() {
             let connections = Arc::clone(&self.connections);
@@ -122,8 +128,8 @@ impl Store for Redis {
                 connections.fence_clock.note(fence);
                 Ok(AcquireReply::Granted { fence, waiting: 0 })
             };
-            let (member, script) = (Member::Acquire(Arc::clone(command)), ScriptCall::later(make, on_send, read));
-            let call = GroupCall::new(member, read_one, script);
+            let together = Shortcut::Together(Member::Acquire(Arc::clone(command)));
+            let call = ShortcutCall::new(together, read_one, ScriptCall::later(make, on_send, read));
             return exchange::run(&self.connections, Some(permit), reply_timeout, call);
         }
         self.run(Some(permit), reply_timeout, make, on_send, read)
@@ -148,7 +154,7 @@ impl Store for Redis {
             return exchange::run(&self.connections, Some(permit), reply_timeout, call);
         };
         let script = ScriptCall::later(command, |_| (), read).even_if_abandoned();
-        let call = GroupCall::new(member, |reply| Ok(redis::from_redis_value(reply)?), script);
+        let call = ShortcutCall::new(Shortcut::Together(member), |reply| Ok(redis::from_redis_value(reply)?), script);
         exchange::run(&self.connections, Some(permit), reply_timeout, call)
     }
 

@@ -1,0 +1,71 @@
+//! A request that takes a shorter way first, which is enough for most, and goes by its own script where it is not.
+
+use redis::{Cmd, RedisResult, Value};
+
+use super::{
+    combiner::{Combiner, IfAbandoned},
+    connections::Connections,
+    exchange::Exchange,
+    groups::{Answer, Member},
+    script::By,
+    script_call::ScriptCall,
+};
+
+/// A shorter way than the script for one lock.
+pub(super) enum Shortcut {
+    /// One plain command, as clients of other kinds use it, takes a lock that is probably free, where no fence is needed. It does not
+    /// look at the queue; while somebody is in it the lock is free only for moments, after a crash or the release of a client that
+    /// is not dlock.
+    Plain(Cmd),
+    /// A script for many locks.
+    Together(Member),
+}
+
+impl Shortcut {
+    /// What it came to; `None` if the script is to be asked.
+    async fn take(self, connection: &Combiner) -> Answer {
+        match self {
+            Self::Plain(command) => {
+                let reply = connection.call(command, IfAbandoned::Dropped).await?;
+                Ok(Some(reply).filter(|reply| *reply != Value::Nil))
+            }
+            Self::Together(member) => connection.together(member).await,
+        }
+    }
+}
+
+/// The shorter way, and the script.
+pub(super) struct ShortcutCall<G, C, S, R> {
+    shortcut: Option<Shortcut>,
+    /// Reads what the shorter way came to.
+    read: G,
+    script: ScriptCall<C, S, R>,
+}
+
+impl<G, C, S, R> ShortcutCall<G, C, S, R> {
+    pub(super) fn new(shortcut: Shortcut, read: G, script: ScriptCall<C, S, R>) -> Self {
+        Self { shortcut: Some(shortcut), read, script }
+    }
+}
+
+impl<G, C, S, R, T> Exchange for ShortcutCall<G, C, S, R>
+where
+    G: Fn(Value) -> RedisResult<T> + Send + 'static,
+    C: Fn(By) -> Cmd + Send + 'static,
+    S: FnMut(bool) + Send + 'static,
+    R: Fn(Value, bool) -> RedisResult<T> + Send + 'static,
+    T: Send + 'static,
+{
+    type Output = T;
+
+    async fn send(&mut self, connections: &Connections, connection: &Combiner, repeated: bool) -> RedisResult<T> {
+        if !repeated && let Some(shortcut) = self.shortcut.take() {
+            (self.script.on_send)(false);
+            if let Some(reply) = shortcut.take(connection).await? {
+                return (self.read)(reply);
+            }
+        }
+        // It knows the token, if an earlier copy was carried out.
+        self.script.send(connections, connection, repeated).await
+    }
+}
