@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use redis::{AsyncConnectionConfig, RedisError, aio::PubSub};
+use redis::{RedisError, aio::PubSub};
 use tokio::sync::Notify;
 
 use super::{
@@ -37,7 +37,6 @@ use crate::system::{Handle, Id};
 pub(super) struct Connections {
     route: Route,
     access: Arc<Access>,
-    config: AsyncConnectionConfig,
     /// Whether the server has replied properly before. If it refuses this client later, its set-up is being changed.
     has_replied: AtomicBool,
     /// In which form the server takes scripts.
@@ -55,14 +54,11 @@ pub(super) struct Connections {
 
 impl Connections {
     pub(super) fn new((route, access): (Route, Access)) -> Self {
-        // Callers apply a timeout of their own, to connecting and the reply together.
-        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         let (form, fence_clock) = (Arc::<Form>::default(), Arc::<FenceClock>::default());
         let groups = Arc::new(Groups::new(Arc::clone(&form), Arc::clone(&fence_clock)));
         Self {
             route,
             access: Arc::new(access),
-            config,
             has_replied: AtomicBool::new(false),
             form,
             by_runtime: Mutex::default(),
@@ -193,7 +189,7 @@ impl Connections {
     async fn connect_to(&self, place: &Arc<Place>) -> Result<Link, StoreError> {
         let (client, lifetime) = self.access.client(&place.at).await?;
         let connected = async {
-            let mut link = dial::commands(&client, &self.config, self.access.name.as_deref()).await?;
+            let mut link = dial::commands(&client, self.access.name.as_deref()).await?;
             Ok((self.route.confirm(place, &mut link).await?, link))
         };
         let (confirmed, link) = connected.await.map_err(|error| self.connect_error(place, error))?;

@@ -3,7 +3,7 @@
 
 #[cfg(dlock_simulation)]
 use redis::RedisError;
-use redis::{AsyncConnectionConfig, Client, RedisResult, aio::PubSub};
+use redis::{Client, RedisResult, aio::PubSub};
 #[cfg(not(dlock_simulation))]
 use redis::{
     ConnectionAddr,
@@ -21,13 +21,15 @@ use {
     },
 };
 
+#[cfg(not(dlock_simulation))]
+use super::link;
 use super::link::Link;
 #[cfg(dlock_simulation)]
 use crate::system;
 
 /// A connection for commands. A server that does not know how to give it its name, or does not allow it, is no trouble.
-pub(super) async fn commands(client: &Client, config: &AsyncConnectionConfig, name: Option<&str>) -> RedisResult<Link> {
-    let mut link = open(client, config).await?;
+pub(super) async fn commands(client: &Client, name: Option<&str>) -> RedisResult<Link> {
+    let mut link = open(client).await?;
     if let Some(name) = name {
         // An error of the server is a value here.
         _ = link.send_packed_command(redis::cmd("CLIENT").arg("SETNAME").arg(name)).await?;
@@ -36,16 +38,21 @@ pub(super) async fn commands(client: &Client, config: &AsyncConnectionConfig, na
 }
 
 #[cfg(not(dlock_simulation))]
-async fn open(client: &Client, config: &AsyncConnectionConfig) -> RedisResult<Link> {
+async fn open(client: &Client) -> RedisResult<Link> {
     let info = client.get_connection_info();
     // One type for all kinds: what reads and writes them is there once.
     let stream: Pin<Box<dyn AsyncStream + Send + Sync>> = match info.addr() {
         ConnectionAddr::Tcp(host, port) => Box::pin(tcp(host, *port, info.tcp_settings()).await?),
         #[cfg(unix)]
         ConnectionAddr::Unix(path) => Box::pin(UnixStream::connect(path).await?),
-        _ => return client.get_multiplexed_async_connection_with_config(config).await.map(Link::driven_elsewhere),
+        _ => {
+            return client
+                .get_multiplexed_async_connection_with_config(&link::config())
+                .await
+                .map(Link::driven_elsewhere);
+        }
     };
-    Link::over(stream, info.redis_settings(), config).await
+    Link::over(stream, info.redis_settings()).await
 }
 
 /// Connects to whichever address of the host answers first.
@@ -86,9 +93,9 @@ pub(super) async fn messages(client: &Client) -> RedisResult<PubSub> {
 }
 
 #[cfg(dlock_simulation)]
-async fn open(client: &Client, config: &AsyncConnectionConfig) -> RedisResult<Link> {
+async fn open(client: &Client) -> RedisResult<Link> {
     let stream = system::connect().await.map_err(RedisError::from)?;
-    Link::over(stream, client.get_connection_info().redis_settings(), config).await
+    Link::over(stream, client.get_connection_info().redis_settings()).await
 }
 
 #[cfg(dlock_simulation)]

@@ -1,21 +1,16 @@
 //! What leaves, in which order, and whose replies count.
 
-use redis::{AsyncConnectionConfig, ConnectionAddr, IntoConnectionInfo, aio::MultiplexedConnection};
+use redis::{ConnectionAddr, IntoConnectionInfo, aio::MultiplexedConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
-use super::*;
+use super::{super::link, *};
 
 /// A connection, and its other end.
 async fn connected() -> (Combiner, DuplexStream) {
     let info = "redis://unused".into_connection_info().expect("a URL");
     let settings = info.redis_settings().clone().set_skip_set_lib_name();
     let (here, there) = duplex(1024);
-    let connected = MultiplexedConnection::new_with_config(
-        &settings,
-        here,
-        AsyncConnectionConfig::new().set_response_timeout(None),
-    )
-    .await;
+    let connected = MultiplexedConnection::new_with_config(&settings, here, link::config()).await;
     let (connection, driver) = connected.expect("nothing is said");
     // As over TLS it goes on, since somebody else drives it.
     tokio::spawn(driver);

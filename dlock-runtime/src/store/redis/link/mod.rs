@@ -46,6 +46,11 @@ struct Driver {
     task: JoinHandle<()>,
 }
 
+/// How connections are set up. Callers apply a timeout of their own, to connecting and the reply together.
+pub(super) fn config() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None)
+}
+
 impl Link {
     /// Says who we are over `stream`, and has the connection driven by the current tokio runtime.
     ///
@@ -54,11 +59,10 @@ impl Link {
     pub(super) async fn over(
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         settings: &RedisConnectionInfo,
-        config: &AsyncConnectionConfig,
     ) -> RedisResult<Self> {
         let end = Arc::new(End::default());
         let stream = Watched { stream, end: Arc::clone(&end) };
-        let (connection, driver) = MultiplexedConnection::new_with_config(settings, stream, config.clone()).await?;
+        let (connection, driver) = MultiplexedConnection::new_with_config(settings, stream, config()).await?;
         let driver = Driver { end, task: system::spawn(driver) };
         Ok(Self { connection, driver: Some(Arc::new(driver)), _kept: None })
     }

@@ -5,9 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redis::{
-    AsyncConnectionConfig, IntoConnectionInfo, RedisConnectionInfo, RedisResult, Value, aio::MultiplexedConnection,
-};
+use redis::{IntoConnectionInfo, RedisConnectionInfo, RedisResult, Value, aio::MultiplexedConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::*;
@@ -21,13 +19,9 @@ fn settings() -> RedisConnectionInfo {
     info.redis_settings().clone().set_skip_set_lib_name()
 }
 
-fn config() -> AsyncConnectionConfig {
-    AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None)
-}
-
 async fn linked() -> (Link, DuplexStream) {
     let (here, there) = duplex(1024);
-    (Link::over(here, &settings(), &config()).await.expect("nothing is said"), there)
+    (Link::over(here, &settings()).await.expect("nothing is said"), there)
 }
 
 fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, future::poll_fn, io, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
-use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, Value};
+use redis::{Client, RedisError, RedisResult, Value};
 
 use tokio::time::{sleep, timeout};
 
@@ -45,7 +45,6 @@ type Awaited<'a> = Pin<Box<dyn Future<Output = (usize, Answer)> + Send + 'a>>;
 /// the first to know of a failover is one alone. Each answer stands beside the address of its sentinel.
 pub(super) async fn ask_all(
     sentinels: &[Sentinel],
-    config: &AsyncConnectionConfig,
     master: &str,
     known: Option<u64>,
     limit: Duration,
@@ -54,7 +53,7 @@ pub(super) async fn ask_all(
     let mut asked: Vec<Awaited<'_>> = Vec::new();
     for (number, sentinel) in sentinels.iter().enumerate() {
         asked.push(Box::pin(async move {
-            let answer = timeout(each, sentinel.ask(config, master)).await;
+            let answer = timeout(each, sentinel.ask(master)).await;
             let late = || io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {each:.1?}"));
             (number, answer.unwrap_or_else(|_| Answer::Silent(late().into())))
         }));
@@ -85,12 +84,12 @@ pub(super) async fn ask_all(
 
 impl Sentinel {
     /// Asks where the master is.
-    pub(super) async fn ask(&self, config: &AsyncConnectionConfig, master: &str) -> Answer {
-        self.try_to_ask(config, master).await.unwrap_or_else(read_error)
+    pub(super) async fn ask(&self, master: &str) -> Answer {
+        self.try_to_ask(master).await.unwrap_or_else(read_error)
     }
 
-    async fn try_to_ask(&self, config: &AsyncConnectionConfig, master: &str) -> RedisResult<Answer> {
-        let mut link = dial::commands(&self.client, config, None).await?;
+    async fn try_to_ask(&self, master: &str) -> RedisResult<Answer> {
+        let mut link = dial::commands(&self.client, None).await?;
         let mut questions = redis::pipe();
         questions.cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(master);
         questions.cmd("SENTINEL").arg("MASTER").arg(master);

@@ -23,7 +23,7 @@ use std::{
     time::Duration,
 };
 
-use redis::{AsyncConnectionConfig, ConnectionInfo, RedisResult, Value};
+use redis::{ConnectionInfo, RedisResult, Value};
 use tokio::sync::{Notify, watch::Sender};
 
 use self::{
@@ -54,7 +54,6 @@ pub(in super::super) struct Sentinels {
     /// An address like that of the master, and its database.
     like: ConnectionInfo,
     sentinels: Vec<Sentinel>,
-    config: AsyncConnectionConfig,
     memory: Mutex<Memory>,
     /// Where the master is, as far as we know.
     current: Sender<Option<Arc<Place>>>,
@@ -91,8 +90,6 @@ impl Sentinels {
             master,
             like: access.info().clone(),
             sentinels,
-            // Each question has a time limit of its own.
-            config: AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None),
             memory: Mutex::default(),
             current: Sender::new(None),
             news: Notify::new(),
@@ -140,7 +137,7 @@ impl Sentinels {
 
     async fn ask_all(&self, limit: Duration) -> Vec<(Arc<str>, Answer)> {
         let known = self.memory().newest.as_ref().and_then(|newest| newest.epoch);
-        ask::ask_all(&self.sentinels, &self.config, &self.master, known, limit).await
+        ask::ask_all(&self.sentinels, &self.master, known, limit).await
     }
 
     /// Remembers the newest answer. Returns where that is, and all answers that are as new.
