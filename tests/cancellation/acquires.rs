@@ -4,9 +4,9 @@ use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use dlock_runtime::Runtime;
-use dlock_testkit::{Fault, Proxy, RedisServer, Rule, eventually};
+use dlock_testkit::{Dice, Fault, Proxy, RedisServer, Rule, eventually};
 
-use crate::{AT_ONCE, Dice, LONG, behind, free_at_once, held, on, redis, tokio};
+use crate::{AT_ONCE, LONG, behind, free_at_once, held, on, redis, tokio};
 
 // ---- an acquire that is cancelled ----
 

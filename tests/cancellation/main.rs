@@ -46,18 +46,6 @@ fn free_at_once(key: &str) {
     eventually("the lock is free", AT_ONCE, || !redis.exists(&format!("cancel:{key}")));
 }
 
-/// Numbers that look random and are the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-}
-
 fn tokio() -> tokio::runtime::Runtime {
     Builder::new_current_thread().enable_all().build().expect("a tokio runtime")
 }

@@ -6,9 +6,9 @@ use std::{
 };
 
 use dlock_runtime::{Builder, Runtime};
-use dlock_testkit::RedisServer;
+use dlock_testkit::{Dice, RedisServer};
 
-use crate::{Dice, MS, POLL, SLACK, SOON, build, build_some, busy::Log, got, hold, nothing_is_left, on, until_free};
+use crate::{MS, POLL, SLACK, SOON, build, build_some, busy::Log, got, hold, nothing_is_left, on, until_free};
 
 /// How long a storm lasts.
 const STORM: Duration = Duration::from_millis(1500);
