@@ -161,18 +161,16 @@ impl Combiner {
     /// # Errors
     /// What the server says to it, or what became of the connection.
     pub(super) async fn call(&self, command: Cmd, if_abandoned: IfAbandoned) -> RedisResult<Value> {
-        let reply = match self.gather(Item::Command(command, if_abandoned)) {
-            Ok(reply) => answer(reply).await?,
-            Err(Item::Command(command, _)) => {
+        match self.gather(command, 1, |command| Item::Command(command, if_abandoned)) {
+            Ok(reply) => Ok(answer(reply).await?.unwrap_or(Value::Nil)),
+            Err(command) => {
                 let _alone = Alone(&self.0);
                 // Boxed, as it would make each request large that gathers, which are many.
                 let reply = Box::pin(self.connection().send_packed_command(&command)).await?;
                 self.0.note_reply()?;
-                return reply.extract_error();
+                reply.extract_error()
             }
-            Err(Item::Member(_)) => None,
-        };
-        Ok(reply.unwrap_or(Value::Nil))
+        }
     }
 
     /// Sends a request in a script for many locks. `None` if it is to go by itself: nothing was done for it.
@@ -183,22 +181,23 @@ impl Combiner {
         if !self.0.groups.are_formed() {
             return Ok(None);
         }
-        match self.gather(Item::Member(member)) {
+        match self.gather(member, 0, Item::Member) {
             Ok(reply) => answer(reply).await,
             Err(_) => Ok(None),
         }
     }
 
-    /// Has something gathered with others, unless it may go by itself.
-    fn gather(&self, item: Item) -> Result<oneshot::Receiver<Answer>, Item> {
+    /// Has something gathered with others, unless it may go by itself; then it comes back, and `alone` commands will be under way for
+    /// it.
+    fn gather<T>(&self, it: T, alone: usize, item: impl FnOnce(T) -> Item) -> Result<oneshot::Receiver<Answer>, T> {
         let mut waiting = self.0.waiting();
         // Not while something is gathered that may be of the same task, and older.
         if waiting.carriers == 0 && waiting.alone < ALONE {
-            waiting.alone += usize::from(matches!(item, Item::Command(..)));
-            return Err(item);
+            waiting.alone += alone;
+            return Err(it);
         }
         let (sender, reply) = oneshot::channel();
-        waiting.gathered.push_back(Gathered { item, reply: sender });
+        waiting.gathered.push_back(Gathered { item: item(it), reply: sender });
         if waiting.coming == 0 && waiting.carriers < BATCHES {
             waiting.carriers += 1;
             waiting.coming += 1;
