@@ -90,10 +90,11 @@ impl Head {
         mut limit: Duration,
     ) -> Result<Outcome, StoreError> {
         self.fresh = None;
-        let permit = match Permit::at_once(&*self.state().store) {
+        let permit = match Permit::at_once(&*self.state().store, &self.request.name) {
             Some(permit) => permit,
             None => {
-                let permit = Permit::within(&*self.state().store, self.time_to_ask(backoff)).await?;
+                let permit =
+                    Permit::within(&*self.state().store, &self.request.name, self.time_to_ask(backoff)).await?;
                 limit = self.reply_time(backoff);
                 permit
             }
@@ -146,8 +147,11 @@ impl Head {
     /// The pending request of the task before, or a new one.
     fn pending(&self, baton: &mut Baton, waits: bool) -> Arc<PendingRequest> {
         let before = match baton.pending() {
-            // One that was begun without waiting would never enter the store's queue.
-            Some(pending) if pending.command.waits || !waits => return Arc::clone(pending),
+            // One that was begun without waiting would never enter the store's queue, and one that was begun before its lock
+            // moved is told of nothing.
+            Some(pending) if (pending.command.waits || !waits) && self.is_up_to_date(pending) => {
+                return Arc::clone(pending);
+            }
             before => before.cloned(),
         };
         let pending = Arc::new(self.new_pending(baton, waits));
@@ -156,6 +160,10 @@ impl Head {
             self.state().give_back(ToRelease::Request(before));
         }
         pending
+    }
+
+    fn is_up_to_date(&self, pending: &PendingRequest) -> bool {
+        pending.command.lock_id.token.tag == self.state().store.tag(&self.request.name)
     }
 
     fn new_pending(&self, baton: &Baton, waits: bool) -> PendingRequest {
@@ -183,7 +191,7 @@ impl Head {
             if pending.take_in_flight().is_some() {
                 pending.mark_in_doubt();
             }
-            self.state().store.note_fence(pending.command.last_fence(fence));
+            self.state().store.note_fence(&self.request.name, pending.command.last_fence(fence));
             become_lease(baton, pending, fence, waiting, grant, Duration::ZERO);
         }
         in_time

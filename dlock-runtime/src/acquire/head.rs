@@ -134,8 +134,9 @@ impl Head {
     async fn wait(&self, baton: &Baton, backoff: &mut Backoff, holder: Option<&Holder>, since: BootTime) -> bool {
         let Some(pending) = baton.pending().cloned() else { return backoff.pause(None).await };
         // A holder that uses this library hands the lock over and says so. Others do not.
-        let is_told =
-            holder.is_some_and(|holder| !holder.is_foreign()) && pending.command.waits && self.state().is_subscribed();
+        let is_told = holder.is_some_and(|holder| !holder.is_foreign())
+            && pending.command.waits
+            && self.state().hears(&pending.command.lock_id);
         let age = BootTime::now().since(since);
         backoff.wait_for(holder.and_then(Holder::remaining), is_told, age, pending.news()).await
     }

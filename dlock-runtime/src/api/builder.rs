@@ -183,7 +183,7 @@ impl Builder {
         // Of an identity of its own, so that this one gets no message of it.
         let probe = Identity::random()?;
         let name = namespace.name(&format!("dlock-probe:{probe}").into()).map_err(|flaw| LockError::config(&*flaw))?;
-        let probe = LockId { name, token: Token { identity: probe, number: 0 } };
+        let probe = LockId { name, token: Token::new(probe, 0) };
         if self.lazily {
             connect::in_the_background(&keeper, probe);
         } else {

@@ -51,7 +51,8 @@ impl Core {
     /// An id for the lock `name` that nobody else has or will have.
     pub(crate) fn next_lock_id(&self, name: &Arc<str>) -> LockId {
         let number = self.tokens.fetch_add(1, Ordering::Relaxed);
-        LockId { name: Arc::clone(name), token: Token { identity: self.identity, number } }
+        let token = Token { tag: self.keeper.state().store.tag(name), ..Token::new(self.identity, number) };
+        LockId { name: Arc::clone(name), token }
     }
 
     /// Who asks for a lock, for an operator: host, process, and the function or the template.

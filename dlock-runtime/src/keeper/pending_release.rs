@@ -85,7 +85,7 @@ impl PendingRelease {
 
     /// Leave to send the command. After the TTL there is no need to.
     async fn permit(&self, state: &KeeperState) -> Result<Permit, StoreError> {
-        Permit::within(&*state.store, self.ttl).await
+        Permit::within(&*state.store, &self.command.lock_id.name, self.ttl).await
     }
 
     fn send(&self, state: &KeeperState, permit: Permit) -> Reply<bool> {
@@ -149,7 +149,7 @@ impl KeeperState {
                 let Some(pending) = PendingRelease::of(&left) else { return };
                 // In order with the caller's next command, where that is possible.
                 let is_fit = executor::is_known_to_be_fit_here();
-                match is_fit.then(|| Permit::at_once(&*self.store)).flatten() {
+                match is_fit.then(|| Permit::at_once(&*self.store, &pending.command.lock_id.name)).flatten() {
                     Some(permit) => {
                         let reply = pending.send(self, permit);
                         self.confirm_later(pending, reply);

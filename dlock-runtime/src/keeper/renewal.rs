@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// How many renewals go into one pipeline: enough to save round trips, few enough not to hold up others.
+/// How many renewals go into one pipeline to a server: enough to save round trips, few enough not to hold up others.
 const BATCH: usize = 500;
 
 /// A lease that is used by nobody, or not yet, is looked at again after this time.
@@ -30,7 +30,7 @@ pub(crate) struct Work {
 
 /// Takes what is due out of the schedule. What is over ends here; what is to be renewed comes back in batches.
 pub(crate) fn due(state: &Arc<KeeperState>) -> Vec<Vec<Work>> {
-    let now = BootTime::now();
+    let (now, together) = (BootTime::now(), BATCH * state.store.servers());
     let mut batches: Vec<Vec<_>> = Vec::new();
     for lease in state.schedule.take_due(now) {
         // Whatever panics at one lease, the others are renewed.
@@ -40,7 +40,7 @@ pub(crate) fn due(state: &Arc<KeeperState>) -> Vec<Vec<Work>> {
         }
         let Some(work) = work.flatten() else { continue };
         match batches.last_mut() {
-            Some(batch) if batch.len() < BATCH => batch.push(work),
+            Some(batch) if batch.len() < together => batch.push(work),
             _ => batches.push(vec![work]),
         }
     }

@@ -18,6 +18,7 @@ use crate::{
         turn::Obligor,
     },
     observe::{Observer, caught::caught},
+    protocol::token::LockId,
     store::{self, Reply, Store, StoreError},
     system::Handle,
     types::boot_time::BootTime,
@@ -156,6 +157,11 @@ impl KeeperState {
     /// Whether messages of the store arrive.
     pub(crate) fn is_subscribed(&self) -> bool {
         self.is_subscribed.load(Ordering::Relaxed)
+    }
+
+    /// Whether messages for that request arrive.
+    pub(crate) fn hears(&self, lock_id: &LockId) -> bool {
+        self.is_subscribed() && self.store.hears(lock_id)
     }
 
     pub(crate) fn set_subscribed(&self, is_subscribed: bool) {

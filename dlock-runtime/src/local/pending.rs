@@ -193,7 +193,7 @@ mod tests {
     use crate::protocol::token::{Identity, LockId, Token};
 
     fn pending(waits: bool) -> PendingRequest {
-        let token = Token { identity: Identity::random().expect("random numbers"), number: 1 };
+        let token = Token::new(Identity::random().expect("random numbers"), 1);
         let command = AcquireCommand {
             lock_id: LockId { name: "k".into(), token },
             ttl: Duration::from_secs(10),

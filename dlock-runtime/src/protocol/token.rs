@@ -26,34 +26,56 @@ impl fmt::Display for Identity {
     }
 }
 
-/// An owner token: a runtime, and the number of its request. Nobody else has or will have the same.
+/// Where a runtime is told of its requests, in a cluster: the hash tag of a channel. Elsewhere there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Tag(pub(crate) Option<u32>);
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |tag| write!(f, "{{{tag:x}}}"))
+    }
+}
+
+/// An owner token: a runtime, and the number of its request. Nobody else has or will have the same number. In a cluster it has
+/// the tag of the channel in which the runtime listens for it: `identity{tag}-number`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Token {
     pub(crate) identity: Identity,
     pub(crate) number: u64,
+    pub(crate) tag: Tag,
 }
 
 impl Token {
+    pub(crate) fn new(identity: Identity, number: u64) -> Self {
+        Self { identity, number, tag: Tag::default() }
+    }
+
     /// As the store keeps it, as the value of the lock.
     pub(crate) fn text(&self) -> String {
         // Made for each request, so it is not left to grow as it is written.
-        let mut text = String::with_capacity(32 + 1 + 16);
+        let mut text = String::with_capacity(32 + 8 + 1 + 16);
         _ = write!(text, "{self}");
         text
     }
 
-    /// Reads the number of a token that belongs to `identity`.
-    pub(crate) fn number_of(identity: Identity, text: &str) -> Option<u64> {
+    /// Reads a token that belongs to `identity`.
+    pub(crate) fn read(identity: Identity, text: &str) -> Option<Self> {
         let (owner, number) = text.split_once('-')?;
+        let (owner, tag) = match owner.strip_suffix('}') {
+            Some(tagged) => tagged.split_once('{').map(|(owner, tag)| (owner, Some(tag)))?,
+            None => (owner, None),
+        };
+        let tag = Tag(tag.map(|tag| u32::from_str_radix(tag, 16)).transpose().ok()?);
         let (high, low) = owner.split_at_checked(16)?;
         let owner = [high, low].map(|half| u64::from_str_radix(half, 16).ok());
-        u64::from_str_radix(number, 16).ok().filter(|_| owner == identity.0.map(Some))
+        let number = u64::from_str_radix(number, 16).ok()?;
+        (owner == identity.0.map(Some)).then_some(Self { identity, number, tag })
     }
 }
 
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{:x}", self.identity, self.number)
+        write!(f, "{}{}-{:x}", self.identity, self.tag, self.number)
     }
 }
 
@@ -78,16 +100,24 @@ mod tests {
     #[test]
     fn a_token_is_read_by_its_own_runtime_only() {
         let [ours, theirs] = [Identity([0, 0xa]), Identity([0xa, 0])];
-        let text = Token { identity: ours, number: 0x2f }.text();
-        assert_eq!(text, "0000000000000000000000000000000a-2f");
-        assert_eq!(Token::number_of(ours, &text), Some(0x2f));
-        assert_eq!(Token::number_of(theirs, &text), None);
-        assert_eq!(Token::number_of(ours, "a foreign token"), None);
+        let plain = Token::new(ours, 0x2f);
+        assert_eq!(plain.text(), "0000000000000000000000000000000a-2f");
+        let tagged = Token { tag: Tag(Some(0xb)), ..plain };
+        assert_eq!(tagged.text(), "0000000000000000000000000000000a{b}-2f");
+        for token in [plain, tagged] {
+            assert_eq!(Token::read(ours, &token.text()), Some(token));
+            assert_eq!(Token::read(theirs, &token.text()), None);
+        }
+        for foreign in
+            ["a foreign token", "0000000000000000000000000000000a{x}-2f", "0000000000000000000000000000000ab}-2f"]
+        {
+            assert_eq!(Token::read(ours, foreign), None);
+        }
     }
 
     #[test]
     fn the_secret_half_of_a_token_stays_out_of_what_is_formatted_for_logs() {
-        let token = Token { identity: Identity([0xa, 0xb]), number: 0x2f };
+        let token = Token::new(Identity([0xa, 0xb]), 0x2f);
         assert_eq!(format!("{token:?}"), "..-2f");
     }
 }

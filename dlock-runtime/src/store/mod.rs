@@ -28,7 +28,7 @@ pub(crate) use self::{
 };
 pub(crate) use crate::types::store_error::{ErrorClass, StoreError, StoreUnusable};
 use crate::{
-    protocol::token::{Identity, LockId},
+    protocol::token::{Identity, LockId, Tag},
     types::holder::Holder,
 };
 
@@ -46,10 +46,15 @@ pub(crate) trait Store: Send + Sync {
     /// Where it is now, for errors. It holds no secret.
     fn address(&self) -> Arc<str>;
 
-    /// What bounds the acquires and releases that are under way from where this is called; `None` if nothing does. Each takes a
-    /// [`Permit`].
-    fn bound(&self) -> Option<Arc<Semaphore>> {
+    /// What bounds the acquires and releases of locks such as `name` that are under way from where this is called; `None` if
+    /// nothing does. Each takes a [`Permit`].
+    fn bound(&self, _name: &str) -> Option<Arc<Semaphore>> {
         None
+    }
+
+    /// Over how many servers the locks are spread. Each gets its share of a batch of renewals.
+    fn servers(&self) -> usize {
+        1
     }
 
     /// Checks that the store can be reached and can do all that locking needs, on the lock of `probe`, which nobody else
@@ -71,8 +76,19 @@ pub(crate) trait Store: Send + Sync {
     /// Who holds the lock.
     fn inspect(&self, name: &Arc<str>, reply_timeout: Duration) -> Reply<Option<Holder>>;
 
-    /// A notification brought fences up to this one. A store that can lose its data is told of them with the next command.
-    fn note_fence(&self, _: u64) {}
+    /// A notification brought fences of a lock up to this one. A store that can lose its data is told of them with the next command.
+    fn note_fence(&self, _name: &str, _last: u64) {}
+
+    /// Where this process is told of requests for the lock: it becomes a part of their tokens. It changes when the lock moves to
+    /// another server, and nothing that is addressed to an earlier one arrives.
+    fn tag(&self, _name: &str) -> Tag {
+        Tag::default()
+    }
+
+    /// Whether notifications for that request arrive, as far as is known, while there is a subscription at all.
+    fn hears(&self, _lock_id: &LockId) -> bool {
+        true
+    }
 
     /// Returns when the store moves to another place the next time, where what failed may succeed at once.
     fn moved(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {

@@ -14,9 +14,9 @@ pub(crate) struct Permit(
 );
 
 impl Permit {
-    /// A permit, if there is one at once.
-    pub(crate) fn at_once(store: &dyn Store) -> Option<Self> {
-        let Some(bound) = store.bound() else { return Some(Self(None)) };
+    /// A permit for the lock `name`, if there is one at once.
+    pub(crate) fn at_once(store: &dyn Store, name: &str) -> Option<Self> {
+        let Some(bound) = store.bound(name) else { return Some(Self(None)) };
         bound.try_acquire_owned().ok().map(|permit| Self(Some(permit)))
     }
 
@@ -24,11 +24,11 @@ impl Permit {
     ///
     /// # Errors
     /// [`StoreError::overloaded`].
-    pub(crate) async fn within(store: &dyn Store, limit: Duration) -> Result<Self, StoreError> {
-        if let Some(permit) = Self::at_once(store) {
+    pub(crate) async fn within(store: &dyn Store, name: &str, limit: Duration) -> Result<Self, StoreError> {
+        if let Some(permit) = Self::at_once(store, name) {
             return Ok(permit);
         }
-        let Some(bound) = store.bound() else { return Ok(Self(None)) };
+        let Some(bound) = store.bound(name) else { return Ok(Self(None)) };
         match timeout(limit, bound.acquire_owned()).await {
             // The semaphore is never closed.
             Ok(permit) => Ok(Self(permit.ok())),

@@ -235,7 +235,7 @@ impl World {
     }
 
     pub(super) fn lock_id(&self, name: &Arc<str>, number: u64) -> LockId {
-        LockId { name: Arc::clone(name), token: Token { identity: self.identity, number } }
+        LockId { name: Arc::clone(name), token: Token::new(self.identity, number) }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::protocol::{
 const SECOND: Duration = Duration::from_secs(1);
 
 fn lease(number: u64) -> Arc<Lease> {
-    let token = Token { identity: Identity::random().expect("random numbers"), number };
+    let token = Token::new(Identity::random().expect("random numbers"), number);
     let grant = Grant { asked: BootTime::now(), ttl: 60 * SECOND };
     Arc::new(Lease::new(LockId { name: "k".into(), token }, "k", Fences::new(1, 1), grant, false, None))
 }

@@ -28,7 +28,7 @@ pub(super) fn acquire(command: &AcquireCommand, by: By, again: bool, clock: &Fen
         Millis(command.ttl),
         Number(command.fences.into()),
         Text(&command.who),
-        Number(clock.highest()),
+        Number(clock.highest(&command.lock_id.name)),
         Millis(waits),
         Text(if again { "1" } else { "0" }),
     ];
@@ -52,14 +52,15 @@ pub(super) fn renew(
 ) -> Cmd {
     let token = lock_id.token.text();
     let shorten = Text(if *shorten { "1" } else { "0" });
-    let args = [Text(&token), Millis(*ttl), shorten, Number((*more_fences).into()), Number(clock.highest())];
+    let args =
+        [Text(&token), Millis(*ttl), shorten, Number((*more_fences).into()), Number(clock.highest(&lock_id.name))];
     script::RENEW.command(by, &[&lock_id.name, &clock.key(&lock_id.name)], &args)
 }
 
 pub(super) fn release(command: &ReleaseCommand, by: By, clock: &FenceClock) -> Cmd {
     let token = command.lock_id.token.text();
     let queue_entry = command.queue_entry.as_deref().map(queue_entry).unwrap_or_default();
-    let args = [Text(&token), Text(&queue_entry), Number(clock.highest())];
+    let args = [Text(&token), Text(&queue_entry), Number(clock.highest(&command.lock_id.name))];
     script::RELEASE.command(by, &Keys::of(&command.lock_id.name, clock).all(), &args)
 }
 
@@ -75,7 +76,8 @@ pub(super) fn acquire_many(acquires: &[Arc<AcquireCommand>], by: By, clock: &Fen
         }
         command.write_arg_fmt(keys::queue(name));
     }
-    command.arg(acquires.len()).arg(clock.highest());
+    let first = acquires.first().map_or("", |acquire| &*acquire.lock_id.name);
+    command.arg(acquires.len()).arg(clock.highest(first));
     for AcquireCommand { lock_id, ttl, who, .. } in acquires.iter().map(|acquire| &**acquire) {
         command.write_arg_fmt(lock_id.token);
         command.arg(script::millis(*ttl)).arg(who);

@@ -2,7 +2,10 @@
 
 use std::{
     borrow::Cow,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use redis::{RedisError, ServerErrorKind};
@@ -13,30 +16,37 @@ use crate::key::namespace::FENCE_CLOCK;
 /// Fences stay below 2^53, so that they are exact in a double.
 const BEYOND: u64 = 1 << 53;
 
-/// The fence clock of a server.
+/// The fence clock of a server, or those of a cluster.
 #[derive(Default)]
 pub(super) struct FenceClock {
     /// The highest fence that the server told of. It helps one that lost its clock.
     highest: AtomicU64,
-    /// Whether the server belongs to a cluster. A script touches keys of one slot there, so each slot has a clock.
-    per_slot: AtomicBool,
+    /// The same for each slot of a cluster: a script touches keys of one slot there, so each slot has a clock, and one that
+    /// had to keep up with the others would look at the server's life each time.
+    per_slot: OnceLock<Box<[AtomicU64]>>,
 }
 
 impl FenceClock {
-    pub(super) fn highest(&self) -> u64 {
-        self.highest.load(Ordering::Relaxed)
+    /// The highest fence that is known of the clock for a lock.
+    pub(super) fn highest(&self, lock: &str) -> u64 {
+        self.of(lock).load(Ordering::Relaxed)
     }
 
-    /// The server gave out fences up to this one. What is beyond all fences is a message of somebody else.
-    pub(super) fn note(&self, fence: u64) {
-        if fence > self.highest() && fence < BEYOND {
-            self.highest.fetch_max(fence, Ordering::Relaxed);
+    /// The server gave out fences up to this one for a lock. What is beyond all fences is a message of somebody else.
+    pub(super) fn note(&self, lock: &str, fence: u64) {
+        let highest = self.of(lock);
+        if fence > highest.load(Ordering::Relaxed) && fence < BEYOND {
+            highest.fetch_max(fence, Ordering::Relaxed);
         }
+    }
+
+    fn of(&self, lock: &str) -> &AtomicU64 {
+        self.per_slot.get().map_or(&self.highest, |slots| &slots[usize::from(slots::slot(lock))])
     }
 
     /// The key of the clock for a lock.
     pub(super) fn key(&self, lock: &str) -> Cow<'static, str> {
-        if !self.per_slot.load(Ordering::Relaxed) {
+        if self.per_slot.get().is_none() {
             return Cow::Borrowed(FENCE_CLOCK);
         }
         let slot = slots::slot(lock);
@@ -44,12 +54,14 @@ impl FenceClock {
         if slot == slots::slot(FENCE_CLOCK) {
             return Cow::Borrowed(FENCE_CLOCK);
         }
-        Cow::Owned(format!("{FENCE_CLOCK}:{{{}}}", slots::tag(slot)))
+        Cow::Owned(format!("{FENCE_CLOCK}:{}", slots::tag(slot)))
     }
 
     /// The server belongs to a cluster.
     pub(super) fn use_slots(&self) {
-        self.per_slot.store(true, Ordering::Relaxed);
+        // What was known of the server is above what any of its slots had.
+        let highest = self.highest.load(Ordering::Relaxed);
+        self.per_slot.get_or_init(|| (0..slots::SLOTS).map(|_| AtomicU64::new(highest)).collect());
     }
 
     /// Whether an error says that the clock must lie in the slot of the lock. That is remembered.
@@ -84,8 +96,15 @@ mod tests {
     fn the_highest_fence_does_not_go_back_and_is_no_nonsense() {
         let clock = FenceClock::default();
         for (fence, highest) in [(5, 5), (3, 5), (9, 9), (u64::MAX, 9)] {
-            clock.note(fence);
-            assert_eq!(clock.highest(), highest);
+            clock.note("a", fence);
+            assert_eq!((clock.highest("a"), clock.highest("b")), (highest, highest));
         }
+        clock.use_slots();
+        clock.note("a", 10);
+        assert_eq!(
+            (clock.highest("a"), clock.highest("{a}:c"), clock.highest("b")),
+            (10, 10, 9),
+            "each slot by itself"
+        );
     }
 }

@@ -91,7 +91,7 @@ impl Store for Redis {
         self.connections.address()
     }
 
-    fn bound(&self) -> Option<Arc<Semaphore>> {
+    fn bound(&self, _: &str) -> Option<Arc<Semaphore>> {
         // Where there is no connection, the exchange says why.
         self.connections.here().ok().map(|connection| Arc::clone(&connection.bound))
     }
@@ -109,10 +109,11 @@ impl Store for Redis {
         let (connections, request) = (Arc::clone(&self.connections), Arc::clone(command));
         let read = move |reply, _| {
             let reply = reply::acquire_reply(reply)?;
-            connections.fence_clock.note(match reply {
+            let last = match reply {
                 AcquireReply::Granted { fence, .. } => request.last_fence(fence),
                 AcquireReply::Busy { last_fence, .. } => last_fence,
-            });
+            };
+            connections.fence_clock.note(&request.lock_id.name, last);
             Ok(reply)
         };
         if command.may_be_plain() {
@@ -122,10 +123,10 @@ impl Store for Redis {
             return exchange::run(&self.connections, Some(permit), reply_timeout, call);
         }
         if command.may_be_one_of_many() {
-            let connections = Arc::clone(&self.connections);
+            let (connections, name) = (Arc::clone(&self.connections), Arc::clone(&command.lock_id.name));
             let read_one = move |reply| {
                 let fence = redis::from_redis_value(reply)?;
-                connections.fence_clock.note(fence);
+                connections.fence_clock.note(&name, fence);
                 Ok(AcquireReply::Granted { fence, waiting: 0 })
             };
             let together = Shortcut::Together(Member::Acquire(Arc::clone(command)));
@@ -164,8 +165,8 @@ impl Store for Redis {
         self.run(None, reply_timeout, command, |_| (), |reply, _| reply::holder(reply))
     }
 
-    fn note_fence(&self, last: u64) {
-        self.connections.fence_clock.note(last);
+    fn note_fence(&self, name: &str, last: u64) {
+        self.connections.fence_clock.note(name, last);
     }
 
     fn moved(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {

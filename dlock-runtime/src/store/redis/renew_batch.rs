@@ -47,7 +47,8 @@ impl Exchange for RenewBatch {
         let read = |(renewal, reply): (&RenewCommand, RedisResult<Value>)| {
             let reply = reply.and_then(reply::renew_reply);
             if let Ok(RenewReply::RenewedWithFences(first)) = reply {
-                connections.fence_clock.note(first.saturating_add(renewal.more_fences.saturating_sub(1).into()));
+                let last = first.saturating_add(renewal.more_fences.saturating_sub(1).into());
+                connections.fence_clock.note(&renewal.lock_id.name, last);
             }
             reply.map_err(|error| connections.reply_error(error))
         };

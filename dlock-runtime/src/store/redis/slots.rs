@@ -2,8 +2,10 @@
 
 use std::sync::LazyLock;
 
+use crate::protocol::token::Tag;
+
 /// How many slots there are.
-const SLOTS: usize = 16_384;
+pub(super) const SLOTS: usize = 16_384;
 
 /// The slot of a key: that of its hash tag, `{tag}`, if it has one.
 pub(super) fn slot(key: &str) -> u16 {
@@ -11,9 +13,9 @@ pub(super) fn slot(key: &str) -> u16 {
     crc16(tag.filter(|tag| !tag.is_empty()).unwrap_or(key).as_bytes()) % SLOTS as u16
 }
 
-/// A text that lies in `slot`.
-pub(super) fn tag(slot: u16) -> String {
-    text(TAGS[usize::from(slot) % SLOTS])
+/// A hash tag that lies in `slot`.
+pub(super) fn tag(slot: u16) -> Tag {
+    Tag(Some(TAGS[usize::from(slot) % SLOTS]))
 }
 
 /// The first number that lies in each slot. Found once: some 100,000 numbers are tried.
@@ -21,7 +23,7 @@ static TAGS: LazyLock<Vec<u32>> = LazyLock::new(|| {
     let mut tags = vec![None; SLOTS];
     let mut open = SLOTS;
     for number in 0.. {
-        let found = &mut tags[usize::from(slot(&text(number)))];
+        let found = &mut tags[usize::from(slot(&Tag(Some(number)).to_string()))];
         if found.is_none() {
             *found = Some(number);
             open -= 1;
@@ -33,19 +35,25 @@ static TAGS: LazyLock<Vec<u32>> = LazyLock::new(|| {
     tags.into_iter().map(Option::unwrap_or_default).collect()
 });
 
-fn text(number: u32) -> String {
-    format!("{number:x}")
+/// CRC-16/XMODEM, as Redis uses it. It is wanted several times for each request.
+fn crc16(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0, |crc, byte| (crc << 8) ^ OF_BYTE[usize::from((crc >> 8) as u8 ^ byte)])
 }
 
-/// CRC-16/XMODEM, as Redis uses it.
-fn crc16(bytes: &[u8]) -> u16 {
-    bytes.iter().fold(0, |crc, byte| {
-        (0..8).fold(
-            crc ^ (u16::from(*byte) << 8),
-            |crc, _| if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 },
-        )
-    })
-}
+const OF_BYTE: [u16; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut crc, mut bit) = ((byte as u16) << 8, 0);
+        while bit < 8 {
+            crc = if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 };
+            bit += 1;
+        }
+        table[byte] = crc;
+        byte += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {
@@ -65,9 +73,9 @@ mod tests {
     #[test]
     fn each_slot_has_a_short_tag_of_its_own() {
         for number in 0..SLOTS as u16 {
-            let tag = tag(number);
-            assert_eq!(slot(&format!("k:{{{tag}}}")), number);
-            assert!(tag.len() <= 6, "{tag}");
+            let tag = tag(number).to_string();
+            assert_eq!(slot(&format!("k:{tag}")), number);
+            assert!(tag.len() <= 8, "{tag}");
         }
     }
 }

@@ -75,7 +75,7 @@ impl Scene {
     }
 
     fn pending(&self, number: u64) -> Arc<PendingRequest> {
-        let token = Token { identity: Identity::random().expect("random numbers"), number };
+        let token = Token::new(Identity::random().expect("random numbers"), number);
         let command = AcquireCommand {
             lock_id: LockId { name: Arc::clone(&self.name), token },
             ttl: 10 * SECOND,

@@ -14,17 +14,17 @@ local function hand_over(me, free, above, time, waiting, unbroken)
     local entry = redis.call('ZRANGE', KEYS[3], 0, 0)[1]
     if not entry then return nil, 0 end
     -- No block of fences has more than four digits (local/queue/baton.rs). What is no entry of ours is passed over.
-    local token, ttl, count, who = string.match(entry, '^(%x+%-%x+) (%d+) (%d%d?%d?%d?) (.*)$')
+    local token, ttl, count, who = string.match(entry, '^(%x+{?%x*}?%-%x+) (%d+) (%d%d?%d?%d?) (.*)$')
     if token and token == me then return nil, waiting end
     local counts = tonumber(helper('ZSCORE', KEYS[4], entry) or 0)
-    local channel = 'dlock:' .. (token and string.match(token, '^%x+') or '')
+    local channel, publish, listening = channel_of(token or '')
     local heard = false
     if token and counts >= now / 1000 then
-      local listeners = redis.pcall('PUBSUB', 'NUMSUB', channel)
+      local listeners = redis.pcall('PUBSUB', listening, channel)
       heard = not listeners.err and tonumber(listeners[2]) > 0
     end
     if heard and free then
-      if type(redis.pcall('PUBLISH', channel, 'free ' .. token .. ' ' .. KEYS[1])) == 'number' then return token, waiting end
+      if type(redis.pcall(publish, channel, 'free ' .. token .. ' ' .. KEYS[1])) == 'number' then return token, waiting end
     end
     redis.call('ZREM', KEYS[3], entry)
     redis.call('ZREM', KEYS[4], entry)
@@ -38,7 +38,7 @@ local function hand_over(me, free, above, time, waiting, unbroken)
         -- It holds the lock before it is told, so that it can trust the message.
         local done = redis.pcall('SET', KEYS[1], taken, 'PX', ttl)
         if not done.err then
-          done = redis.pcall('PUBLISH', channel, string.format('granted %s %.0f %d ', token, fence, waiting) .. KEYS[1])
+          done = redis.pcall(publish, channel, string.format('granted %s %.0f %d ', token, fence, waiting) .. KEYS[1])
           if type(done) == 'number' then return taken, waiting end
           -- Nothing was published, so nobody believes it.
           redis.call('DEL', KEYS[1])

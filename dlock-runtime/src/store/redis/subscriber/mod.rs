@@ -221,8 +221,8 @@ impl<'a> Reader<'a> {
         if message.get_channel_name() == self.subscription.own {
             self.received = self.received.max(heartbeat::read(message.get_payload_bytes()).unwrap_or(0));
         } else if let Some(notification) = read(self.identity, message.get_payload_bytes()) {
-            if let Notification::Granted { fence, .. } = notification {
-                self.connections.fence_clock.note(fence);
+            if let Notification::Granted { lock_id, fence, .. } = &notification {
+                self.connections.fence_clock.note(&lock_id.name, *fence);
             }
             self.subscriber.notify(notification);
         }
@@ -235,8 +235,8 @@ fn read(identity: Identity, payload: &[u8]) -> Option<Notification> {
     let text = std::str::from_utf8(payload).ok()?;
     let (word, rest) = text.split_once(' ')?;
     let (token, rest) = rest.split_once(' ')?;
-    let number = Token::number_of(identity, token)?;
-    let lock_id = |name: &str| LockId { name: name.into(), token: Token { identity, number } };
+    let token = Token::read(identity, token)?;
+    let lock_id = |name: &str| LockId { name: name.into(), token };
     match word {
         "granted" => {
             let mut parts = rest.splitn(3, ' ');
