@@ -111,7 +111,7 @@ pub mod redis {
 }
 
 pub use self::{
-    api::{Builder, Guard, LockRequest, Runtime},
+    api::{Builder, ClusterNode, Guard, LockRequest, Runtime},
     key::LockKey,
     types::{
         credentials::Credentials,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use dlock_runtime::{Builder, LockError, LostReason, MaxHold, Runtime};
-use dlock_testkit::{RedisServer, Sentinels, with_turns};
+use dlock_testkit::{Cluster, RedisServer, Sentinels, with_turns};
 
 use crate::{MS, SECOND, build, until, until_lost};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use dlock_runtime::{Builder, LockError, Runtime, Wait};
-use dlock_testkit::{RedisServer, Sentinels, with_turns};
+use dlock_testkit::{Cluster, RedisServer, Sentinels, with_turns};
 
 use crate::{LONG, MS, SECOND, build, until};
 

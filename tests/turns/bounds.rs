@@ -13,7 +13,7 @@ async fn assert_busy_at_once(runtime: &Runtime, key: &'static str) {
     assert!(began.elapsed() < SLACK, "{:?}", began.elapsed());
 }
 
-on_both_stores! {
+on_each_store! {
     async fn one_waiter_too_many_for_a_key_is_sent_away_at_once(builder: Builder) {
         let runtime = build(builder.waiters_per_key(3)).await;
         let guard = hold(&runtime, "k").await;

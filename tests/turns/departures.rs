@@ -59,7 +59,7 @@ async fn a_waiter_that_is_cut_off_is_skipped_and_can_come_back() {
     nothing_is_left(&mut RedisServer::shared().raw(), "turns:cut-off");
 }
 
-on_both_stores! {
+on_each_store! {
     async fn an_acquire_that_is_cancelled_leaves_the_queue(builder: Builder) {
         a_seat_is_given_up(builder, |victim| async move {
             let task = wait_for(&victim, "k");

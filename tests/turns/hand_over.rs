@@ -14,7 +14,7 @@ use crate::{
     until_they_listen, until_waiting, wait_for,
 };
 
-on_both_stores! {
+on_each_store! {
     async fn what_one_runtime_gives_back_another_has(builder: Builder) {
         let [one, other] = build_some(builder).await;
         let mut guard = hold(&one, "k").await;

@@ -6,7 +6,7 @@ use dlock_testkit::{RedisServer, eventually};
 
 use crate::{LONG, MS, SLACK, build, build_some, commands, hold, median, nothing_is_left, on, shared, until_free};
 
-on_both_stores! {
+on_each_store! {
     async fn a_lease_that_lingers_is_given_up_as_soon_as_another_runtime_asks(builder: Builder) {
         let lingering = build(builder.clone().linger(LONG)).await;
         let other = build(builder).await;

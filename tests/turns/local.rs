@@ -9,7 +9,7 @@ use crate::{
     tasks_are_served_in_order,
 };
 
-on_both_stores! {
+on_each_store! {
     async fn fences_rise_from_turn_to_turn_beyond_a_block(builder: Builder) {
         // More turns than fences are reserved at a time.
         let log = take_turns(&[build(builder).await], "k", 5, 10_000).await;

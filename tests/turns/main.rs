@@ -3,8 +3,8 @@
 //! Leases here last for half a minute unless a test says otherwise, and everything must go on long before: no test can
 //! pass by expiry.
 
-/// Runs each test on both stores, each in a namespace of its own.
-macro_rules! on_both_stores {
+/// Runs each test on each store, each in a namespace of its own.
+macro_rules! on_each_store {
     ($($(#[$meta:meta])* async fn $name:ident($builder:ident: Builder) $body:block)*) => {
         $(
             $(#[$meta])*
@@ -25,6 +25,15 @@ macro_rules! on_both_stores {
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $name() {
                     super::$name($crate::shared().namespace(stringify!($name))).await;
+                }
+            )*
+        }
+
+        mod cluster {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::$name($crate::cluster().namespace(stringify!($name))).await;
                 }
             )*
         }
@@ -50,7 +59,7 @@ mod workers;
 use std::time::{Duration, Instant};
 
 use dlock_runtime::{Builder, Guard, LockError, LostReason, Runtime};
-use dlock_testkit::{Raw, RedisServer, Value, eventually, eventually_async};
+use dlock_testkit::{Cluster, Raw, RedisServer, Value, eventually, eventually_async};
 use tokio::task::JoinHandle;
 
 const MS: Duration = Duration::from_millis(1);
@@ -70,6 +79,10 @@ fn on(server: &RedisServer) -> Builder {
 
 fn shared() -> Builder {
     on(RedisServer::shared())
+}
+
+fn cluster() -> Builder {
+    Runtime::builder().cluster(Cluster::shared().urls()).namespace("turns").ttl(LONG).wait(LONG)
 }
 
 fn embedded() -> Builder {

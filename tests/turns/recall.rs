@@ -35,7 +35,7 @@ async fn waits(busy: &Runtime, other: &Runtime, rounds: usize) -> Vec<Duration> 
     waits
 }
 
-on_both_stores! {
+on_each_store! {
     async fn a_busy_runtime_lets_another_in_within_its_bound(builder: Builder) {
         let [busy, other] = build_some(builder.yield_after(u32::MAX, 20 * MS)).await;
         let waits = waits(&busy, &other, 9).await;

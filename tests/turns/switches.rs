@@ -9,7 +9,7 @@ use crate::{
     queue_entries, queue_up, shared, tasks_are_served_in_order, until_free, until_waiting, wait_for,
 };
 
-on_both_stores! {
+on_each_store! {
     async fn without_turns_tasks_are_still_served_in_order(builder: Builder) {
         tasks_are_served_in_order(&build(builder.turns(false)).await, 5).await;
     }

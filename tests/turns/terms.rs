@@ -21,7 +21,7 @@ async fn first_of_many(runtime: &Runtime, request: impl Fn() -> LockRequest) -> 
     got(first).await
 }
 
-on_both_stores! {
+on_each_store! {
     async fn a_renewed_turn_begins_with_at_least_half_of_its_ttl(builder: Builder) {
         let runtime = build(builder).await;
         let request = || runtime.lock("k").ttl(SECOND).renew(900 * MS);

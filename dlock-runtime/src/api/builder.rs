@@ -15,7 +15,7 @@ use crate::{
     local::queue::Rules,
     observe::{self, Observer, caught::caught},
     protocol::token::{Identity, LockId, Token},
-    store::{Embedded, Redis, RedisOptions, Store},
+    store::{self, Embedded, RedisOptions, Store},
     system,
     types::{
         error::LockError,
@@ -160,7 +160,7 @@ impl Builder {
     pub async fn build(self) -> Result<Runtime, LockError> {
         self.check_limits()?;
         let store: Arc<dyn Store> = match (self.redis.name_a_server(), self.embedded) {
-            (true, false) => Arc::new(Redis::new(self.redis)?),
+            (true, false) => store::open(self.redis)?,
             (false, true) => Arc::new(Embedded),
             (true, true) => {
                 return Err(LockError::config("both a Redis server and `embedded` are given; choose one"));

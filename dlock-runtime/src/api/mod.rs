@@ -10,4 +10,4 @@ pub(crate) mod request;
 pub(crate) mod runtime;
 mod server;
 
-pub use self::{builder::Builder, guard::Guard, request::LockRequest, runtime::Runtime};
+pub use self::{builder::Builder, guard::Guard, request::LockRequest, runtime::Runtime, server::ClusterNode};

@@ -1,12 +1,41 @@
 //! Which Redis server a runtime uses, and how its connections are let in.
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, fmt, sync::Arc};
 
 use crate::{
     api::Builder,
-    store::{Provider, SentinelOptions},
+    store::{Provider, Seed, SentinelOptions},
     types::credentials::Credentials,
 };
+
+/// A node of a Redis Cluster: a URL, or a client of the redis crate. See [`Builder::cluster`].
+#[derive(Clone)]
+pub struct ClusterNode(Seed);
+
+impl From<&str> for ClusterNode {
+    fn from(url: &str) -> Self {
+        Self(Seed::Url(url.to_owned()))
+    }
+}
+
+impl From<String> for ClusterNode {
+    fn from(url: String) -> Self {
+        Self(Seed::Url(url))
+    }
+}
+
+impl From<redis::Client> for ClusterNode {
+    fn from(client: redis::Client) -> Self {
+        Self(Seed::Client(client))
+    }
+}
+
+impl fmt::Debug for ClusterNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A URL or a client may hold a password.
+        f.write_str("ClusterNode(..)")
+    }
+}
 
 impl Builder {
     /// Keeps the locks in the Redis server at `url`: `redis://user:password@host:port/db`,
@@ -56,6 +85,33 @@ impl Builder {
     ) -> Self {
         let sentinels = sentinels.into_iter().map(Into::into).collect();
         self.redis.sentinel = Some(SentinelOptions { master: master.into(), sentinels });
+        self
+    }
+
+    /// Keeps the locks in a Redis Cluster, each in the server that has its slot. `nodes` are the URLs of some of its nodes, as in
+    /// [`redis`](Self::redis): the runtime asks them for the others, and again whenever something moves. Redis 7.0 or Valkey 7.2 or
+    /// newer.
+    ///
+    /// ```
+    /// # use dlock_runtime::Runtime;
+    /// let builder = Runtime::builder()
+    ///     .cluster(["redis://shop:password@n1.example:6379", "redis://shop:password@n2.example:6379"]);
+    /// ```
+    ///
+    /// All nodes are reached in the same way: with the same user and password, and by TLS if the URLs say `rediss`. They are reached
+    /// under the addresses that they announce: IP addresses, or host names (`cluster-preferred-endpoint-type hostname`), as
+    /// certificates usually need; behind NAT they must announce addresses that lead to them. A cluster has the database 0 alone.
+    ///
+    /// A node may also be a client of the redis crate, for a private authority and for certificates of clients
+    /// ([`redis_client`](Self::redis_client) says how to make one): what it says of TLS, user and password is for all nodes.
+    ///
+    /// # Moving slots
+    /// While a slot is moved key by key (`redis-cli --cluster reshard`), locks of that slot which are held stay held, are renewed and can
+    /// be given back. New ones cannot be taken, as Redis refuses scripts with several keys then: requests wait, and end as
+    /// [`LockError::Unavailable`](crate::LockError::Unavailable) when their wait is over. Where the server moves whole slots at once
+    /// (Valkey 9, Redis 8.4), there is no such time.
+    pub fn cluster<S: Into<ClusterNode>>(mut self, nodes: impl IntoIterator<Item = S>) -> Self {
+        self.redis.cluster = Some(nodes.into_iter().map(|node| node.into().0).collect());
         self
     }
 

@@ -91,6 +91,12 @@ impl Subscriber for Inbox {
         }
     }
 
+    fn missed(&self) {
+        if let Some(state) = self.state.upgrade() {
+            state.queues.recheck_all();
+        }
+    }
+
     fn notify(&self, notification: Notification) {
         let Some(state) = self.state.upgrade() else { return };
         match notification {

@@ -24,7 +24,7 @@ pub(crate) use self::{
     embedded::Embedded,
     notification::{Notification, Subscriber},
     permit::Permit,
-    redis::{Provider, Redis, RedisOptions, SentinelOptions},
+    redis::{Provider, RedisOptions, Seed, SentinelOptions, open},
 };
 pub(crate) use crate::types::store_error::{ErrorClass, StoreError, StoreUnusable};
 use crate::{

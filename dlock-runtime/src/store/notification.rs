@@ -17,5 +17,7 @@ pub(crate) enum Notification {
 pub(crate) trait Subscriber: Send + Sync {
     /// From now on no notification is missed; earlier ones may have been.
     fn subscribed(&self);
+    /// Notifications from one of several servers may have been missed, or are for the time being.
+    fn missed(&self) {}
     fn notify(&self, notification: Notification);
 }

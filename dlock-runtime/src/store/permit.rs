@@ -14,6 +14,11 @@ pub(crate) struct Permit(
 );
 
 impl Permit {
+    /// For what has a permit elsewhere.
+    pub(super) fn none() -> Self {
+        Self(None)
+    }
+
     /// A permit for the lock `name`, if there is one at once.
     pub(crate) fn at_once(store: &dyn Store, name: &str) -> Option<Self> {
         let Some(bound) = store.bound(name) else { return Some(Self(None)) };

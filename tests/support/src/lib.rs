@@ -5,6 +5,7 @@
 //! Nothing in here asserts by sleeping: a test makes a fault happen, then waits for the condition it claims with
 //! [`eventually`]. A missing `redis-server` fails the test with the command that installs it; it never passes silently.
 
+mod cluster;
 mod dice;
 mod full;
 mod history;
@@ -18,6 +19,7 @@ mod turns;
 mod wait;
 mod worker;
 
+pub use cluster::Cluster;
 pub use dice::Dice;
 pub use full::full;
 pub use history::{Crossing, History, Violation};

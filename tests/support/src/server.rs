@@ -36,6 +36,8 @@ pub struct RedisServer {
     options: Vec<String>,
     /// What a sentinel is told to watch over; other servers need no file.
     sentinel: Option<String>,
+    /// The port at which a node of a cluster talks to the others; others have none.
+    bus: Option<u16>,
     folder: PathBuf,
     port: u16,
     process: Option<Process>,
@@ -66,22 +68,29 @@ impl RedisServer {
     /// Starts a server with more options on its command line, such as `["--maxmemory", "2mb"]`.
     #[track_caller]
     pub fn start_with(options: &[&str]) -> Self {
-        Self::start_as(options, None)
+        Self::start_as(options, None, false)
+    }
+
+    /// Starts a node that belongs to no cluster yet.
+    #[track_caller]
+    pub(crate) fn start_node(options: &[&str]) -> Self {
+        Self::start_as(options, None, true)
     }
 
     /// Starts a sentinel with these lines in its file.
     #[track_caller]
     pub fn start_sentinel(lines: &str) -> Self {
-        Self::start_as(&[], Some(lines.to_owned()))
+        Self::start_as(&[], Some(lines.to_owned()), false)
     }
 
     #[track_caller]
-    fn start_as(options: &[&str], sentinel: Option<String>) -> Self {
+    fn start_as(options: &[&str], sentinel: Option<String>, is_node: bool) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("dlock-redis-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let mut server = Self {
             options: options.iter().map(|&option| option.to_owned()).collect(),
             sentinel,
+            bus: None,
             folder: std::env::temp_dir().join(name),
             port: 0,
             process: None,
@@ -89,6 +98,7 @@ impl RedisServer {
         // Between finding a port and binding it somebody else may take it: then this server ends and we try another.
         for _ in 0..20 {
             server.port = free_port();
+            server.bus = is_node.then(free_port);
             if server.launch() {
                 return server;
             }
@@ -138,6 +148,11 @@ impl RedisServer {
     /// The TCP port, the same after [`restart`](Self::restart).
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The port of a node for other nodes.
+    pub(crate) fn bus(&self) -> u16 {
+        self.bus.expect("it is a node of a cluster")
     }
 
     /// The server's unix socket as a URL.
@@ -217,6 +232,10 @@ impl RedisServer {
                 let _ = std::fs::remove_file(self.folder.join("dump.rdb"));
             }
             command.args(["--save", "", "--appendonly", "no"]).args([Path::new("--unixsocket"), &self.socket()]);
+        }
+        if let Some(bus) = self.bus {
+            command.args(["--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf"]);
+            command.args(["--cluster-port", &bus.to_string()]);
         }
         let mut supervisor = command
             .args(&self.options)

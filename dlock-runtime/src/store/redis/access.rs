@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use redis::{Client, ConnectionAddr, ConnectionInfo, RedisConnectionInfo};
+use redis::{Client, ConnectionAddr, ConnectionInfo, ProtocolVersion, RedisConnectionInfo};
 
 use super::{
     super::{ErrorClass, StoreError},
@@ -97,9 +97,26 @@ impl Access {
             }
             (info, lifetime) = (info.set_redis_settings(settings), lasts);
         }
-        let client = Client::open(info).map_err(|error| StoreError::new(ErrorClass::Permanent, error))?;
-        Ok((client, lifetime))
+        Ok((open(info)?, lifetime))
     }
+
+    /// The same for a connection that receives messages beside replies.
+    ///
+    /// # Errors
+    /// As those of [`client`](Self::client).
+    pub(super) async fn client_of_pushes(
+        &self,
+        place: &ConnectionAddr,
+    ) -> Result<(Client, Option<Lifetime>), StoreError> {
+        let (client, lifetime) = self.client(place).await?;
+        let info = client.get_connection_info().clone();
+        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        Ok((open(info.set_redis_settings(settings))?, lifetime))
+    }
+}
+
+fn open(info: ConnectionInfo) -> Result<Client, StoreError> {
+    Client::open(info).map_err(|error| StoreError::new(ErrorClass::Permanent, error))
 }
 
 /// The same settings without a user and a password.

@@ -48,6 +48,32 @@ pub(super) fn prepare(info: ConnectionInfo) -> Result<ConnectionInfo, LockError>
     Ok(info.set_tcp_settings(settings))
 }
 
+/// The same kind of address at another server.
+pub(super) fn at(like: &ConnectionAddr, host: String, port: u16) -> ConnectionAddr {
+    match like {
+        ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
+            ConnectionAddr::TcpTls { host, port, insecure: *insecure, tls_params: tls_params.clone() }
+        }
+        _ => ConnectionAddr::Tcp(host, port),
+    }
+}
+
+/// The host of an address, or what stands in its place.
+pub(super) fn host(address: &ConnectionAddr) -> &str {
+    match address {
+        ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => host,
+        ConnectionAddr::Unix(path) => path.to_str().unwrap_or_default(),
+        _ => "",
+    }
+}
+
+pub(super) fn port(address: &ConnectionAddr) -> u16 {
+    match address {
+        ConnectionAddr::Tcp(_, port) | ConnectionAddr::TcpTls { port, .. } => *port,
+        _ => 0,
+    }
+}
+
 /// Host, port and database, for errors.
 pub(super) fn name(address: &ConnectionAddr, database: i64) -> Arc<str> {
     let place = match address {

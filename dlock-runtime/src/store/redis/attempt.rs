@@ -3,84 +3,54 @@
 //! A task of its own makes the attempt. A request may be begun and then left alone, as in a `select!` whose other branch awaits. If
 //! it were the one that connects, all others would wait for it.
 
-use std::{
-    io,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::Notify, time::timeout};
+use tokio::time::timeout;
 
 use super::{
-    super::{ErrorClass, StoreError},
+    super::StoreError,
     connection::Connection,
     connections::Connections,
+    outcome::{Ends, Outcome},
 };
-use crate::{observe::caught::caught, system::JoinHandle};
+use crate::system::JoinHandle;
 
 /// An attempt under way. It is given up when nobody waits for it any more.
 pub(super) struct Attempt {
-    end: Arc<End>,
+    end: Arc<Outcome>,
     task: JoinHandle<()>,
-}
-
-/// How it ended.
-#[derive(Default)]
-struct End {
-    outcome: OnceLock<Result<(), StoreError>>,
-    has_come: Notify,
 }
 
 impl Attempt {
     /// Begins an attempt, which may take `limit`.
     pub(super) fn begin(connections: &Arc<Connections>, connection: &Arc<Connection>, limit: Duration) -> Arc<Self> {
-        let end = Arc::new(End::default());
+        let end = Arc::<Outcome>::default();
         let ends = Ends(Arc::clone(&end));
         let (connections, runtime) = (Arc::clone(connections), connection.runtime.clone());
         let connection = Arc::clone(connection);
         let task = runtime.spawn(async move {
             let fresh = timeout(limit, connections.fresh(limit)).await;
             let fresh = fresh.unwrap_or_else(|_| Err(StoreError::timed_out(&connections.address(), limit)));
-            _ = ends.0.outcome.set(fresh.map(|(fresh, place)| connections.put(&connection, fresh, &place)));
+            ends.with(fresh.map(|(fresh, place)| connections.put(&connection, fresh, &place)));
         });
         Arc::new(Self { end, task })
     }
 
     /// Whether it is over.
     pub(super) fn is_over(&self) -> bool {
-        self.end.outcome.get().is_some()
+        self.end.is_there()
     }
 
     /// # Errors
     /// Why there is no connection.
     pub(super) async fn outcome(&self) -> Result<(), StoreError> {
-        loop {
-            let end = self.end.has_come.notified();
-            if let Some(outcome) = self.end.outcome.get() {
-                return outcome.clone();
-            }
-            end.await;
-        }
+        self.end.wait().await
     }
 }
 
 impl Drop for Attempt {
     fn drop(&mut self) {
         self.task.abort();
-    }
-}
-
-/// The task's side: there is an outcome however the task ends, also with its runtime.
-struct Ends(Arc<End>);
-
-impl Drop for Ends {
-    fn drop(&mut self) {
-        self.0.outcome.get_or_init(|| {
-            let text = "the tokio runtime that was to connect has ended";
-            Err(StoreError::new(ErrorClass::Transient, io::Error::new(io::ErrorKind::NotConnected, text)))
-        });
-        // The wakers are the program's, and may panic.
-        caught(|| self.0.has_come.notify_waiters());
     }
 }
 

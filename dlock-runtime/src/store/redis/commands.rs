@@ -54,7 +54,15 @@ pub(super) fn renew(
     let shorten = Text(if *shorten { "1" } else { "0" });
     let args =
         [Text(&token), Millis(*ttl), shorten, Number((*more_fences).into()), Number(clock.highest(&lock_id.name))];
+    // A slot that is on its way from one server of a cluster to another refuses scripts with several keys.
+    if clock.is_per_slot() && *more_fences == 0 {
+        return script::RENEW.command(by, &[&lock_id.name], &args);
+    }
     script::RENEW.command(by, &[&lock_id.name, &clock.key(&lock_id.name)], &args)
+}
+
+pub(super) fn unlock(lock_id: &LockId, by: By) -> Cmd {
+    script::UNLOCK.command(by, &[&lock_id.name], &[Text(&lock_id.token.text())])
 }
 
 pub(super) fn release(command: &ReleaseCommand, by: By, clock: &FenceClock) -> Cmd {

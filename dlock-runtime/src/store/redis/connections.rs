@@ -14,8 +14,8 @@ use std::{
     time::Duration,
 };
 
-use redis::{RedisError, aio::PubSub};
-use tokio::sync::Notify;
+use redis::{PushInfo, RedisError, aio::PubSub};
+use tokio::sync::{Notify, mpsc::UnboundedReceiver};
 
 use super::{
     super::{ErrorClass, StoreError},
@@ -38,7 +38,7 @@ pub(super) struct Connections {
     route: Route,
     access: Arc<Access>,
     /// Whether the server has replied properly before. If it refuses this client later, its set-up is being changed.
-    has_replied: AtomicBool,
+    has_replied: Arc<AtomicBool>,
     /// In which form the server takes scripts.
     pub(super) form: Arc<Form>,
     by_runtime: Mutex<HashMap<Id, Arc<Connection>>>,
@@ -59,12 +59,27 @@ impl Connections {
         Self {
             route,
             access: Arc::new(access),
-            has_replied: AtomicBool::new(false),
+            has_replied: Arc::default(),
             form,
             by_runtime: Mutex::default(),
             subscriptions: AtomicU64::new(0),
             fence_clock,
             groups,
+            retired: Arc::default(),
+        }
+    }
+
+    /// The connections to another server of the same cluster. What is known of the one, and how it lets us in, is true of the other.
+    pub(super) fn beside(&self, place: Arc<Place>) -> Self {
+        Self {
+            route: Route::Fixed(place),
+            access: Arc::clone(&self.access),
+            has_replied: Arc::clone(&self.has_replied),
+            form: Arc::clone(&self.form),
+            by_runtime: Mutex::default(),
+            subscriptions: AtomicU64::new(0),
+            fence_clock: Arc::clone(&self.fence_clock),
+            groups: Arc::clone(&self.groups),
             retired: Arc::default(),
         }
     }
@@ -126,6 +141,15 @@ impl Connections {
         };
         let (connection, lifetime) = self.route.unless_moved(&place, connect).await?;
         Ok((connection, lifetime, place))
+    }
+
+    /// A connection for commands and messages, to wherever the server is now. To find it may take `limit`.
+    pub(super) async fn for_pushes(&self, limit: Duration) -> Result<(Link, UnboundedReceiver<PushInfo>), StoreError> {
+        let place = self.find(limit).await?;
+        let (client, lifetime) = self.access.client_of_pushes(&place.at).await?;
+        let connected = dial::pushes(&client, self.access.name.as_deref()).await;
+        let (link, pushes) = connected.map_err(|error| self.connect_error(&place, error))?;
+        Ok((self.kept(&place, link, lifetime), pushes))
     }
 
     /// A number that no other subscription of this runtime has.
@@ -194,10 +218,15 @@ impl Connections {
         };
         let (confirmed, link) = connected.await.map_err(|error| self.connect_error(place, error))?;
         confirmed?;
-        Ok(match lifetime {
+        Ok(self.kept(place, link, lifetime))
+    }
+
+    /// Has the connection authenticate anew in time.
+    fn kept(&self, place: &Arc<Place>, link: Link, lifetime: Option<Lifetime>) -> Link {
+        match lifetime {
             Some(lifetime) => reauthentication::keep(&self.access, place, link, lifetime),
             None => link,
-        })
+        }
     }
 
     /// Cuts the connections to places that are not the right ones any more. Whoever waits for a reply there gets none: what such a
@@ -222,6 +251,11 @@ impl Connections {
     pub(super) async fn retired(&self) {
         self.retired.notified().await;
     }
+}
+
+/// What a server said, or what became of a connection, if an error is about that.
+pub(super) fn redis_error(error: &StoreError) -> Option<&RedisError> {
+    error.cause.downcast_ref().map(|At { error, .. }| error)
 }
 
 /// An error, and which server gave it. The URL is not in it, as that may hold a password.

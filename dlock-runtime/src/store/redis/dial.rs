@@ -3,7 +3,7 @@
 
 #[cfg(dlock_simulation)]
 use redis::RedisError;
-use redis::{Client, RedisResult, aio::PubSub};
+use redis::{AsyncConnectionConfig, Client, PushInfo, RedisResult, aio::PubSub};
 #[cfg(not(dlock_simulation))]
 use redis::{
     ConnectionAddr,
@@ -12,6 +12,7 @@ use redis::{
 };
 #[cfg(all(unix, not(dlock_simulation)))]
 use tokio::net::UnixStream;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 #[cfg(not(dlock_simulation))]
 use {
     std::{io, net::SocketAddr, pin::Pin},
@@ -21,15 +22,23 @@ use {
     },
 };
 
-#[cfg(not(dlock_simulation))]
-use super::link;
-use super::link::Link;
+use super::link::{self, Link};
 #[cfg(dlock_simulation)]
 use crate::system;
 
 /// A connection for commands. A server that does not know how to give it its name, or does not allow it, is no trouble.
 pub(super) async fn commands(client: &Client, name: Option<&str>) -> RedisResult<Link> {
-    let mut link = open(client).await?;
+    named(open(client, link::config()).await?, name).await
+}
+
+/// A connection for commands that also receives messages, which go to the channel. Its client must speak RESP3.
+pub(super) async fn pushes(client: &Client, name: Option<&str>) -> RedisResult<(Link, UnboundedReceiver<PushInfo>)> {
+    let (sender, receiver) = unbounded_channel();
+    let link = open(client, link::config().set_push_sender(sender)).await?;
+    Ok((named(link, name).await?, receiver))
+}
+
+async fn named(mut link: Link, name: Option<&str>) -> RedisResult<Link> {
     if let Some(name) = name {
         // An error of the server is a value here.
         _ = link.send_packed_command(redis::cmd("CLIENT").arg("SETNAME").arg(name)).await?;
@@ -38,7 +47,7 @@ pub(super) async fn commands(client: &Client, name: Option<&str>) -> RedisResult
 }
 
 #[cfg(not(dlock_simulation))]
-async fn open(client: &Client) -> RedisResult<Link> {
+async fn open(client: &Client, config: AsyncConnectionConfig) -> RedisResult<Link> {
     let info = client.get_connection_info();
     // One type for all kinds: what reads and writes them is there once.
     let stream: Pin<Box<dyn AsyncStream + Send + Sync>> = match info.addr() {
@@ -46,13 +55,10 @@ async fn open(client: &Client) -> RedisResult<Link> {
         #[cfg(unix)]
         ConnectionAddr::Unix(path) => Box::pin(UnixStream::connect(path).await?),
         _ => {
-            return client
-                .get_multiplexed_async_connection_with_config(&link::config())
-                .await
-                .map(Link::driven_elsewhere);
+            return client.get_multiplexed_async_connection_with_config(&config).await.map(Link::driven_elsewhere);
         }
     };
-    Link::over(stream, info.redis_settings()).await
+    Link::over(stream, info.redis_settings(), config).await
 }
 
 /// Connects to whichever address of the host answers first.
@@ -93,9 +99,9 @@ pub(super) async fn messages(client: &Client) -> RedisResult<PubSub> {
 }
 
 #[cfg(dlock_simulation)]
-async fn open(client: &Client) -> RedisResult<Link> {
+async fn open(client: &Client, config: AsyncConnectionConfig) -> RedisResult<Link> {
     let stream = system::connect().await.map_err(RedisError::from)?;
-    Link::over(stream, client.get_connection_info().redis_settings()).await
+    Link::over(stream, client.get_connection_info().redis_settings(), config).await
 }
 
 #[cfg(dlock_simulation)]

@@ -44,6 +44,17 @@ pub(super) fn run<E: Exchange>(
     connections: &Arc<Connections>,
     permit: Option<Permit>,
     reply_timeout: Duration,
+    exchange: E,
+) -> Reply<E::Output> {
+    run_if_asked(connections, false, permit, reply_timeout, exchange)
+}
+
+/// The same; `is_asking` says that it is about a slot of a cluster that is on its way to this server.
+pub(super) fn run_if_asked<E: Exchange>(
+    connections: &Arc<Connections>,
+    is_asking: bool,
+    permit: Option<Permit>,
+    reply_timeout: Duration,
     mut exchange: E,
 ) -> Reply<E::Output> {
     let connections = Arc::clone(connections);
@@ -60,6 +71,7 @@ pub(super) fn run<E: Exchange>(
                 Err(error) => return Err(error),
             };
             let (generation, fresh, connection) = (used.generation, used.fresh, used.connection.clone());
+            let connection = if is_asking { connection.asking() } else { connection };
             watch.used = Some(used);
             let reply = exchange.send(&connections, &connection, repeated).await;
             watch.used = None;

@@ -46,7 +46,7 @@ impl FenceClock {
 
     /// The key of the clock for a lock.
     pub(super) fn key(&self, lock: &str) -> Cow<'static, str> {
-        if self.per_slot.get().is_none() {
+        if !self.is_per_slot() {
             return Cow::Borrowed(FENCE_CLOCK);
         }
         let slot = slots::slot(lock);
@@ -55,6 +55,10 @@ impl FenceClock {
             return Cow::Borrowed(FENCE_CLOCK);
         }
         Cow::Owned(format!("{FENCE_CLOCK}:{}", slots::tag(slot)))
+    }
+
+    pub(super) fn is_per_slot(&self) -> bool {
+        self.per_slot.get().is_some()
     }
 
     /// The server belongs to a cluster.

@@ -1,9 +1,10 @@
-//! Locks in one Redis server.
+//! Locks in Redis: in one server (this file), or in a cluster of them (`cluster/`).
 
 mod access;
 mod address;
 mod attempt;
 mod classify;
+mod cluster;
 mod combiner;
 mod commands;
 mod connection;
@@ -15,6 +16,7 @@ mod groups;
 mod keys;
 mod link;
 mod options;
+mod outcome;
 mod probe;
 mod provider;
 mod reauthentication;
@@ -37,7 +39,9 @@ use redis::{Cmd, RedisResult, Value};
 use tokio::sync::Semaphore;
 
 use self::{
+    cluster::Cluster,
     connections::Connections,
+    exchange::Exchange,
     groups::Member,
     renew_batch::RenewBatch,
     route::Route,
@@ -46,7 +50,7 @@ use self::{
     shortcut::{Shortcut, ShortcutCall},
 };
 pub(crate) use self::{
-    options::{RedisOptions, SentinelOptions},
+    options::{RedisOptions, Seed, SentinelOptions},
     provider::Provider,
 };
 use super::{
@@ -59,17 +63,46 @@ use crate::{
     types::{error::LockError, holder::Holder},
 };
 
+/// The store that the options name.
+///
+/// # Errors
+/// [`LockError::Config`] if no connection can be made with these options. Neither a URL, which may hold a password, nor anything
+/// else that is secret is in the message.
+pub(crate) fn open(options: RedisOptions) -> Result<Arc<dyn Store>, LockError> {
+    Ok(match options.cluster {
+        Some(_) => Arc::new(Cluster::new(options)?),
+        None => Arc::new(Redis::to(Connections::new(Route::new(options)?))),
+    })
+}
+
 /// A store in one Redis server.
-pub(crate) struct Redis {
+#[derive(Clone)]
+struct Redis {
     connections: Arc<Connections>,
+    /// Whether what is asked is about a slot of a cluster that is on its way to this server.
+    is_asking: bool,
 }
 
 impl Redis {
-    /// # Errors
-    /// [`LockError::Config`] if no connection can be made with these options. Neither the URL, which may hold a password, nor
-    /// anything else that is secret is in the message.
-    pub(crate) fn new(options: RedisOptions) -> Result<Self, LockError> {
-        Ok(Self { connections: Arc::new(Connections::new(Route::new(options)?)) })
+    fn to(connections: Connections) -> Self {
+        Self { connections: Arc::new(connections), is_asking: false }
+    }
+
+    /// The same server, for a slot of a cluster that is on its way there.
+    fn asking(&self) -> Self {
+        Self { is_asking: true, ..self.clone() }
+    }
+
+    /// Deletes a lock that the token holds, and nothing else: that works also while the slot of the lock is on its way to another
+    /// server. Who waits is not told.
+    fn unlock(&self, lock_id: LockId, reply_timeout: Duration) -> Reply<bool> {
+        let command = move |by| commands::unlock(&lock_id, by);
+        let read = |reply, repeated| Ok(redis::from_redis_value::<bool>(reply)? || repeated);
+        self.run(None, reply_timeout, command, |_| (), read)
+    }
+
+    fn exchange<E: Exchange>(&self, permit: Option<Permit>, reply_timeout: Duration, exchange: E) -> Reply<E::Output> {
+        exchange::run_if_asked(&self.connections, self.is_asking, permit, reply_timeout, exchange)
     }
 
     /// Runs a script on the connection of the current tokio runtime. `on_send` and `read` learn whether an earlier copy may have been carried out.
@@ -82,7 +115,7 @@ impl Redis {
         read: impl Fn(Value, bool) -> RedisResult<T> + Send + 'static,
     ) -> Reply<T> {
         let call = ScriptCall::new(&self.connections, command, on_send, read);
-        exchange::run(&self.connections, permit, reply_timeout, call)
+        self.exchange(permit, reply_timeout, call)
     }
 }
 
@@ -120,7 +153,7 @@ impl Store for Redis {
             let plain = Shortcut::Plain(commands::plain_acquire(command, system::wall_time()));
             let granted = |_| Ok(AcquireReply::Granted { fence: 0, waiting: 0 });
             let call = ShortcutCall::new(plain, granted, ScriptCall::later(make, on_send, read));
-            return exchange::run(&self.connections, Some(permit), reply_timeout, call);
+            return self.exchange(Some(permit), reply_timeout, call);
         }
         if command.may_be_one_of_many() {
             let (connections, name) = (Arc::clone(&self.connections), Arc::clone(&command.lock_id.name));
@@ -131,7 +164,7 @@ impl Store for Redis {
             };
             let together = Shortcut::Together(Member::Acquire(Arc::clone(command)));
             let call = ShortcutCall::new(together, read_one, ScriptCall::later(make, on_send, read));
-            return exchange::run(&self.connections, Some(permit), reply_timeout, call);
+            return self.exchange(Some(permit), reply_timeout, call);
         }
         self.run(Some(permit), reply_timeout, make, on_send, read)
     }
@@ -141,7 +174,7 @@ impl Store for Redis {
         renewals: Vec<RenewCommand>,
         reply_timeout: Duration,
     ) -> Reply<Vec<Result<RenewReply, StoreError>>> {
-        exchange::run(&self.connections, None, reply_timeout, RenewBatch(renewals))
+        self.exchange(None, reply_timeout, RenewBatch(renewals))
     }
 
     fn release(&self, release: ReleaseCommand, permit: Permit, reply_timeout: Duration) -> Reply<bool> {
@@ -152,11 +185,11 @@ impl Store for Redis {
         let read = |reply, repeated| Ok(redis::from_redis_value::<bool>(reply)? || repeated);
         let Some(member) = member else {
             let call = ScriptCall::new(&self.connections, command, |_| (), read).even_if_abandoned();
-            return exchange::run(&self.connections, Some(permit), reply_timeout, call);
+            return self.exchange(Some(permit), reply_timeout, call);
         };
         let script = ScriptCall::later(command, |_| (), read).even_if_abandoned();
         let call = ShortcutCall::new(Shortcut::Together(member), |reply| Ok(redis::from_redis_value(reply)?), script);
-        exchange::run(&self.connections, Some(permit), reply_timeout, call)
+        self.exchange(Some(permit), reply_timeout, call)
     }
 
     fn inspect(&self, name: &Arc<str>, reply_timeout: Duration) -> Reply<Option<Holder>> {

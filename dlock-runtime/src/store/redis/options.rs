@@ -11,8 +11,16 @@ pub(crate) struct RedisOptions {
     pub(crate) url: Option<String>,
     pub(crate) client: Option<Client>,
     pub(crate) sentinel: Option<SentinelOptions>,
+    pub(crate) cluster: Option<Vec<Seed>>,
     pub(crate) provider: Option<Arc<Provider>>,
     pub(crate) client_name: Option<String>,
+}
+
+/// A node of a cluster that is asked for the others.
+#[derive(Clone)]
+pub(crate) enum Seed {
+    Url(String),
+    Client(Client),
 }
 
 /// A master, and the sentinels that say where it is.
@@ -27,7 +35,7 @@ pub(crate) struct SentinelOptions {
 impl RedisOptions {
     /// Whether they say where the locks are.
     pub(crate) fn name_a_server(&self) -> bool {
-        self.url.is_some() || self.client.is_some() || self.sentinel.is_some()
+        self.url.is_some() || self.client.is_some() || self.sentinel.is_some() || self.cluster.is_some()
     }
 }
 
@@ -38,6 +46,7 @@ impl fmt::Debug for RedisOptions {
             .field("url", &self.url.as_ref().map(|_| ".."))
             .field("client", &self.client.as_ref().map(|_| ".."))
             .field("sentinel", &self.sentinel.as_ref().map(|_| ".."))
+            .field("cluster", &self.cluster.as_ref().map(|_| ".."))
             .field("credentials", &self.provider.as_ref().map(|_| ".."))
             .field("client_name", &self.client_name)
             .finish()

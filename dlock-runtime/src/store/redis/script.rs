@@ -22,6 +22,7 @@ macro_rules! script {
 pub(super) static ACQUIRE: LazyLock<Script> = script!("mint", "acquire", "mend", "channel", "hand_over", "wait");
 pub(super) static RENEW: LazyLock<Script> = script!("mint", "renew", "reserve");
 pub(super) static RELEASE: LazyLock<Script> = script!("release", "mend", "mint", "channel", "hand_over", "give");
+pub(super) static UNLOCK: LazyLock<Script> = script!("unlock");
 pub(super) static ACQUIRE_MANY: LazyLock<Script> = script!("mint", "acquire_many");
 pub(super) static RELEASE_MANY: LazyLock<Script> = script!("release_many");
 pub(super) static INSPECT: LazyLock<Script> = script!("inspect");

@@ -86,7 +86,8 @@ const TEXTS: &[(&str, Fault)] = &[
     ("DB index is out of range", Fault::Misconfigured),
     ("invalid DB index", Fault::Misconfigured),
     ("SELECT is not allowed in cluster mode", Fault::Misconfigured),
-    ("attempted to access a non local key in a cluster", Fault::Misconfigured),
+    // A key of another slot that this server had a moment ago.
+    ("attempted to access a non local key in a cluster", Fault::Transient),
     ("attempted to access keys that don't hash to the same slot", Fault::Misconfigured),
 ];
 

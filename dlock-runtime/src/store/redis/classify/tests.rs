@@ -72,7 +72,7 @@ const SAID: &[(&str, Fault)] = &[
     ("ERR This user has no permissions to run the 'set' command script: 0, on @user_script:1.", Fault::Misconfigured),
     ("CROSSSLOT Keys in request don't hash to the same slot", Fault::Misconfigured),
     ("ERR Command 'set' in script attempted to access keys that don't hash to the same slot", Fault::Misconfigured),
-    ("ERR Lua script attempted to access a non local key in a cluster node", Fault::Misconfigured),
+    ("ERR Lua script attempted to access a non local key in a cluster node", Fault::Transient),
     ("NOPROTO unsupported protocol version", Fault::Misconfigured),
     ("ERR unknown command 'EVALSHA', with args beginning with: ", Fault::Misconfigured),
     ("ERR unknown subcommand 'NUMSUB'. Try PUBSUB HELP.", Fault::Misconfigured),

@@ -37,7 +37,11 @@ const LONGEST: usize = 256;
 
 /// A connection, and the commands that wait for their batch.
 #[derive(Clone)]
-pub(super) struct Combiner(Arc<Shared>);
+pub(super) struct Combiner {
+    shared: Arc<Shared>,
+    /// Whether each command is about a slot of a cluster that is on its way to this server.
+    is_asking: bool,
+}
 
 /// One that was taken out of service.
 pub(super) struct Retired(Weak<Shared>);
@@ -45,7 +49,7 @@ pub(super) struct Retired(Weak<Shared>);
 impl Retired {
     /// The connection, if somebody uses it yet.
     pub(super) fn upgrade(&self) -> Option<Combiner> {
-        self.0.upgrade().map(Combiner)
+        self.0.upgrade().map(|shared| Combiner { shared, is_asking: false })
     }
 }
 
@@ -109,7 +113,7 @@ pub(super) enum IfAbandoned {
 
 impl Combiner {
     pub(super) fn new(connection: Link, runtime: Handle, place: Arc<Place>, groups: Arc<Groups>) -> Self {
-        Self(Arc::new(Shared {
+        let shared = Shared {
             connection,
             place,
             is_cut: AtomicBool::new(false),
@@ -118,26 +122,33 @@ impl Combiner {
             waiting: Mutex::default(),
             order: Mutex::default(),
             last_reply: AtomicU64::new(BootTime::now().to_bits()),
-        }))
+        };
+        Self { shared: Arc::new(shared), is_asking: false }
+    }
+
+    /// The same connection, for commands about a slot that is on its way to this server: each is sent right behind an `ASKING`, in
+    /// one piece, so that no other command comes between the two.
+    pub(super) fn asking(self) -> Self {
+        Self { is_asking: true, ..self }
     }
 
     pub(super) fn place(&self) -> &Place {
-        &self.0.place
+        &self.shared.place
     }
 
     pub(super) fn downgrade(&self) -> Retired {
-        Retired(Arc::downgrade(&self.0))
+        Retired(Arc::downgrade(&self.shared))
     }
 
     /// Closes the connection. What still comes over it is no reply.
     pub(super) fn cut(&self) {
-        self.0.is_cut.store(true, Ordering::Relaxed);
-        self.0.connection.cut();
+        self.shared.is_cut.store(true, Ordering::Relaxed);
+        self.shared.connection.cut();
     }
 
     /// The connection itself, for what is seldom asked.
     pub(super) fn connection(&self) -> Link {
-        self.0.connection.clone()
+        self.shared.connection.clone()
     }
 
     /// Sends many commands together. Each has a reply of its own.
@@ -145,14 +156,27 @@ impl Combiner {
     /// # Errors
     /// What became of the connection.
     pub(super) async fn batch(&self, commands: &mut Pipeline) -> RedisResult<Vec<RedisResult<Value>>> {
+        if self.is_asking {
+            return self.batch_asking(commands).await;
+        }
         let replies = commands.ignore_errors().query_async(&mut self.connection()).await?;
-        self.0.note_reply()?;
+        self.shared.note_reply()?;
         Ok(replies)
+    }
+
+    async fn batch_asking(&self, commands: &Pipeline) -> RedisResult<Vec<RedisResult<Value>>> {
+        let mut each = Pipeline::with_capacity(2 * commands.len());
+        for command in commands.cmd_iter() {
+            each.cmd("ASKING").add_command(command.clone());
+        }
+        let replies: Vec<RedisResult<Value>> = each.ignore_errors().query_async(&mut self.connection()).await?;
+        self.shared.note_reply()?;
+        Ok(replies.into_iter().skip(1).step_by(2).collect())
     }
 
     /// When the server last replied on this connection.
     pub(super) fn last_reply(&self) -> BootTime {
-        BootTime::from_bits(self.0.last_reply.load(Ordering::Relaxed))
+        BootTime::from_bits(self.shared.last_reply.load(Ordering::Relaxed))
     }
 
     /// Sends a command. Commands of one task leave in the order in which they are sent. One that is not sent yet when its future is
@@ -161,16 +185,25 @@ impl Combiner {
     /// # Errors
     /// What the server says to it, or what became of the connection.
     pub(super) async fn call(&self, command: Cmd, if_abandoned: IfAbandoned) -> RedisResult<Value> {
+        if self.is_asking {
+            return Box::pin(self.call_asking(command)).await;
+        }
         match self.gather(command, 1, |command| Item::Command(command, if_abandoned)) {
             Ok(reply) => Ok(answer(reply).await?.unwrap_or(Value::Nil)),
             Err(command) => {
-                let _alone = Alone(&self.0);
+                let _alone = Alone(&self.shared);
                 // Boxed, as it would make each request large that gathers, which are many.
                 let reply = Box::pin(self.connection().send_packed_command(&command)).await?;
-                self.0.note_reply()?;
+                self.shared.note_reply()?;
                 reply.extract_error()
             }
         }
+    }
+
+    async fn call_asking(&self, command: Cmd) -> RedisResult<Value> {
+        let mut alone = Pipeline::with_capacity(1);
+        alone.add_command(command);
+        self.batch_asking(&alone).await?.pop().unwrap_or(Ok(Value::Nil))
     }
 
     /// Sends a request in a script for many locks. `None` if it is to go by itself: nothing was done for it.
@@ -178,7 +211,7 @@ impl Combiner {
     /// # Errors
     /// As those of [`call`](Self::call).
     pub(super) async fn together(&self, member: Member) -> Answer {
-        if !self.0.groups.are_formed() {
+        if self.is_asking || !self.shared.groups.are_formed() {
             return Ok(None);
         }
         match self.gather(member, 0, Item::Member) {
@@ -190,7 +223,7 @@ impl Combiner {
     /// Has something gathered with others, unless it may go by itself; then it comes back, and `alone` commands will be under way for
     /// it.
     fn gather<T>(&self, it: T, alone: usize, item: impl FnOnce(T) -> Item) -> Result<oneshot::Receiver<Answer>, T> {
-        let mut waiting = self.0.waiting();
+        let mut waiting = self.shared.waiting();
         // Not while something is gathered that may be of the same task, and older.
         if waiting.carriers == 0 && waiting.alone < ALONE {
             waiting.alone += alone;
@@ -202,7 +235,7 @@ impl Combiner {
             waiting.carriers += 1;
             waiting.coming += 1;
             drop(waiting);
-            self.0.runtime.spawn(self.clone().carry());
+            self.shared.runtime.spawn(self.clone().carry());
         }
         Ok(reply)
     }
@@ -214,8 +247,8 @@ impl Combiner {
             yield_now().await;
             let begun = poll_fn(|cx| {
                 // Batches leave in the order in which they gathered: the first poll puts one on its way.
-                let _order = self.0.order.lock().unwrap_or_else(PoisonError::into_inner);
-                let Some(batch) = self.0.take() else { return Poll::Ready(None) };
+                let _order = self.shared.order.lock().unwrap_or_else(PoisonError::into_inner);
+                let Some(batch) = self.shared.take() else { return Poll::Ready(None) };
                 let mut carried = Box::pin(self.deliver(batch));
                 let is_over = carried.as_mut().poll(cx).is_ready();
                 Poll::Ready(Some((carried, is_over)))
@@ -230,10 +263,10 @@ impl Combiner {
 
     /// Sends a batch, and hands its replies out.
     async fn deliver(&self, batch: Vec<Gathered>) {
-        let (mut pipeline, riders) = self.0.groups.load(batch);
+        let (mut pipeline, riders) = self.shared.groups.load(batch);
         let replies = self.batch(&mut pipeline).await;
-        self.0.waiting().coming += 1;
-        self.0.groups.hand_out(riders, replies);
+        self.shared.waiting().coming += 1;
+        self.shared.groups.hand_out(riders, replies);
     }
 }
 

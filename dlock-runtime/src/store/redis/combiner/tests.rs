@@ -55,14 +55,14 @@ async fn a_reply_over_a_connection_that_was_cut_counts_for_nothing() {
 async fn what_nobody_waits_for_any_more_is_not_sent_unless_it_gives_a_lock_back() {
     let (combiner, mut there) = connected().await;
     let alone = (0..ALONE).map(|_| call(&combiner, "ALONE", IfAbandoned::Dropped)).collect::<Vec<_>>();
-    while combiner.0.waiting().alone < ALONE {
+    while combiner.shared.waiting().alone < ALONE {
         yield_now().await;
     }
     // The batches leave one after the other, and the server says nothing yet.
     let mut batches = Vec::new();
     for carriers in 1..=BATCHES {
         batches.push(call(&combiner, "BATCH", IfAbandoned::Dropped));
-        while combiner.0.waiting().carriers < carriers || !combiner.0.waiting().gathered.is_empty() {
+        while combiner.shared.waiting().carriers < carriers || !combiner.shared.waiting().gathered.is_empty() {
             yield_now().await;
         }
     }
@@ -71,7 +71,7 @@ async fn what_nobody_waits_for_any_more_is_not_sent_unless_it_gives_a_lock_back(
         call(&combiner, "RELEASE", IfAbandoned::Sent),
         call(&combiner, "WAITED", IfAbandoned::Dropped),
     ];
-    while combiner.0.waiting().gathered.len() < gathered.len() {
+    while combiner.shared.waiting().gathered.len() < gathered.len() {
         yield_now().await;
     }
     let [acquire, release, waited] = gathered;

@@ -59,10 +59,11 @@ impl Link {
     pub(super) async fn over(
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         settings: &RedisConnectionInfo,
+        config: AsyncConnectionConfig,
     ) -> RedisResult<Self> {
         let end = Arc::new(End::default());
         let stream = Watched { stream, end: Arc::clone(&end) };
-        let (connection, driver) = MultiplexedConnection::new_with_config(settings, stream, config()).await?;
+        let (connection, driver) = MultiplexedConnection::new_with_config(settings, stream, config).await?;
         let driver = Driver { end, task: system::spawn(driver) };
         Ok(Self { connection, driver: Some(Arc::new(driver)), _kept: None })
     }

@@ -21,7 +21,7 @@ fn settings() -> RedisConnectionInfo {
 
 async fn linked() -> (Link, DuplexStream) {
     let (here, there) = duplex(1024);
-    (Link::over(here, &settings()).await.expect("nothing is said"), there)
+    (Link::over(here, &settings(), config()).await.expect("nothing is said"), there)
 }
 
 fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {

@@ -30,8 +30,15 @@ use crate::{
 /// The rehearsal leaves nothing behind for longer, if it is cut short.
 const LASTS: Duration = Duration::from_secs(5);
 
+/// The oldest versions that do: of a server that stands alone, and of one in a cluster.
+const SINGLE: (u32, u32) = (6, 2);
+const CLUSTER: (u32, u32) = (7, 0);
+
 /// How many keys distinguish a node of a cluster, which has some of them, from a server that has all of them.
 const SPREAD: usize = 32;
+
+const IS_NODE: &str = "this is a node of a cluster, which has some of the keys only; say `.cluster([..])`, with the URLs of some of \
+                       its nodes";
 
 const IS_SENTINEL: &str =
     "this is a sentinel; say `.sentinel(\"mymaster\", [..])`, with the name of the master that it watches over";
@@ -43,6 +50,34 @@ pub(super) async fn check(
     probe: LockId,
     reply_timeout: Duration,
 ) -> Result<(), StoreError> {
+    rehearse(connections, probe, Kind { is_node: false, warns: true }, reply_timeout).await
+}
+
+/// The same at one of the masters of a cluster, where `probe` lies.
+pub(super) async fn check_node(
+    connections: &Arc<Connections>,
+    probe: LockId,
+    warns: bool,
+    reply_timeout: Duration,
+) -> Result<(), StoreError> {
+    rehearse(connections, probe, Kind { is_node: true, warns }, reply_timeout).await
+}
+
+/// What is checked.
+#[derive(Clone, Copy)]
+struct Kind {
+    /// Whether it is one of the masters of a cluster, each of which has some of the keys.
+    is_node: bool,
+    /// Whether there are warnings of what endangers locks.
+    warns: bool,
+}
+
+async fn rehearse(
+    connections: &Arc<Connections>,
+    probe: LockId,
+    kind: Kind,
+    reply_timeout: Duration,
+) -> Result<(), StoreError> {
     // Sent alone, because some proxies close the connection when they get it.
     let info = exchange::run(connections, None, reply_timeout, Info).await;
     let server = Server::of(info.as_deref().unwrap_or_default());
@@ -51,7 +86,7 @@ pub(super) async fn check(
     }
     // Proxies before several servers have no INFO.
     connections.groups.set_one_server(info.is_ok() && !server.is_in_cluster());
-    exchange::run(connections, None, reply_timeout, Rehearsal { lock_id: probe.clone(), server: server.clone() })
+    exchange::run(connections, None, reply_timeout, Rehearsal { lock_id: probe.clone(), server: server.clone(), kind })
         .await?
         .map_err(|(reason, error)| {
             // A virtual address may lead to the new master soon.
@@ -62,7 +97,10 @@ pub(super) async fn check(
                 StoreUnusable { reason: reason.into(), source: connections.reply_error(error).cause },
             )
         })?;
-    let channel = format!("dlock:{}", probe.token.identity);
+    if !kind.warns {
+        return Ok(());
+    }
+    let channel = format!("dlock:{}{}", probe.token.identity, probe.token.tag);
     let silence = match exchange::run(connections, None, reply_timeout, PubSub { channel }).await {
         Ok(missing) if missing.is_empty() => None,
         Ok(missing) => Some(missing.join(", ")),
@@ -106,11 +144,16 @@ impl Exchange for PubSub {
 
     async fn send(&mut self, _: &Connections, connection: &Combiner, _: bool) -> RedisResult<Vec<String>> {
         let mut pipeline = redis::pipe();
-        pipeline.cmd("PUBLISH").arg(&self.channel).arg("probe");
-        pipeline.cmd("PUBSUB").arg("NUMSUB").arg(&self.channel);
+        let (publish, count) = if self.channel.contains('{') {
+            (["SPUBLISH"; 2], ["SHARDNUMSUB", "PUBSUB SHARDNUMSUB"])
+        } else {
+            (["PUBLISH"; 2], ["NUMSUB", "PUBSUB NUMSUB"])
+        };
+        pipeline.cmd(publish[0]).arg(&self.channel).arg("probe");
+        pipeline.cmd("PUBSUB").arg(count[0]).arg(&self.channel);
         pipeline.cmd("ROLE");
         let replies = connection.batch(&mut pipeline).await?;
-        let errors = ["PUBLISH", "PUBSUB NUMSUB", "ROLE"].into_iter().zip(replies);
+        let errors = [publish[1], count[1], "ROLE"].into_iter().zip(replies);
         let errors = errors.filter_map(|(command, reply)| Some((command, reply.err()?)));
         // The channels that the user may not touch are named by the subscriber, whose `SUBSCRIBE` is refused for the same reason.
         let errors = errors.filter(|(_, error)| !error.detail().is_some_and(|said| said.contains("access")));
@@ -133,6 +176,7 @@ fn without(command: &str, error: &RedisError) -> String {
 struct Rehearsal {
     lock_id: LockId,
     server: Server,
+    kind: Kind,
 }
 
 impl Exchange for Rehearsal {
@@ -140,6 +184,14 @@ impl Exchange for Rehearsal {
     type Output = Result<(), (String, RedisError)>;
 
     async fn send(&mut self, connections: &Connections, connection: &Combiner, _: bool) -> RedisResult<Self::Output> {
+        if self.kind.is_node && self.server.is_older_than(CLUSTER) {
+            let reason = format!(
+                "this is a cluster of Redis {}, and locking in a cluster needs 7.0 or newer",
+                self.server.version
+            );
+            let lacks = "sharded channels are new in Redis 7.0";
+            return Ok(Err((reason, (redis::ErrorKind::InvalidClientConfig, lacks).into())));
+        }
         let mut errors = self.rehearse(connections, connection).await?;
         if errors.iter().any(|error| connections.fence_clock.wants_slots(error)) {
             errors = self.rehearse(connections, connection).await?;
@@ -149,16 +201,16 @@ impl Exchange for Rehearsal {
         };
         let reason = match classify::classify(&error) {
             _ if self.server.is_sentinel() => IS_SENTINEL.to_owned(),
-            Fault::Misconfigured if self.server.is_too_old() => {
+            Fault::Misconfigured if self.server.is_older_than(SINGLE) => {
                 format!("this is Redis {}, and locking needs 6.2 or newer", self.server.version)
             }
+            // It has the key no more.
+            Fault::Transient if self.kind.is_node => return Err(error),
             Fault::Misconfigured if error.code() != Some("CROSSSLOT") => {
                 missing::name(connections, &self.lock_id.name, &error, &mut connection.connection()).await?
             }
-            Fault::Misconfigured => "this is a node of a cluster, which has some of the keys only".to_owned(),
-            Fault::Transient if matches!(error.code(), Some("MOVED" | "ASK")) => {
-                "this is a node of a cluster, which has some of the keys only".to_owned()
-            }
+            Fault::Misconfigured => IS_NODE.to_owned(),
+            Fault::Transient if matches!(error.code(), Some("MOVED" | "ASK")) => IS_NODE.to_owned(),
             Fault::NotMaster => "this is a replica, which cannot be written to; name its master".to_owned(),
             _ => return Err(error),
         };
@@ -208,7 +260,7 @@ impl Rehearsal {
         pipeline.cmd("HSET").arg(seen).arg("probe").arg("0");
         pipeline.cmd("DEL").arg(keys.of_lock().as_slice());
         pipeline.add_command(commands::inspect(name, By::Hash, clock));
-        if self.server.may_be_a_node() {
+        if self.server.may_be_a_node() && !self.kind.is_node {
             for place in 0..SPREAD {
                 pipeline.cmd("GET").arg(format!("{name}:{place}"));
             }

@@ -39,9 +39,9 @@ impl Server {
         !matches!(&*self.mode, "standalone" | "sentinel")
     }
 
-    pub(super) fn is_too_old(&self) -> bool {
+    pub(super) fn is_older_than(&self, version: (u32, u32)) -> bool {
         let mut parts = self.version.split('.').map_while(|part| part.parse::<u32>().ok());
-        parts.next().is_some_and(|major| (major, parts.next().unwrap_or(0)) < (6, 2))
+        parts.next().is_some_and(|major| (major, parts.next().unwrap_or(0)) < version)
     }
 
     /// Warns of settings that endanger locks.
@@ -71,9 +71,15 @@ mod tests {
     fn info_is_read_as_redis_and_valkey_give_it() {
         let redis =
             Server::of("# Server\r\nredis_version:6.0.16\r\nredis_mode:cluster\r\n# Replication\r\nrole:slave\r\n");
-        assert!(redis.is_too_old() && redis.may_be_a_node() && redis.is_in_cluster() && redis.role == "slave");
+        assert!(redis.is_older_than((6, 2)) && redis.may_be_a_node() && redis.is_in_cluster() && redis.role == "slave");
         let valkey = Server::of("redis_version:7.2.4\r\nserver_name:valkey\r\nserver_mode:standalone\r\n");
-        assert!(!valkey.is_too_old() && !valkey.may_be_a_node() && !valkey.is_in_cluster() && !valkey.is_sentinel());
-        assert!(Server::of("").may_be_a_node() && !Server::of("").is_too_old(), "nothing is known");
+        assert!(
+            !valkey.is_older_than((7, 0))
+                && valkey.is_older_than((7, 3))
+                && !valkey.may_be_a_node()
+                && !valkey.is_in_cluster()
+                && !valkey.is_sentinel()
+        );
+        assert!(Server::of("").may_be_a_node() && !Server::of("").is_older_than((6, 2)), "nothing is known");
     }
 }

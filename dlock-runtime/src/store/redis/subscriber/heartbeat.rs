@@ -8,32 +8,35 @@ use super::super::{combiner::Combiner, connections::Connections, exchange::Excha
 
 /// A heartbeat of one subscription, which is published on the connection for commands.
 #[derive(Clone, Debug)]
-pub(super) struct Heartbeat {
+pub(in super::super) struct Heartbeat {
     /// The channel of the runtime.
-    pub(super) channel: String,
+    pub(in super::super) channel: String,
     /// The channel of the subscription.
-    pub(super) own: String,
-    pub(super) number: u64,
+    pub(in super::super) own: String,
+    pub(in super::super) number: u64,
 }
 
 /// What the server says about the subscription.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct HeartbeatReply {
+pub(in super::super) struct HeartbeatReply {
     /// Whether the subscription is at this server; `None` if this user may not know.
-    pub(super) is_here: Option<bool>,
+    pub(in super::super) is_here: Option<bool>,
     /// Whether a heartbeat was published.
-    pub(super) is_published: bool,
-    pub(super) is_replica: bool,
+    pub(in super::super) is_published: bool,
+    pub(in super::super) is_replica: bool,
     /// Neither replica nor master if this user may not know.
-    pub(super) is_master: bool,
+    pub(in super::super) is_master: bool,
 }
 
 impl Heartbeat {
     /// Takes one round trip. What the user has no permission for says nothing.
     pub(super) async fn publish(&self, mut connection: Link) -> RedisResult<HeartbeatReply> {
+        // As the scripts do (channel.lua).
+        let (publish, count) =
+            if self.channel.contains('{') { ("SPUBLISH", "SHARDNUMSUB") } else { ("PUBLISH", "NUMSUB") };
         let mut commands = redis::pipe();
-        commands.cmd("PUBLISH").arg(&self.own).arg(format!("beat {}", self.number));
-        commands.cmd("PUBSUB").arg("NUMSUB").arg(&self.channel).arg(&self.own);
+        commands.cmd(publish).arg(&self.own).arg(format!("beat {}", self.number));
+        commands.cmd("PUBSUB").arg(count).arg(&self.channel).arg(&self.own);
         commands.cmd("ROLE");
         let replies: Vec<RedisResult<Value>> = commands.ignore_errors().query_async(&mut connection).await?;
         let mut replies = replies.into_iter().map(Result::ok);
@@ -72,7 +75,7 @@ impl HeartbeatReply {
 }
 
 /// Reads `beat number`.
-pub(super) fn read(payload: &[u8]) -> Option<u64> {
+pub(in super::super) fn read(payload: &[u8]) -> Option<u64> {
     str::from_utf8(payload).ok()?.strip_prefix("beat ")?.parse().ok()
 }
 

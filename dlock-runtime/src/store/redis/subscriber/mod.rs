@@ -27,7 +27,11 @@ use std::{
 use redis::Msg;
 use tokio::time::{sleep, timeout};
 
-use self::{heartbeat::Heartbeat, subscription::Subscription, subscription_error::SubscriptionError};
+use self::subscription::Subscription;
+pub(super) use self::{
+    heartbeat::{Heartbeat, read as heartbeat_number},
+    subscription_error::SubscriptionError,
+};
 use super::{connections::Connections, exchange};
 use crate::{
     protocol::token::{Identity, LockId, Token},
@@ -87,7 +91,7 @@ async fn follow_commands(connections: &Arc<Connections>, heartbeat: &Heartbeat, 
 }
 
 /// Awaits a reply for at most `reply_timeout`: a server that swallows a request must not end the subscription for good.
-async fn within<T>(
+pub(super) async fn within<T>(
     reply_timeout: Duration,
     reply: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
@@ -220,7 +224,7 @@ impl<'a> Reader<'a> {
     fn take(&mut self, message: &Msg) {
         if message.get_channel_name() == self.subscription.own {
             self.received = self.received.max(heartbeat::read(message.get_payload_bytes()).unwrap_or(0));
-        } else if let Some(notification) = read(self.identity, message.get_payload_bytes()) {
+        } else if let Some(notification) = notification(self.identity, message.get_payload_bytes()) {
             if let Notification::Granted { lock_id, fence, .. } = &notification {
                 self.connections.fence_clock.note(&lock_id.name, *fence);
             }
@@ -231,7 +235,7 @@ impl<'a> Reader<'a> {
 
 /// Reads `granted token fence waiting name`, `wanted token name` or `free token name`. Anybody may publish anything: a
 /// message of another form, or with the token of another runtime, is no notification.
-fn read(identity: Identity, payload: &[u8]) -> Option<Notification> {
+pub(super) fn notification(identity: Identity, payload: &[u8]) -> Option<Notification> {
     let text = std::str::from_utf8(payload).ok()?;
     let (word, rest) = text.split_once(' ')?;
     let (token, rest) = rest.split_once(' ')?;

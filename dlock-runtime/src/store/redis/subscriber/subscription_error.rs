@@ -8,17 +8,18 @@ use crate::{
 };
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum SubscriptionError {
+pub(in super::super) enum SubscriptionError {
     NotSubscribed,
     AtReplica,
     Elsewhere,
     Dead,
     NoReply,
+    Ended,
 }
 
 impl SubscriptionError {
     /// Puts the reason before an error that does not pass by itself.
-    pub(super) fn because(self, error: StoreError) -> StoreError {
+    pub(in super::super) fn because(self, error: StoreError) -> StoreError {
         match error.class {
             ErrorClass::Permanent => {
                 StoreError::new(error.class, Because { reason: self, source: Arc::clone(&error.cause) })
@@ -37,6 +38,7 @@ impl fmt::Display for SubscriptionError {
                 "the address leads to several servers: messages are published at another than we listen to"
             }
             Self::NoReply => "the server does not reply to a subscription",
+            Self::Ended => "the server ended a subscription, as its slot moved or it is no master any more",
             Self::Dead => "a message to ourselves did not arrive",
         })
     }

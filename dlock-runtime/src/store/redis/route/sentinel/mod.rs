@@ -165,7 +165,7 @@ impl Sentinels {
     }
 
     fn place(&self, named: &Named) -> Place {
-        let at = urls::at(self.like.addr(), named.host.clone(), named.port);
+        let at = address::at(self.like.addr(), named.host.clone(), named.port);
         let address = address::name(&at, self.like.redis_settings().db());
         Place { at, name: format!("{address} (master `{}`)", self.master).into() }
     }

@@ -56,20 +56,10 @@ pub(super) fn sentinel(url: &str) -> Result<Sentinel, LockError> {
     Ok(Sentinel { client, address })
 }
 
-/// The same kind of address at another server.
-pub(super) fn at(like: &ConnectionAddr, host: String, port: u16) -> ConnectionAddr {
-    match like {
-        ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
-            ConnectionAddr::TcpTls { host, port, insecure: *insecure, tls_params: tls_params.clone() }
-        }
-        _ => ConnectionAddr::Tcp(host, port),
-    }
-}
-
-fn at_port(address: ConnectionAddr, port: u16) -> ConnectionAddr {
-    match &address {
-        ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => at(&address, host.clone(), port),
-        _ => address,
+fn at_port(place: ConnectionAddr, port: u16) -> ConnectionAddr {
+    match &place {
+        ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => address::at(&place, host.clone(), port),
+        _ => place,
     }
 }
 

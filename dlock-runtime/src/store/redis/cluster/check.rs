@@ -1,0 +1,39 @@
+//! What `build` checks of a cluster: that its masters are found, and that each of them does what locking needs.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{super::probe, Nodes, table::Node};
+use crate::{protocol::token::LockId, store::StoreError};
+
+/// Of so many keys one lies in each of a thousand shards; a namespace with a hash tag of its own has all keys in one.
+const TRIES: usize = 20_000;
+
+/// # Errors
+/// What makes locking impossible, or impossible for the moment.
+pub(super) async fn check(nodes: &Arc<Nodes>, probe: &LockId, reply_timeout: Duration) -> Result<(), StoreError> {
+    if nodes.table().masters().is_empty() {
+        nodes.look().await?;
+    }
+    let masters = nodes.table().masters().to_vec();
+    for (at, node) in masters.iter().enumerate() {
+        // The masters are set up alike, so one warning of each kind is enough.
+        let warns = at == 0;
+        if let Some(probe) = probe_at(nodes, node, probe)
+            && let Err(error) = probe::check_node(&node.redis.connections, probe, warns, reply_timeout).await
+        {
+            nodes.look_soon();
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// A probe that lies at that master.
+fn probe_at(nodes: &Nodes, node: &Arc<Node>, LockId { name, token }: &LockId) -> Option<LockId> {
+    let table = nodes.table();
+    let names = (0..TRIES).map(|number| format!("{name}:{number}"));
+    let name = names.into_iter().find(|name| table.owner(name).is_some_and(|owner| Arc::ptr_eq(owner, node)))?;
+    let mut token = *token;
+    token.tag = node.tag();
+    Some(LockId { name: name.into(), token })
+}

@@ -1,0 +1,122 @@
+//! Where a request goes: to the server that has the lock's slot, and on from there where that one points.
+//!
+//! **Invariant.** A request is with one server at a time. That a lock was not found where it was looked for costs a hop, and never a
+//! grant: a server says itself which slots it has.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    super::{Redis, slots},
+    Nodes,
+    detour::Detour,
+    error::NoOwner,
+    table::Node,
+};
+use crate::{
+    store::{ErrorClass, Reply, StoreError},
+    types::boot_time::BootTime,
+};
+
+/// So often a request is sent on.
+pub(super) const HOPS: usize = 5;
+
+impl Nodes {
+    /// Puts a request about the lock `name` to the server that has it.
+    ///
+    /// # Errors
+    /// Those of that server; or why there is none.
+    pub(super) async fn follow<T>(
+        self: &Arc<Self>,
+        name: &Arc<str>,
+        reply_timeout: Duration,
+        ask: impl Fn(&Redis) -> Reply<T>,
+    ) -> Result<T, StoreError> {
+        let mut node = self.owner(name).await?;
+        let (mut is_asking, mut looked, mut hops) = (false, false, 0);
+        loop {
+            let reply = {
+                let _watch = Watch { nodes: self, since: BootTime::now(), reply_timeout };
+                if is_asking { ask(&node.redis.asking()).await } else { ask(&node.redis).await }
+            };
+            let error = match reply {
+                Ok(reply) => return Ok(reply),
+                Err(error) => error,
+            };
+            hops += 1;
+            let Some(next) = self.way_on(name, &node, &error, &mut is_asking, &mut looked).await else {
+                return Err(error);
+            };
+            if hops > HOPS {
+                return Err(error);
+            }
+            node = next;
+        }
+    }
+
+    /// Where a request goes on that failed at `node`. `None` if there is no sense in that.
+    pub(super) async fn way_on(
+        self: &Arc<Self>,
+        name: &Arc<str>,
+        node: &Arc<Node>,
+        error: &StoreError,
+        is_asking: &mut bool,
+        looked: &mut bool,
+    ) -> Option<Arc<Node>> {
+        match Detour::of(error) {
+            Detour::Moved(to) => {
+                let next = self.node_at(&to, node);
+                self.correct(name, &next);
+                *is_asking = false;
+                Some(next)
+            }
+            Detour::Ask(to) => {
+                *is_asking = true;
+                Some(self.node_at(&to, node))
+            }
+            // It was not carried out there, and another server may have its place.
+            Detour::Elsewhere if error.class != ErrorClass::Indeterminate => {
+                *is_asking = false;
+                if !std::mem::replace(looked, true) {
+                    self.look().await.ok()?;
+                }
+                let next = self.table().owner(name).cloned();
+                next.filter(|next| !Arc::ptr_eq(next, node))
+            }
+            Detour::Elsewhere | Detour::Doubtful => {
+                self.look_soon();
+                None
+            }
+            Detour::TryAgain | Detour::None => None,
+        }
+    }
+
+    /// The server that has the lock, as far as is known.
+    ///
+    /// # Errors
+    /// Why that is not known.
+    pub(super) async fn owner(self: &Arc<Self>, name: &str) -> Result<Arc<Node>, StoreError> {
+        if let Some(node) = self.table().owner(name) {
+            return Ok(Arc::clone(node));
+        }
+        self.look().await?;
+        self.table().owner(name).cloned().ok_or_else(|| {
+            let (cluster, slot) = (Arc::clone(&self.name), slots::slot(name));
+            StoreError::new(ErrorClass::Transient, NoOwner { cluster, slot })
+        })
+    }
+}
+
+/// A request that is given up after its reply was due is a sign that its server is not there any more.
+struct Watch<'a> {
+    nodes: &'a Nodes,
+    since: BootTime,
+    reply_timeout: Duration,
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if self.since.after(self.reply_timeout / 2) <= BootTime::now() {
+            self.nodes.look_soon();
+        }
+    }
+}

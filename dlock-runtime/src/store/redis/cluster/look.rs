@@ -1,0 +1,211 @@
+//! Asking nodes which master has which slots: one question at a time, and not too often.
+
+use std::{
+    collections::HashMap,
+    future::poll_fn,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
+
+use redis::{RedisError, RedisResult, Value};
+use tokio::time::{sleep, timeout};
+
+use super::{
+    super::{
+        combiner::Combiner,
+        connections::Connections,
+        exchange::{self, Exchange},
+        outcome::{Ends, Outcome},
+    },
+    Nodes, error,
+    map::{self, Range},
+    table::Node,
+};
+use crate::{
+    store::{ErrorClass, StoreError},
+    system::{Handle, Id},
+    types::boot_time::BootTime,
+};
+
+/// The least time from one look to the next.
+const APART: Duration = Duration::from_millis(100);
+
+/// How long a node may take to answer.
+const PATIENCE: Duration = Duration::from_millis(750);
+
+/// Once one of them has answered, the others are waited for so long at most.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// So many are asked at once.
+const AT_ONCE: usize = 4;
+
+/// The looks that are under way.
+#[derive(Default)]
+pub(super) struct Looks {
+    /// One for each tokio runtime: what is begun in one goes on only while that runs.
+    under_way: Mutex<HashMap<Id, Arc<Outcome>>>,
+    /// When the last one began.
+    last: AtomicU64,
+    /// Who is asked first is another one each time.
+    turn: AtomicUsize,
+}
+
+/// What a node says.
+struct View {
+    ranges: Vec<Range>,
+    /// Whether its cluster works, as it sees it, and how new that is.
+    age: (bool, u64),
+}
+
+/// Who answered, and what.
+type Answer = (Arc<Node>, Result<View, StoreError>);
+
+impl Nodes {
+    /// A look that is under way in this tokio runtime, or a new one.
+    ///
+    /// # Errors
+    /// Outside of a tokio runtime.
+    fn begin_to_look(self: &Arc<Self>) -> Result<Arc<Outcome>, StoreError> {
+        let here = Handle::try_current().map_err(|error| StoreError::new(ErrorClass::Permanent, error))?;
+        // Nothing panics while it holds this lock.
+        let mut under_way = self.looks.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        under_way.retain(|_, outcome| !outcome.is_there());
+        if let Some(outcome) = under_way.get(&here.id()) {
+            return Ok(Arc::clone(outcome));
+        }
+        let outcome = Arc::<Outcome>::default();
+        under_way.insert(here.id(), Arc::clone(&outcome));
+        let (nodes, ends) = (Arc::clone(self), Ends(Arc::clone(&outcome)));
+        here.spawn(async move {
+            let last = BootTime::from_bits(nodes.looks.last.load(Ordering::Relaxed));
+            let now = BootTime::now();
+            if last <= now {
+                sleep(last.after(APART).since(now)).await;
+            }
+            nodes.looks.last.store(BootTime::now().to_bits(), Ordering::Relaxed);
+            ends.with(nodes.ask_around().await);
+        });
+        Ok(outcome)
+    }
+
+    /// Asks which master has which slots.
+    ///
+    /// # Errors
+    /// Why nobody says so.
+    pub(super) async fn look(self: &Arc<Self>) -> Result<(), StoreError> {
+        self.begin_to_look()?.wait().await
+    }
+
+    async fn ask_around(self: &Arc<Self>) -> Result<(), StoreError> {
+        let mut known = self.table().masters().to_vec();
+        let is_first = known.is_empty();
+        if !is_first {
+            let turn = self.looks.turn.fetch_add(1, Ordering::Relaxed) % known.len();
+            known.rotate_left(turn);
+        }
+        let mut all = self.seeds.clone();
+        all.retain(|seed| !known.iter().any(|node| node.place == seed.place));
+        all.append(&mut known);
+        // The seeds may be gone for good, and the known ones for the moment.
+        let (mut rest, mut failed) = (&*all, Vec::new());
+        while !rest.is_empty() {
+            let (some, others) = rest.split_at(rest.len().min(AT_ONCE));
+            rest = others;
+            let mut best: Option<(Arc<Node>, View)> = None;
+            for (node, answer) in ask(some).await {
+                match answer {
+                    Ok(view) if best.as_ref().is_none_or(|(_, before)| before.age < view.age) => {
+                        best = Some((node, view))
+                    }
+                    Ok(_) => {}
+                    Err(error) => failed.push((node, error)),
+                }
+            }
+            if let Some((node, view)) = best {
+                return self.take_up(&node, view.ranges);
+            }
+        }
+        Err(error::no_map(failed))
+    }
+
+    /// Takes up what `asked` said.
+    fn take_up(&self, asked: &Node, ranges: Vec<Range>) -> Result<(), StoreError> {
+        if ranges.is_empty() {
+            return Err(StoreError::new(ErrorClass::Transient, error::NoSlots(Arc::clone(&asked.place.name))));
+        }
+        let ranges = ranges.into_iter().map(|Range { first, last, master }| {
+            let node = self.node_at(&master, asked);
+            (first, last, node)
+        });
+        let ranges = ranges.collect::<Vec<_>>();
+        let (gone, is_new) = self.table_mut().replace(ranges);
+        for node in &gone {
+            // Another server has its slots. What it may still answer counts for nothing.
+            node.redis.connections.leave_all_but(|_| false);
+        }
+        if is_new || !gone.is_empty() {
+            self.has_changed();
+        }
+        Ok(())
+    }
+}
+
+/// Asks some nodes at once, until all have answered, or one of them has and the others take long.
+async fn ask(nodes: &[Arc<Node>]) -> Vec<Answer> {
+    let mut asked: Vec<Pin<Box<dyn Future<Output = Answer> + Send + '_>>> = Vec::new();
+    for node in nodes {
+        asked.push(Box::pin(async move {
+            let view = exchange::run(&node.redis.connections, None, PATIENCE, Question);
+            let view = match timeout(PATIENCE, view).await {
+                Ok(Ok(view)) => view.map_err(|refusal| error::refused(&node.place, refusal)),
+                Ok(Err(error)) => Err(error),
+                Err(_) => Err(StoreError::timed_out(&node.place.name, PATIENCE)),
+            };
+            (Arc::clone(node), view)
+        }));
+    }
+    let (mut answers, mut end) = (Vec::new(), None);
+    poll_fn(|cx| {
+        asked.retain_mut(|answer| {
+            let Poll::Ready(answer) = answer.as_mut().poll(cx) else { return true };
+            answers.push(answer);
+            false
+        });
+        if asked.is_empty() {
+            return Poll::Ready(());
+        }
+        if !answers.iter().any(|(_, answer)| answer.is_ok()) {
+            return Poll::Pending;
+        }
+        end.get_or_insert_with(|| Box::pin(sleep(GRACE))).as_mut().poll(cx)
+    })
+    .await;
+    answers
+}
+
+struct Question;
+
+impl Exchange for Question {
+    /// What the node says; or why it says nothing, if that will not change by itself.
+    type Output = Result<View, RedisError>;
+
+    async fn send(&mut self, _: &Connections, connection: &Combiner, _: bool) -> RedisResult<Self::Output> {
+        let mut questions = redis::pipe();
+        questions.cmd("CLUSTER").arg("SLOTS").cmd("CLUSTER").arg("INFO");
+        let mut replies = connection.batch(&mut questions).await?.into_iter();
+        let ranges = match replies.next().unwrap_or(Ok(Value::Nil)) {
+            Ok(reply) => map::ranges(reply)?,
+            Err(error) if error::is_lasting(&error) => return Ok(Err(error)),
+            Err(error) => return Err(error),
+        };
+        // Who may not know this goes by the first answer.
+        let info: Option<String> =
+            replies.next().and_then(Result::ok).and_then(|info| redis::from_redis_value(info).ok());
+        Ok(Ok(View { ranges, age: map::age(&info.unwrap_or_default()) }))
+    }
+}

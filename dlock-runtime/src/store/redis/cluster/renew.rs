@@ -1,0 +1,105 @@
+//! Renewals that are due together: one pipeline for each server, and each of them has its own answer.
+
+use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
+
+use tokio::time::timeout;
+
+use super::{Nodes, follow::HOPS, table::Node};
+use crate::store::{RenewCommand, RenewReply, Store, StoreError};
+
+/// What a renewal came to.
+type Answer = Result<RenewReply, StoreError>;
+
+/// Renewals that are under way.
+type Asked<'a> = Pin<Box<dyn Future<Output = (Group, Vec<Answer>)> + Send + 'a>>;
+
+/// Renewals that go to the same server.
+struct Group {
+    node: Arc<Node>,
+    is_asking: bool,
+    /// Which of all renewals they are.
+    places: Vec<usize>,
+}
+
+impl Nodes {
+    /// Renews leases, wherever their locks are. A server that does not answer costs the leases of the others nothing.
+    pub(super) async fn renew(self: &Arc<Self>, renewals: Vec<RenewCommand>, reply_timeout: Duration) -> Vec<Answer> {
+        let mut answers: Vec<Option<Answer>> = renewals.iter().map(|_| None).collect();
+        let mut groups = Vec::new();
+        for (place, renewal) in renewals.iter().enumerate() {
+            match self.owner(&renewal.lock_id.name).await {
+                Ok(node) => join(&mut groups, node, false, place),
+                Err(error) => answers[place] = Some(Err(error)),
+            }
+        }
+        let limit = if groups.len() > 1 { reply_timeout / 8 * 7 } else { reply_timeout };
+        for hop in 0..=HOPS {
+            let (mut next, mut looked) = (Vec::new(), hop > 0);
+            for (group, replies) in self.ask_each(groups, &renewals, limit).await {
+                for (place, reply) in group.places.into_iter().zip(replies) {
+                    if let Err(error) = &reply
+                        && hop < HOPS
+                    {
+                        let name = &renewals[place].lock_id.name;
+                        let mut is_asking = false;
+                        let on = self.way_on(name, &group.node, error, &mut is_asking, &mut looked).await;
+                        if let Some(node) = on {
+                            join(&mut next, node, is_asking, place);
+                            continue;
+                        }
+                    }
+                    answers[place] = Some(reply);
+                }
+            }
+            if next.is_empty() {
+                break;
+            }
+            groups = next;
+        }
+        let none = || Err(StoreError::timed_out(&self.name, reply_timeout));
+        answers.into_iter().map(|answer| answer.unwrap_or_else(none)).collect()
+    }
+
+    /// Asks all servers at once.
+    async fn ask_each(
+        &self,
+        groups: Vec<Group>,
+        renewals: &[RenewCommand],
+        limit: Duration,
+    ) -> Vec<(Group, Vec<Answer>)> {
+        let mut asked: Vec<Asked<'_>> = Vec::new();
+        for group in groups {
+            let part = group.places.iter().map(|place| renewals[*place].clone()).collect::<Vec<_>>();
+            let server = if group.is_asking { group.node.redis.asking() } else { group.node.redis.clone() };
+            asked.push(Box::pin(async move {
+                let count = part.len();
+                let late = || StoreError::timed_out(&group.node.place.name, limit);
+                let replies = timeout(limit, server.renew(part, limit)).await.unwrap_or_else(|_| Err(late()));
+                if replies.as_ref().is_err_and(StoreError::is_timeout) {
+                    self.look_soon();
+                }
+                let replies = replies.unwrap_or_else(|error| vec![Err(error); count]);
+                (group, replies)
+            }));
+        }
+        let mut replied = Vec::new();
+        poll_fn(|cx| {
+            asked.retain_mut(|group| {
+                let Poll::Ready(group) = group.as_mut().poll(cx) else { return true };
+                replied.push(group);
+                false
+            });
+            if asked.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        replied
+    }
+}
+
+fn join(groups: &mut Vec<Group>, node: Arc<Node>, is_asking: bool, place: usize) {
+    let is_same = |group: &&mut Group| Arc::ptr_eq(&group.node, &node) && group.is_asking == is_asking;
+    match groups.iter_mut().find(is_same) {
+        Some(group) => group.places.push(place),
+        None => groups.push(Group { node, is_asking, places: vec![place] }),
+    }
+}

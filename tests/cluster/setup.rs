@@ -1,0 +1,93 @@
+//! What can be wrong with the set-up of a cluster, and what is said of it.
+
+use dlock_runtime::Runtime;
+use dlock_testkit::{Cluster, RedisServer, Sentinels, log};
+
+use crate::{LONG, MS, SECOND, SOON, build, is_direct, on, refused, text};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_work_is_said_by_name() {
+    let (cluster, single) = (Cluster::shared(), RedisServer::shared());
+    let url = cluster.nodes[0].url();
+    let at = |urls: &[&str]| Runtime::builder().cluster(urls.iter().copied());
+    let none: [&str; 0] = [];
+    assert!(refused(Runtime::builder().cluster(none)).await.contains("no node of the cluster is named"));
+    assert!(refused(at(&[&format!("{url}3")])).await.contains("no databases but 0"));
+    assert!(refused(at(&[&url, "redis://u:sesame@n2"])).await.contains("same scheme, user and password"));
+    assert!(refused(at(&[&url]).redis(&url)).await.contains("choose one"));
+    assert!(refused(at(&[&url]).embedded()).await.contains("choose one"));
+    let alone = refused(at(&[&single.url()])).await;
+    assert!(alone.contains(&format!("127.0.0.1:{} is no node of a cluster", single.port())), "{alone}");
+    assert!(alone.contains(".redis(..)"), "{alone}");
+    let sentinel = &Sentinels::shared().sentinels[0];
+    assert!(refused(at(&[&sentinel.url()])).await.contains("is no node of a cluster"));
+    let node = refused(Runtime::builder().redis(&url)).await;
+    assert!(node.contains("this is a node of a cluster") && node.contains(".cluster([..])"), "{node}");
+    if cfg!(not(feature = "tls")) {
+        assert!(refused(at(&["rediss://n1"])).await.contains("feature `tls`"));
+    }
+    let down = at(&["redis://127.0.0.1:1", "redis://127.0.0.1:2"]).wait(300 * MS).build().await.expect_err("nobody");
+    assert!(down.is_unavailable(), "{down:?}");
+    assert!(text(&down).contains("127.0.0.1:1: ") && text(&down).contains("127.0.0.1:2: "), "{}", text(&down));
+}
+
+/// A node that has not been told of its cluster yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_without_slots_is_unavailable() {
+    let cluster = Cluster::start_empty();
+    let builder = on(&cluster).wait(300 * MS);
+    let error = builder.build().await.expect_err("nobody has a slot");
+    assert!(error.is_unavailable() && text(&error).contains("no server of this cluster has slots"), "{}", text(&error));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_node_that_answers_is_enough() {
+    let cluster = Cluster::shared();
+    let urls = ["redis://127.0.0.1:1".to_owned(), cluster.nodes[1].url()];
+    let builder = Runtime::builder().cluster(urls).namespace("cluster").ttl(LONG).wait(LONG);
+    let [holder, waiter] = [builder.clone().build().await.expect("built"), builder.build().await.expect("built")];
+    for master in cluster.masters() {
+        let key = crate::key_at(cluster, master, "seeds");
+        is_direct(&holder, &waiter, &key).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_is_for_all_nodes() {
+    let cluster = Cluster::start(3, 0);
+    for node in &cluster.nodes {
+        let mut raw = node.raw();
+        assert!(raw.command(&["ACL", "SETUSER", "shop", "on", ">sesame", "+@all", "~*", "&*"]).is_ok());
+        assert!(raw.command(&["ACL", "SETUSER", "default", "off"]).is_ok());
+    }
+    let url = cluster.nodes[2].url().replace("redis://", "redis://shop:sesame@");
+    let builder = || Runtime::builder().cluster([&*url]).namespace("cluster").ttl(LONG).wait(LONG);
+    let [holder, waiter] = [builder().build().await.expect("built"), builder().build().await.expect("built")];
+    for number in 0..12 {
+        let guard = holder.lock(number.to_string()).acquire().await.expect("free");
+        guard.release().await.expect("ours");
+    }
+    is_direct(&holder, &waiter, "k").await;
+    let wrong = Runtime::builder().cluster([&*url.replace("sesame@", "wrong@")]);
+    assert!(refused(wrong).await.contains("refuses this client"));
+}
+
+/// A runtime that connects lazily is there before its cluster.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_may_start_before_its_cluster() {
+    log::listen();
+    let mut cluster = Cluster::start(3, 0);
+    cluster.nodes.iter_mut().for_each(RedisServer::kill);
+    let runtime = on(&cluster).connect_lazily().build().await.expect("nothing is asked");
+    let error = runtime.lock("k").wait(200 * MS).acquire().await.expect_err("nobody is there");
+    assert!(error.is_unavailable(), "{error:?}");
+    cluster.nodes.iter_mut().for_each(RedisServer::restart);
+    runtime.lock("k").wait(SOON).acquire().await.expect("it is there").release().await.expect("ours");
+    let waiter = build(&cluster).await;
+    dlock_testkit::eventually_async("both listen", SOON, async || {
+        let [first, second] = [runtime.lock("t").acquire().await, waiter.lock("u").acquire().await];
+        first.is_ok() && second.is_ok()
+    })
+    .await;
+    runtime.shutdown(SECOND).await;
+}
