@@ -1,7 +1,14 @@
 //! A lease that no task uses is kept for a while, if that is wished, for as long as nobody else wants it.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
+use dlock_runtime::Runtime;
 use dlock_testkit::{RedisServer, eventually};
 
 use crate::{LONG, MS, SLACK, build, build_some, commands, hold, median, nothing_is_left, on, shared, until_free};
@@ -123,4 +130,25 @@ async fn a_lease_lingers_no_longer_than_its_ttl() {
     eventually("it ends", ttl + SLACK, || !raw.exists("turns:idle"));
     let guard = hold(&runtime, "idle").await;
     assert!(guard.is_held() && raw.exists("turns:idle"), "and is not mistaken for a lease afterwards");
+}
+
+// On one thread: the other task runs when the loop lets it, and not else.
+#[tokio::test]
+async fn a_loop_over_a_lease_that_lingers_lets_other_tasks_run() {
+    let runtime = build(Runtime::builder().embedded().namespace("loop").linger(LONG)).await;
+    // Taken from the store once; from then on no turn has to wait for anything.
+    hold(&runtime, "k").await.release().await.expect("ours");
+    let steps = Arc::<AtomicU64>::default();
+    let counted = Arc::clone(&steps);
+    let other = tokio::spawn(async move {
+        loop {
+            counted.fetch_add(1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+        }
+    });
+    for _ in 0..2_000 {
+        hold(&runtime, "k").await.release().await.expect("ours");
+    }
+    assert!(steps.load(Ordering::SeqCst) >= 5, "{steps:?} steps beside 2,000 turns");
+    other.abort();
 }

@@ -47,12 +47,11 @@ pub(crate) struct Request {
 }
 
 /// # Errors
-/// As [`LockRequest::acquire`](crate::LockRequest::acquire).
-pub(crate) async fn acquire(request: Request) -> Result<Hold, LockError> {
+/// As [`LockRequest::acquire`](crate::LockRequest::acquire). They are boxed on the way: a turn on a lease that is there is passed
+/// through several hands, and room for an error would be copied each time.
+pub(crate) async fn acquire(request: Request) -> Result<Hold, Box<LockError>> {
     let (label, since) = (request.key.label(), request.since);
     request.observer().attempt(label);
-    // A turn on a lease that is there never suspends. Without this, a loop over it would starve the executor.
-    tokio::task::consume_budget().await;
     let span = request.observer().acquiring(label, &request.name);
     let (baton, now) = match enter(&request).await {
         Ok(entered) => entered,
@@ -65,7 +64,8 @@ pub(crate) async fn acquire(request: Request) -> Result<Hold, LockError> {
         Some(opening) => (request.begin(baton, opening, now), now),
         None => {
             let (host, name) = (Arc::clone(request.obligation.obligor()), Arc::clone(&request.name));
-            // Boxed, so that the future stays small for a turn on a lease that is there. Mostly it is known that this is the place.
+            // Boxed, so that the future stays small for a turn on a lease that is there. Mostly it is known that this is
+            // the place.
             let asked = if executor::is_known_to_be_fit_here() {
                 Box::pin(span.around(ask_store(baton, request))).await
             } else {
@@ -75,7 +75,7 @@ pub(crate) async fn acquire(request: Request) -> Result<Hold, LockError> {
                 Ok(hold) => (hold, BootTime::now()),
                 Err(error) => {
                     host.observer().not_acquired(label, &name, &error);
-                    return Err(error);
+                    return Err(Box::new(error));
                 }
             }
         }
@@ -86,16 +86,16 @@ pub(crate) async fn acquire(request: Request) -> Result<Hold, LockError> {
 
 /// Waits in the local queue for the baton. A request that is out of time gets what is known about the lock; if nothing is
 /// known, one of them asks the store for all.
-async fn enter(request: &Request) -> Result<(Baton, BootTime), LockError> {
+async fn enter(request: &Request) -> Result<(Baton, BootTime), Box<LockError>> {
     let Request { name, since, .. } = request;
     let queues = &request.core().keeper.state().queues;
     let until = match request.terms.wait {
         Wait::For(Duration::ZERO) => {
             return match queues.enter_if_idle(name) {
-                Some(baton) => Ok((baton, *since)),
+                Some(baton) => Ok(without_a_wait(baton).await),
                 // If this process holds the lock itself, there is nothing to ask.
                 None => match queues.held_here(name, *since) {
-                    Some(lease) => Err(request.busy(Some(request.core().holder_of(&lease)))),
+                    Some(lease) => Err(request.busy(Some(request.core().holder_of(&lease))).into()),
                     None => Ok((queues.unqueued_baton(name), *since)),
                 },
             };
@@ -104,15 +104,22 @@ async fn enter(request: &Request) -> Result<(Baton, BootTime), LockError> {
         Wait::Forever => BootTime::NEVER,
     };
     match queues.enter(name, until) {
-        Entered::Head(baton) => Ok((baton, *since)),
+        Entered::Head(baton) => Ok(without_a_wait(baton).await),
         Entered::Queued(mut waiter) => match waiter.wait().await {
             WaitEnd::Baton(baton) => Ok((baton, BootTime::now())),
             WaitEnd::TimedOut(TimedOut::AskStore) => Ok((queues.unqueued_baton(name), BootTime::now())),
-            WaitEnd::TimedOut(known) => Err(request.timed_out(known)),
-            WaitEnd::Closed => Err(LockError::ShutDown),
+            WaitEnd::TimedOut(known) => Err(request.timed_out(known).into()),
+            WaitEnd::Closed => Err(LockError::ShutDown.into()),
         },
-        Entered::Full => Err(request.busy(None)),
+        Entered::Full => Err(request.busy(None).into()),
     }
+}
+
+/// The baton of a task that came first. A turn on a lease that is there never suspends by itself: a loop over it would starve the
+/// executor.
+async fn without_a_wait(baton: Baton) -> (Baton, BootTime) {
+    tokio::task::consume_budget().await;
+    (baton, BootTime::now())
 }
 
 /// Asks the store until the request has the lock or is out of time.
@@ -155,8 +162,10 @@ impl Request {
     fn timed_out(&self, known: TimedOut) -> LockError {
         match known {
             TimedOut::HeldHere(lease) => self.busy(Some(self.core().holder_of(&lease))),
-            TimedOut::LastAnswer(Verdict::Busy(holder)) => self.busy(Some(holder)),
-            TimedOut::LastAnswer(Verdict::Failed(error)) => error.about(&self.key),
+            TimedOut::LastAnswer(answer) => match *answer {
+                Verdict::Busy(holder) => self.busy(Some(holder)),
+                Verdict::Failed(error) => error.about(&self.key),
+            },
             TimedOut::AskStore | TimedOut::NoAnswer => {
                 let waited = BootTime::now().since(self.since);
                 StoreError::timed_out(&self.core().keeper.state().store.address(), waited).about(&self.key)

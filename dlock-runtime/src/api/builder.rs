@@ -19,7 +19,7 @@ use crate::{
     system,
     types::{
         error::LockError,
-        options::{Defaults, MaxHold, Overrides, Renew, Wait},
+        options::{Defaults, MaxHold, Overrides, Renew, Terms, Wait},
     },
 };
 
@@ -158,7 +158,7 @@ impl Builder {
     /// # Cancel safety
     /// Dropping the future drops what was built so far.
     pub async fn build(self) -> Result<Runtime, LockError> {
-        self.check_limits()?;
+        let usual = self.check_limits()?;
         let store: Arc<dyn Store> = match (self.redis.name_a_server(), self.embedded) {
             (true, false) => store::open(self.redis)?,
             (false, true) => Arc::new(Embedded),
@@ -194,6 +194,7 @@ impl Builder {
             keeper,
             namespace,
             defaults: self.defaults,
+            usual,
             identity,
             process: system::process_name(),
             tokens: AtomicU64::new(1),
@@ -273,10 +274,12 @@ impl std::fmt::Debug for Builder {
 }
 
 impl Builder {
+    /// What holds for a request that leaves all open.
+    ///
     /// # Errors
     /// [`LockError::Config`] that says the limit.
-    fn check_limits(&self) -> Result<(), LockError> {
-        Overrides::default().resolve(&self.defaults)?;
+    fn check_limits(&self) -> Result<Terms, LockError> {
+        let usual = Overrides::default().resolve(&self.defaults)?;
         Namespace::check(&self.namespace).map_err(LockError::config)?;
         if let Some(timeout) = self.command_timeout.filter(|timeout| *timeout < SHORTEST_TIMEOUT) {
             let rule = format!("command_timeout is {timeout:?}, and it must be at least {SHORTEST_TIMEOUT:?}");
@@ -288,7 +291,7 @@ impl Builder {
         let bounds = [("waiters_per_key", self.rules.waiters_per_key), ("waiters", self.rules.waiters)];
         match bounds.into_iter().find(|(_, most)| *most == 0) {
             Some((name, _)) => Err(LockError::config(format!("{name} is 0, and it must be at least 1"))),
-            None => Ok(()),
+            None => Ok(usual),
         }
     }
 }

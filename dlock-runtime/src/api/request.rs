@@ -14,7 +14,7 @@ use crate::{
     types::{
         boot_time::BootTime,
         error::LockError,
-        options::{MaxHold, Overrides, Renew, Wait},
+        options::{MaxHold, Overrides, Renew, Terms, Wait},
     },
 };
 
@@ -131,26 +131,34 @@ impl LockRequest {
     /// # }
     /// ```
     pub async fn acquire(self) -> Result<Guard, LockError> {
-        let Self { core, key, overrides, joins, purpose } = self;
-        core.ensure_open()?;
-        let terms = overrides.resolve(&core.defaults)?;
-        let name = core.namespace.name(&key).map_err(|flaw| LockError::invalid_key(&key, flaw))?;
-        if key.label().trim_start().is_empty() {
+        // The fields stay where they are until the request takes them: to move them about costs as much as a turn's locks.
+        self.core.ensure_open()?;
+        let terms = self.core.terms(&self.overrides)?;
+        let name = self.core.namespace.name(&self.key).map_err(|flaw| LockError::invalid_key(&self.key, flaw))?;
+        if self.key.has_no_label() {
             return Err(LockError::config("label is empty, and it is what metrics and spans call the lock"));
         }
-        if let Some(turn) = reentry::find(core.identity, &name) {
-            if !joins {
-                return Err(LockError::WouldDeadlock { key });
+        if let Some(turn) = reentry::find(self.core.identity, &name) {
+            if !self.joins {
+                return Err(LockError::WouldDeadlock { key: self.key });
             }
             if turn.join() {
-                let hold = Hold::of(turn);
-                hold.join(&terms).await?;
-                return Ok(Guard::of(hold));
+                return Box::pin(Self::join(Hold::of(turn), terms)).await;
             }
         }
         // What is moved here is the only count of the runtime that a turn takes.
-        let (obligation, since) = (Obligation::of(core as Arc<dyn Host>), BootTime::now());
-        acquire::acquire(Request { obligation, key, name, terms, purpose, since }).await.map(Guard::of)
+        let (obligation, since) = (Obligation::of(self.core as Arc<dyn Host>), BootTime::now());
+        let request = Request { obligation, key: self.key, name, terms, purpose: self.purpose, since };
+        match acquire::acquire(request).await {
+            Ok(hold) => Ok(Guard::of(hold)),
+            Err(error) => Err(*error),
+        }
+    }
+
+    /// One more user of a turn that this task holds.
+    async fn join(hold: Hold, terms: Terms) -> Result<Guard, LockError> {
+        hold.join(&terms).await?;
+        Ok(Guard::of(hold))
     }
 
     /// Takes the lock if nobody else holds it, and does not wait. `None` means that somebody else holds it.

@@ -23,7 +23,7 @@ use crate::{
         boot_time::BootTime,
         error::LockError,
         holder::{Holder, Record},
-        options::Defaults,
+        options::{Defaults, Overrides, Terms},
     },
 };
 
@@ -32,6 +32,8 @@ pub(crate) struct Core {
     pub(crate) keeper: Keeper,
     pub(crate) namespace: Namespace,
     pub(crate) defaults: Defaults,
+    /// What holds for a request that says nothing else.
+    pub(crate) usual: Terms,
     pub(crate) identity: Identity,
     /// Host and process id.
     pub(crate) process: String,
@@ -46,6 +48,19 @@ impl Core {
         let host: &dyn Any = host;
         let Some(core) = host.downcast_ref() else { unreachable!("a runtime is the host of all its turns") };
         core
+    }
+
+    /// What holds for a request.
+    ///
+    /// # Errors
+    /// As [`Overrides::resolve`].
+    #[inline]
+    pub(crate) fn terms(&self, overrides: &Overrides) -> Result<Terms, LockError> {
+        // Most requests leave the times to the runtime.
+        match overrides.apply_to(&self.usual) {
+            Some(terms) => Ok(terms),
+            None => overrides.resolve(&self.defaults),
+        }
     }
 
     /// An id for the lock `name` that nobody else has or will have.

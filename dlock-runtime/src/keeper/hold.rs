@@ -94,35 +94,36 @@ impl Hold {
         let Some(turn) = self.turn.take() else { return Ok(()) };
         // Whether it is held must be known before it ends.
         let now = BootTime::now();
-        let held = turn.ensure_held_at(now);
+        let is_held = turn.is_held_at(now);
+        let held = || if is_held { Ok(()) } else { Err(turn.loss()) };
         if !turn.leave() {
-            return held;
+            return held();
         }
         let keeper = &Core::of(turn.host()).keeper;
         let state = keeper.state();
         match finish(state, &turn, now) {
-            None => held,
+            None => held(),
             Some(ToRelease::Lease(lease)) if state.confirms => {
                 let awaited = state.begin_to_give_back(lease);
                 match executor::run(keeper, || awaited.wait()).await? {
-                    Ok(false) if held.is_ok() => {
+                    Ok(false) if is_held => {
                         turn.lose(LostReason::Gone);
                         Err(turn.loss())
                     }
                     Ok(_) => {
                         turn.released(now);
-                        held
+                        held()
                     }
                     Err(error) => {
                         state.observer.release_delayed(&turn.hold(), &error);
-                        held.and(Err(error.about(&turn.key)))
+                        held().and(Err(error.about(&turn.key)))
                     }
                 }
             }
             Some(left) => {
                 turn.released(now);
                 state.give_back(left);
-                held
+                held()
             }
         }
     }

@@ -80,6 +80,12 @@ impl LockKey {
         self.label
     }
 
+    /// Whether nothing can be read as its label.
+    pub(crate) fn has_no_label(&self) -> bool {
+        // Nearly always the first byte shows it.
+        !self.label.starts_with(|first: char| first.is_ascii_graphic()) && self.label.trim_start().is_empty()
+    }
+
     pub(crate) fn text(&self) -> &Arc<str> {
         &self.text
     }

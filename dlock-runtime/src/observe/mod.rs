@@ -32,6 +32,7 @@ pub(crate) use self::{
     scope::Scope,
 };
 use self::{outage::Outage, rate_limit::RateLimit};
+use crate::types::nanos::Nanos;
 
 const ATTEMPTS: &str = "dlock_attempts_total";
 const ACQUIRED: &str = "dlock_acquired_total";
@@ -71,7 +72,7 @@ pub(crate) struct Observer {
     /// How much of a lock's name in the store is the namespace; what follows is the key. `None` if keys are not reported.
     namespace: Option<usize>,
     /// How long a lock may be held before that is reported.
-    pub(crate) warn_after: Duration,
+    pub(crate) warn_after: Nanos,
     /// Says where the store is.
     store: Box<dyn Fn() -> Arc<str> + Send + Sync>,
     outage: Outage,
@@ -91,7 +92,7 @@ impl Observer {
     ) -> Self {
         Self {
             namespace: tells_keys.then_some(namespace),
-            warn_after,
+            warn_after: warn_after.into(),
             store: Box::new(store),
             outage: Outage::default(),
             not_acquired: RateLimit::default(),

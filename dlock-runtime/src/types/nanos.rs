@@ -2,6 +2,8 @@
 
 use std::{num::NonZeroU64, time::Duration};
 
+use crate::types::boot_time::BootTime;
+
 /// A length of time in nanoseconds: at least one, and at most 584 years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Nanos(NonZeroU64);
@@ -11,6 +13,11 @@ impl Nanos {
 
     pub(crate) fn get(self) -> Duration {
         Duration::from_nanos(self.0.get())
+    }
+
+    /// The moment that comes so long after `time`, without a conversion.
+    pub(crate) fn after(self, time: BootTime) -> BootTime {
+        BootTime::from_bits(time.to_bits().saturating_add(self.0.get()))
     }
 }
 
@@ -32,6 +39,14 @@ mod tests {
         }
         assert_eq!(Nanos::from(Duration::ZERO).get(), Duration::from_nanos(1));
         assert_eq!(Nanos::from(Duration::MAX), Nanos::MAX);
+    }
+
+    #[test]
+    fn a_moment_after_a_span_is_that_after_the_duration() {
+        let time = BootTime::from_bits(1 << 40);
+        for duration in [Duration::from_nanos(1), Duration::from_millis(1500), Duration::MAX] {
+            assert_eq!(Nanos::from(duration).after(time), time.after(duration));
+        }
     }
 
     #[test]

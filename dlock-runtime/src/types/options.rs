@@ -122,6 +122,14 @@ pub(crate) struct Terms {
 }
 
 impl Overrides {
+    /// The terms, where those of a request that leaves all open are known: how long to wait and whether a fence is needed changes
+    /// nothing of the rest. `None` if they have to be resolved.
+    #[inline]
+    pub(crate) fn apply_to(&self, usual: &Terms) -> Option<Terms> {
+        let is_usual = self.ttl.is_none() && self.renew.is_none() && self.max_hold.is_none();
+        is_usual.then(|| Terms { wait: self.wait.unwrap_or(usual.wait), fenced: !self.unfenced, ..*usual })
+    }
+
     /// # Errors
     /// [`LockError::Config`] for values that cannot work or contradict each other.
     pub(crate) fn resolve(self, defaults: &Defaults) -> Result<Terms, LockError> {
@@ -178,6 +186,24 @@ mod tests {
         let overrides = Overrides { ttl: Some(Duration::from_secs(3)), ..Overrides::default() };
         let terms = overrides.resolve(&Defaults::default()).expect("valid");
         assert_eq!(terms.renew, Some(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn terms_are_the_same_whether_they_were_known_or_not() {
+        let defaults = Defaults { ttl: Duration::from_secs(7), ..Defaults::default() };
+        let usual = Overrides::default().resolve(&defaults).expect("valid");
+        let waits = [None, Some(Wait::Forever), Some(Wait::For(Duration::ZERO))];
+        for (wait, unfenced) in waits.into_iter().flat_map(|wait| [(wait, false), (wait, true)]) {
+            let overrides = Overrides { wait, unfenced, ..Overrides::default() };
+            assert_eq!(overrides.apply_to(&usual), overrides.resolve(&defaults).ok(), "{overrides:?}");
+        }
+        for more in [
+            Overrides { ttl: Some(defaults.ttl), ..Overrides::default() },
+            Overrides { renew: Some(Renew::Off), ..Overrides::default() },
+            Overrides { max_hold: Some(MaxHold::Unbounded), ..Overrides::default() },
+        ] {
+            assert_eq!(more.apply_to(&usual), None, "{more:?}");
+        }
     }
 
     #[test]

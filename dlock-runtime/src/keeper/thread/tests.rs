@@ -12,7 +12,10 @@ use crate::{
         AcquireCommand, AcquireReply, Embedded, Permit, ReleaseCommand, RenewCommand, RenewReply, Reply, StoreError,
         Subscriber,
     },
-    types::{holder::Holder, options::Defaults},
+    types::{
+        holder::Holder,
+        options::{Defaults, Overrides},
+    },
 };
 
 const TTL: Duration = Duration::from_secs(2);
@@ -85,6 +88,7 @@ fn runtime(store: &Arc<Panicking>) -> Runtime {
         keeper: keeper.expect("a thread"),
         namespace: Namespace::new("panics".to_owned()),
         defaults: Defaults::default(),
+        usual: Overrides::default().resolve(&Defaults::default()).expect("valid"),
         identity,
         process: String::new(),
         tokens: AtomicU64::new(1),

@@ -1,5 +1,7 @@
 //! The right to act for this process on one lock.
 
+use std::ops::{Deref, DerefMut};
+
 use super::{LastAnswer, LocalQueues, WaitEnd, local_queue::LocalQueue, waiter::Wakeups};
 use crate::{
     local::{
@@ -17,7 +19,12 @@ const FEWEST_FENCES: u32 = 64;
 const MOST_FENCES: u32 = 8192;
 
 /// The right of the head of a queue, or of a request that waits in none, with what the process has of the lock.
-pub(crate) struct Baton {
+///
+/// It goes through many hands in each turn, and is no more than a pointer for that.
+pub(crate) struct Baton(Box<Right>);
+
+/// What a baton is.
+pub(crate) struct Right {
     queues: Arc<LocalQueues>,
     pub(super) name: Arc<str>,
     pub(super) in_queue: bool,
@@ -33,10 +40,24 @@ pub(crate) enum ToRelease {
     Request(Arc<PendingRequest>),
 }
 
+impl Deref for Baton {
+    type Target = Right;
+
+    fn deref(&self) -> &Right {
+        &self.0
+    }
+}
+
+impl DerefMut for Baton {
+    fn deref_mut(&mut self) -> &mut Right {
+        &mut self.0
+    }
+}
+
 impl Baton {
     pub(super) fn new(queues: &Arc<LocalQueues>, name: &Arc<str>, lease: Option<Arc<Lease>>) -> Self {
         let (queues, name) = (Arc::clone(queues), Arc::clone(name));
-        Self { queues, name, in_queue: true, pending: None, lease, frees_lock_first: false }
+        Self(Box::new(Right { queues, name, in_queue: true, pending: None, lease, frees_lock_first: false }))
     }
 
     /// A baton of no queue.
@@ -193,7 +214,7 @@ impl Drop for Baton {
         if !self.in_queue && self.lease.is_none() && self.pending.is_none() {
             return;
         }
-        let whole = Self {
+        let whole = Right {
             queues: Arc::clone(&self.queues),
             name: Arc::clone(&self.name),
             in_queue: std::mem::take(&mut self.in_queue),
@@ -201,7 +222,7 @@ impl Drop for Baton {
             lease: self.lease.take(),
             frees_lock_first: self.frees_lock_first,
         };
-        if let Some(unneeded) = whole.pass_on(BootTime::now()) {
+        if let Some(unneeded) = Self(Box::new(whole)).pass_on(BootTime::now()) {
             (self.queues.release)(unneeded);
         }
     }

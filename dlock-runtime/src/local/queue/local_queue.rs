@@ -99,7 +99,7 @@ impl LocalQueue {
     pub(super) fn record_answer(&mut self, answer: LastAnswer, wakeups: &mut Wakeups) {
         if let Some(followers) = &mut self.followers {
             let waiters = followers.timed_out.drain(..);
-            waiters.for_each(|waiter| wakeups.time_out(waiter, TimedOut::LastAnswer(answer.verdict.clone())));
+            waiters.for_each(|waiter| wakeups.time_out(waiter, TimedOut::LastAnswer(answer.verdict.clone().into())));
             followers.grace_until = BootTime::NEVER;
         }
         if self.lease.is_none() {
@@ -116,7 +116,7 @@ impl LocalQueue {
     fn timed_out(&self, now: BootTime) -> Option<TimedOut> {
         match self.lease.as_ref().filter(|lease| lease.is_in_use(now)) {
             Some(lease) => Some(TimedOut::HeldHere(Arc::clone(lease))),
-            None => self.last_answer(now).map(|answer| TimedOut::LastAnswer(answer.verdict.clone())),
+            None => self.last_answer(now).map(|answer| TimedOut::LastAnswer(answer.verdict.clone().into())),
         }
     }
 

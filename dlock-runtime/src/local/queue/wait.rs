@@ -32,7 +32,7 @@ pub(crate) enum TimedOut {
     /// A turn of this process is under way on this lease.
     HeldHere(Arc<Lease>),
     /// The store answered so not long ago.
-    LastAnswer(Verdict),
+    LastAnswer(Box<Verdict>),
     /// Nothing. This task shall ask the store and record the answer, for which others wait.
     AskStore,
     /// Nothing, and no answer came in time.

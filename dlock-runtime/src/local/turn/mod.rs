@@ -246,7 +246,7 @@ impl Turn {
 
     /// Reports once if it is held for long.
     pub(crate) fn look_how_long(&self, now: BootTime) {
-        if self.began.after(self.observer().warn_after) <= now && self.is_first_report(LONG, LONG) {
+        if self.observer().warn_after.after(self.began) <= now && self.is_first_report(LONG, LONG) {
             self.observer().long_hold(&self.hold(), now.since(self.began));
         }
     }
@@ -260,7 +260,7 @@ impl Turn {
     pub(crate) fn due(&self, now: BootTime) -> BootTime {
         let work = self.work_due(now);
         // Most are renewed or over long before.
-        let long = self.began.after(self.observer().warn_after);
+        let long = self.observer().warn_after.after(self.began);
         if long < work && self.reported.load(Ordering::Relaxed) & LONG == 0 { long } else { work }
     }
 
@@ -268,11 +268,10 @@ impl Turn {
     pub(crate) fn work_due(&self, now: BootTime) -> BootTime {
         let renewal = match self.renew {
             Some(interval) if self.can_gain() => {
-                let interval = interval.get();
                 // A lease can be shorter than this turn would have it.
                 let (renewed, deadline) = (self.lease.renewed(), self.lease.deadline());
-                let span = deadline.since(renewed);
-                renewed.after(if interval < span { interval } else { span / 3 })
+                let usual = interval.after(renewed);
+                if usual < deadline { usual } else { renewed.after(deadline.since(renewed) / 3) }
             }
             _ => BootTime::NEVER,
         };
@@ -287,7 +286,7 @@ impl Turn {
 
     /// Whether the lease lasts longer than it asked for, so that after a crash others would wait too long.
     pub(crate) fn is_short_of_its_lease(&self, now: BootTime) -> bool {
-        self.lease.deadline() > now.after(self.ttl.get())
+        self.lease.deadline() > self.ttl.after(now)
     }
 
     /// The TTL that a renewal asks for: near its end the store shall not keep the lock much longer.

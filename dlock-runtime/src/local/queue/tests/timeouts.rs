@@ -27,7 +27,7 @@ async fn waiters_out_of_time_are_told_the_last_answer_and_nobody_asks() {
     for waiter in &mut waiters {
         let told = ended(waiter).await;
         assert!(
-            matches!(told, Some(WaitEnd::TimedOut(TimedOut::LastAnswer(Verdict::Busy(holder)))) if holder.waiters() == 7)
+            matches!(told, Some(WaitEnd::TimedOut(TimedOut::LastAnswer(answer))) if matches!(*answer, Verdict::Busy(ref holder) if holder.waiters() == 7))
         );
     }
     assert_eq!(scene.queues.next_timeout(), BootTime::NEVER);
