@@ -1,5 +1,7 @@
 //! Locks in a Redis Cluster: each lies in the server that has its slot, and the runtime finds it there, wherever that is by now.
 
+mod failover;
+mod moving;
 mod setup;
 mod shards;
 
@@ -18,6 +20,8 @@ const SECOND: Duration = Duration::from_secs(1);
 const SOON: Duration = Duration::from_secs(30);
 /// A lease that no test lives to see the end of.
 const LONG: Duration = Duration::from_secs(60);
+/// How much later than `wait` a request may end, on a loaded machine.
+const SLACK: Duration = Duration::from_millis(700);
 /// What a namespace puts before each key.
 const PREFIX: &str = "cluster:";
 

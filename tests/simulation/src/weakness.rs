@@ -39,7 +39,7 @@ weaknesses! {
         "if not owner or string.sub(owner, 1, #ARGV[1] + 1) ~= ARGV[1] .. ' ' then\n  if" => "if not owner then\n  if";
     /// A renewal renews whatever is there.
     RenewWithoutToken: OwnToken in Busy within 20,
-        "if not owner or string.sub(owner, 1, #ARGV[1] + 1) ~= ARGV[1] .. ' ' then\n  redis" => "if not owner then\n  redis";
+        "if not owner or string.sub(owner, 1, #ARGV[1] + 1) ~= ARGV[1] .. ' ' then\n  if KEYS" => "if not owner then\n  if KEYS";
     /// The lock is handed to waiters who are not there to hear of it.
     HandOverToTheDead: Listening in Replicas within 50,
         "if token and counts >= now / 1000 then" => "if token then",

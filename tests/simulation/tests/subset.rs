@@ -13,9 +13,9 @@ macro_rules! script {
     };
 }
 
-const ACQUIRE: &str = script!("mint", "acquire", "mend", "hand_over", "wait");
+const ACQUIRE: &str = script!("mint", "acquire", "mend", "channel", "hand_over", "wait");
 const RENEW: &str = script!("mint", "renew", "reserve");
-const RELEASE: &str = script!("release", "mend", "mint", "hand_over", "give");
+const RELEASE: &str = script!("release", "mend", "mint", "channel", "hand_over", "give");
 const ACQUIRE_MANY: &str = script!("mint", "acquire_many");
 const RELEASE_MANY: &str = script!("release_many");
 const SPOIL: [&str; 3] = [

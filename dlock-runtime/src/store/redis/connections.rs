@@ -72,7 +72,7 @@ impl Connections {
     /// The connections to another server of the same cluster. What is known of the one, and how it lets us in, is true of the other.
     pub(super) fn beside(&self, place: Arc<Place>) -> Self {
         Self {
-            route: Route::Fixed(place),
+            route: Route::to_node(place),
             access: Arc::clone(&self.access),
             has_replied: Arc::clone(&self.has_replied),
             form: Arc::clone(&self.form),
@@ -236,6 +236,13 @@ impl Connections {
         for connection in connections {
             connection.leave_unless(&is_right);
         }
+    }
+
+    /// Another server of the cluster has taken the place of this one. Whoever waits for a reply gets none: what it may still answer
+    /// counts for nothing.
+    pub(super) fn end(&self) {
+        self.route.end();
+        self.leave_all_but(|_| false);
     }
 
     /// Puts a connection to `place` into service.

@@ -6,6 +6,7 @@ use super::{
     super::{
         classify::{self, Fault},
         connections::redis_error,
+        route::Gone,
     },
     map::Address,
 };
@@ -32,6 +33,7 @@ impl Detour {
     pub(super) fn of(error: &StoreError) -> Self {
         match redis_error(error) {
             Some(error) => Self::of_reply(error),
+            None if error.cause.is::<Gone>() => Self::Elsewhere,
             // Nobody answered.
             None => Self::Doubtful,
         }

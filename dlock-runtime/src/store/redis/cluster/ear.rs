@@ -15,6 +15,7 @@ use super::{
         link::Link,
         subscriber::{Heartbeat, SubscriptionError, heartbeat_number, notification, within},
     },
+    Nodes,
     table::Node,
 };
 use crate::{
@@ -25,8 +26,12 @@ use crate::{
 /// The interval of heartbeats.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);
 
+/// A server that owes an answer for so long may have been replaced.
+const SUSPECT: Duration = Duration::from_millis(500);
+
 /// A subscription.
 pub(super) struct Ear<'a> {
+    nodes: &'a Nodes,
     connections: &'a Arc<Connections>,
     link: Link,
     pushes: UnboundedReceiver<PushInfo>,
@@ -45,6 +50,7 @@ pub(super) struct Ear<'a> {
 /// # Errors
 /// Why they do not.
 pub(super) async fn follow(
+    nodes: &Nodes,
     node: &Node,
     tag: Tag,
     identity: Identity,
@@ -56,7 +62,7 @@ pub(super) async fn follow(
     let (link, pushes) = within(reply_timeout, connections.for_pushes(reply_timeout)).await?;
     let channel = format!("dlock:{identity}{tag}");
     let own = format!("dlock:{identity}:{}{tag}", connections.next_subscription());
-    let mut ear = Ear { connections, link, pushes, channel, own, identity, subscriber, received: 0 };
+    let mut ear = Ear { nodes, connections, link, pushes, channel, own, identity, subscriber, received: 0 };
     let subscribed = within(reply_timeout, ear.subscribe());
     subscribed.await.map_err(|error| SubscriptionError::NotSubscribed.because(error))?;
     let mut heard = Some(heard);
@@ -83,7 +89,22 @@ impl Ear<'_> {
     async fn beat(&mut self, number: u64, reply_timeout: Duration) -> Result<(), StoreError> {
         let heartbeat = Heartbeat { channel: self.channel.clone(), own: self.own.clone(), number };
         let exchange = exchange::run(self.connections, None, reply_timeout, heartbeat);
-        let reply = self.until(within(reply_timeout, exchange)).await??;
+        let nodes = self.nodes;
+        let mut waiting = pin!(async {
+            loop {
+                sleep(SUSPECT).await;
+                nodes.look_soon();
+            }
+        });
+        let mut exchange = pin!(within(reply_timeout, exchange));
+        let exchange = poll_fn(|cx| {
+            let polled = exchange.as_mut().poll(cx);
+            if polled.is_pending() {
+                let _: Poll<Infallible> = waiting.as_mut().poll(cx);
+            }
+            polled
+        });
+        let reply = self.until(exchange).await??;
         if reply.is_replica {
             return Err(SubscriptionError::AtReplica.into());
         }

@@ -120,7 +120,7 @@ async fn keep_listening(
             node.set_heard(Some(tag));
             _ = news.send(Ok(()));
         };
-        let Err(error) = ear::follow(&node, tag, identity, &*subscriber, reply_timeout, heard).await;
+        let Err(error) = ear::follow(&nodes, &node, tag, identity, &*subscriber, reply_timeout, heard).await;
         node.set_heard(None);
         if BootTime::now().since(began) > 2 * LONGEST {
             pause = SHORTEST;

@@ -108,10 +108,10 @@ impl Nodes {
             let turn = self.looks.turn.fetch_add(1, Ordering::Relaxed) % known.len();
             known.rotate_left(turn);
         }
-        let mut all = self.seeds.clone();
-        all.retain(|seed| !known.iter().any(|node| node.place == seed.place));
-        all.append(&mut known);
-        // The seeds may be gone for good, and the known ones for the moment.
+        let seeds = self.seeds.iter().filter(|seed| !known.iter().any(|node| node.place == seed.place)).cloned();
+        let all = seeds.collect::<Vec<_>>();
+        let all = [known, all].concat();
+        // The seeds are asked if none of the others answers.
         let (mut rest, mut failed) = (&*all, Vec::new());
         while !rest.is_empty() {
             let (some, others) = rest.split_at(rest.len().min(AT_ONCE));
@@ -145,12 +145,16 @@ impl Nodes {
         let ranges = ranges.collect::<Vec<_>>();
         let (gone, is_new) = self.table_mut().replace(ranges);
         for node in &gone {
-            // Another server has its slots. What it may still answer counts for nothing.
-            node.redis.connections.leave_all_but(|_| false);
+            node.redis.connections.end();
         }
         if is_new || !gone.is_empty() {
             self.has_changed();
         }
+        // They are asked again if nobody else answers.
+        self.seeds
+            .iter()
+            .filter_map(|seed| seed.redis.connections.here().ok())
+            .for_each(|connection| connection.replace());
         Ok(())
     }
 }

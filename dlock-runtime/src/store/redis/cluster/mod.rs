@@ -111,7 +111,7 @@ impl Nodes {
         let host = host.clone().unwrap_or_else(|| address::host(&asked.place.at).to_owned());
         let at = address::at(&asked.place.at, host, *port);
         let known = self.table().at(&at).cloned();
-        known.or_else(|| self.seeds.iter().find(|seed| seed.place.at == at).cloned()).unwrap_or_else(|| {
+        known.unwrap_or_else(|| {
             let name = address::name(&at, 0);
             Node::new(&self.common, Place { at, name })
         })

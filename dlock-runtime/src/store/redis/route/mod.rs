@@ -3,7 +3,10 @@
 //! A route knows addresses, and nothing of scripts or locks. How a server lets us in is said by `access.rs`; the connections to it are
 //! kept by `connections.rs`, which asks the route each time it makes one.
 
+mod node;
 mod sentinel;
+
+pub(super) use self::node::Gone;
 
 use std::{
     future::{pending, poll_fn},
@@ -15,7 +18,10 @@ use std::{
 
 use redis::{ConnectionAddr, ConnectionInfo, RedisResult};
 
-use self::sentinel::{Sentinels, Watch};
+use self::{
+    node::NodeRoute,
+    sentinel::{Sentinels, Watch},
+};
 use super::{access::Access, address, connections::Connections, link::Link, options::RedisOptions};
 use crate::{store::StoreError, types::error::LockError};
 
@@ -23,6 +29,8 @@ use crate::{store::StoreError, types::error::LockError};
 pub(super) enum Route {
     /// It is always at the same address.
     Fixed(Arc<Place>),
+    /// It is at its address until another server of its cluster takes its place.
+    Node(NodeRoute),
     /// It is where sentinels say that the master is.
     Sentinel(Arc<Sentinels>, Mutex<Option<Watch>>),
 }
@@ -88,10 +96,23 @@ impl Route {
         Ok((Self::Fixed(Arc::new(Place::of(access.info()))), access))
     }
 
+    /// The way to a master of a cluster.
+    pub(super) fn to_node(place: Arc<Place>) -> Self {
+        Self::Node(NodeRoute::new(place))
+    }
+
+    /// A master of a cluster is none any more.
+    pub(super) fn end(&self) {
+        if let Self::Node(node) = self {
+            node.end();
+        }
+    }
+
     /// The server's name for errors.
     pub(super) fn address(&self) -> Arc<str> {
         match self {
             Self::Fixed(place) => Arc::clone(&place.name),
+            Self::Node(node) => Arc::clone(&node.place.name),
             Self::Sentinel(sentinels, _) => sentinels.address(),
         }
     }
@@ -103,6 +124,8 @@ impl Route {
     pub(super) async fn find(&self, limit: Duration) -> Result<Arc<Place>, StoreError> {
         match self {
             Self::Fixed(place) => Ok(Arc::clone(place)),
+            Self::Node(node) if node.has_ended() => Err(node.gone()),
+            Self::Node(node) => Ok(Arc::clone(&node.place)),
             Self::Sentinel(sentinels, _) => sentinels.find(limit).await,
         }
     }
@@ -113,7 +136,7 @@ impl Route {
     /// What became of the connection; or that it leads to another server.
     pub(super) async fn confirm(&self, place: &Arc<Place>, link: &mut Link) -> RedisResult<Result<(), StoreError>> {
         match self {
-            Self::Fixed(_) => Ok(Ok(())),
+            Self::Fixed(_) | Self::Node(_) => Ok(Ok(())),
             Self::Sentinel(sentinels, _) => sentinels.confirm(place, link).await,
         }
     }
@@ -127,6 +150,7 @@ impl Route {
     pub(super) fn is_elsewhere(&self, place: &Place) -> bool {
         match self {
             Self::Fixed(_) => false,
+            Self::Node(node) => node.has_ended(),
             Self::Sentinel(sentinels, _) => sentinels.is_elsewhere(place),
         }
     }
@@ -140,8 +164,14 @@ impl Route {
         place: &Place,
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let Self::Sentinel(sentinels, _) = self else { return work.await };
-        let (mut work, mut left) = (pin!(work), pin!(sentinels.left(place)));
+        let left = async {
+            match self {
+                Self::Fixed(_) => pending().await,
+                Self::Node(node) => node.left().await,
+                Self::Sentinel(sentinels, _) => sentinels.left(place).await,
+            }
+        };
+        let (mut work, mut left) = (pin!(work), pin!(left));
         poll_fn(|cx| match left.as_mut().poll(cx) {
             Poll::Ready(error) => Poll::Ready(Err(error)),
             Poll::Pending => work.as_mut().poll(cx),
@@ -152,7 +182,7 @@ impl Route {
     /// Returns when the server moves the next time.
     pub(super) async fn moved(&self) {
         match self {
-            Self::Fixed(_) => pending().await,
+            Self::Fixed(_) | Self::Node(_) => pending().await,
             Self::Sentinel(sentinels, _) => sentinels.moved().await,
         }
     }
