@@ -140,6 +140,20 @@ fn a_master_that_is_killed_does_not_unbalance_the_books() {
 }
 
 #[test]
+fn the_books_balance_on_a_cluster() {
+    let result = run(&["--count", "400", "--cluster"]);
+    result.is_balanced();
+    assert!(result.first_line.contains("a cluster of 3 masters"), "{}", result.text);
+}
+
+#[test]
+fn a_master_of_a_cluster_that_is_killed_does_not_unbalance_the_books() {
+    let result = run(&["--count", "1000", "--cluster", "--failover"]);
+    result.is_balanced();
+    assert!(result.row("failover").contains("the master was killed"), "{}", result.text);
+}
+
+#[test]
 fn names_with_quotes_commas_and_line_breaks_are_sold_like_others() {
     let file = Fixture::new("awkward", AWKWARD);
     for more in [&["--embedded"][..], &[]] {
@@ -161,6 +175,7 @@ fn what_makes_no_sense_is_status_2_and_a_sentence() {
         (&["--kill", "--embedded"], "--kill"),
         (&["--sentinel", "--embedded"], "--sentinel"),
         (&["--failover", "--kill"], "--failover"),
+        (&["--sentinel", "--cluster"], "choose one"),
         (&["--orders", "x", "--seed", "1"], "--seed"),
     ] {
         let result = run(args);

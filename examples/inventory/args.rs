@@ -14,7 +14,8 @@ USAGE: cargo run --release --example inventory -- [OPTIONS]
   --kill           kill one of the replicas with SIGKILL half-way (needs Redis)
   --embedded       one process and the embedded store, even if Redis is at hand
   --sentinel       on a master of its own with two replicas and three sentinels, which it starts
-  --failover       the same, and kill the master with SIGKILL half-way
+  --cluster        on a cluster of its own of three masters, each with a replica, which it starts
+  --failover       on one of these two (with sentinels, unless --cluster is given), and kill a master with SIGKILL half-way
   --help           this text
 
 REDIS_URL names the Redis server to use. Without it a private redis-server is started if the binary is there.
@@ -35,6 +36,7 @@ pub struct Options {
     pub kill: bool,
     pub embedded: bool,
     pub sentinel: bool,
+    pub cluster: bool,
     pub failover: bool,
 }
 
@@ -60,7 +62,7 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, String> 
     let (mut file, mut count, mut seed) = (None, None, None);
     let (mut replica, mut database) = (None, None);
     let (mut without_lock, mut kill, mut embedded) = (false, false, false);
-    let (mut sentinel, mut failover) = (false, false);
+    let (mut sentinel, mut cluster, mut failover) = (false, false, false);
     while let Some(flag) = args.next() {
         let mut value = || args.next().ok_or(format!("{flag} needs a value"));
         match flag.as_str() {
@@ -72,7 +74,8 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, String> 
             "--kill" => kill = true,
             "--embedded" => embedded = true,
             "--sentinel" => sentinel = true,
-            "--failover" => (sentinel, failover) = (true, true),
+            "--cluster" => cluster = true,
+            "--failover" => failover = true,
             "--replica" => replica = Some(number(&flag, &value()?)?),
             "--database" => database = Some(PathBuf::from(value()?)),
             _ => return Err(format!("unknown argument {flag:?}")),
@@ -90,9 +93,13 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, String> 
     if kill && embedded {
         return Err("--kill needs replicas that are processes of their own, --embedded has only one process".into());
     }
-    if embedded && sentinel {
-        return Err("--sentinel and --failover need Redis, and --embedded is without it".into());
+    if embedded && (sentinel || cluster || failover) {
+        return Err("--sentinel, --cluster and --failover need Redis, and --embedded is without it".into());
     }
+    if sentinel && cluster {
+        return Err("--sentinel and --cluster are two ways to do it: choose one".into());
+    }
+    sentinel |= failover && !cluster;
     if failover && (kill || without_lock) {
         return Err("--failover shows one thing at a time: leave --kill and --without-lock out".into());
     }
@@ -100,7 +107,7 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, String> 
         Some(path) => Source::File(path),
         None => Source::Generated { count: count.unwrap_or(4000), seed: seed.unwrap_or(1) },
     };
-    Ok(Command::Run(Options { source, without_lock, kill, embedded, sentinel, failover }))
+    Ok(Command::Run(Options { source, without_lock, kill, embedded, sentinel, cluster, failover }))
 }
 
 fn number<T: std::str::FromStr>(flag: &str, value: &str) -> Result<T, String> {

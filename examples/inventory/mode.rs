@@ -3,7 +3,7 @@
 use crate::args::Options;
 use crate::replica::Failure;
 use dlock_runtime::{Builder, Runtime};
-use dlock_testkit::{RedisServer, Sentinels};
+use dlock_testkit::{Cluster, RedisServer, Sentinels};
 use std::process::Command;
 
 pub enum Mode {
@@ -13,6 +13,8 @@ pub enum Mode {
     Private(RedisServer),
     /// A master with replicas of our own, and sentinels that watch over it.
     Sentinel(Sentinels),
+    /// A cluster of our own.
+    Cluster(Cluster),
     Embedded,
 }
 
@@ -22,10 +24,13 @@ impl Mode {
         if options.embedded {
             return Ok(Self::Embedded);
         }
-        if options.sentinel {
+        if options.sentinel || options.cluster {
             return match RedisServer::available() {
+                Some(_) if options.cluster => Ok(Self::Cluster(Cluster::start(3, 1))),
                 Some(_) => Ok(Self::Sentinel(Sentinels::start())),
-                None => Err("--sentinel and --failover start servers of their own: install redis-server".into()),
+                None => {
+                    Err("--sentinel, --cluster and --failover start servers of their own: install redis-server".into())
+                }
             };
         }
         if let Ok(url) = std::env::var("REDIS_URL") {
@@ -43,20 +48,27 @@ impl Mode {
 
     /// The server that the replicas are to use, if there is one.
     pub fn store(&self) -> Option<Store> {
-        let (url, sentinels) = match self {
-            Self::Given(url) => (url.clone(), Vec::new()),
-            Self::Private(server) => (server.url(), Vec::new()),
-            Self::Sentinel(group) => (format!("redis://{}", Sentinels::MASTER), group.urls()),
+        Some(match self {
+            Self::Given(url) => Store::Server(url.clone()),
+            Self::Private(server) => Store::Server(server.url()),
+            Self::Sentinel(group) => Store::Sentinel(group.urls()),
+            Self::Cluster(cluster) => Store::Cluster(cluster.urls()),
             Self::Embedded => return None,
-        };
-        Some(Store { url, sentinels })
+        })
     }
 
-    /// Kills the master in the way of a power cut. There is one with sentinels only.
+    /// Kills a master in the way of a power cut, if there is a replica that can take its place.
     pub fn kill_master(&mut self) {
-        if let Self::Sentinel(group) = self {
-            let master = group.master_at();
-            group.servers[master].kill();
+        match self {
+            Self::Sentinel(group) => {
+                let master = group.master_at();
+                group.servers[master].kill();
+            }
+            Self::Cluster(cluster) => {
+                let master = cluster.masters()[0];
+                cluster.nodes[master].kill();
+            }
+            Self::Given(_) | Self::Private(_) | Self::Embedded => {}
         }
     }
 
@@ -70,6 +82,9 @@ impl Mode {
             Self::Sentinel(_) => {
                 "4 processes on a master with 2 replicas and 3 sentinels started for this run (without --sentinel: one server)"
             }
+            Self::Cluster(_) => {
+                "4 processes on a cluster of 3 masters, each with a replica, started for this run (without --cluster: one server)"
+            }
             Self::Embedded => {
                 "4 runtimes in one process on the embedded store (with redis-server installed or REDIS_URL set: 4 processes on Redis)"
             }
@@ -79,29 +94,46 @@ impl Mode {
 
 /// Where processes find the locks. It travels in the environment: a URL may hold a password, and arguments are there for everyone to
 /// see.
-pub struct Store {
-    url: String,
-    sentinels: Vec<String>,
+pub enum Store {
+    Server(String),
+    /// The URLs of the sentinels.
+    Sentinel(Vec<String>),
+    /// The URLs of the nodes.
+    Cluster(Vec<String>),
 }
+
+/// What a replica finds in its environment.
+const SERVER: &str = "REDIS_URL";
+const SENTINELS: &str = "REDIS_SENTINELS";
+const CLUSTER: &str = "REDIS_CLUSTER";
 
 impl Store {
     pub fn write(&self, command: &mut Command) {
-        command.env("REDIS_URL", &self.url).env("REDIS_SENTINELS", self.sentinels.join(" "));
+        for name in [SERVER, SENTINELS, CLUSTER] {
+            command.env_remove(name);
+        }
+        match self {
+            Self::Server(url) => command.env(SERVER, url),
+            Self::Sentinel(urls) => command.env(SENTINELS, urls.join(" ")),
+            Self::Cluster(urls) => command.env(CLUSTER, urls.join(" ")),
+        };
     }
 
     /// What another process wrote.
     pub fn read() -> Result<Self, Failure> {
-        let sentinels = std::env::var("REDIS_SENTINELS").unwrap_or_default();
-        Ok(Self {
-            url: std::env::var("REDIS_URL")?,
-            sentinels: sentinels.split_whitespace().map(str::to_owned).collect(),
+        let urls = |name| Some(std::env::var(name).ok()?.split_whitespace().map(str::to_owned).collect());
+        Ok(match (urls(SENTINELS), urls(CLUSTER)) {
+            (Some(urls), _) => Self::Sentinel(urls),
+            (_, Some(urls)) => Self::Cluster(urls),
+            _ => Self::Server(std::env::var(SERVER)?),
         })
     }
 
     pub fn builder(self) -> Builder {
-        match self.sentinels[..] {
-            [] => Runtime::builder().redis(self.url),
-            _ => Runtime::builder().sentinel(self.url, self.sentinels),
+        match self {
+            Self::Server(url) => Runtime::builder().redis(url),
+            Self::Sentinel(urls) => Runtime::builder().sentinel(format!("redis://{}", Sentinels::MASTER), urls),
+            Self::Cluster(urls) => Runtime::builder().cluster(urls),
         }
     }
 }

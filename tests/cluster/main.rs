@@ -2,6 +2,7 @@
 
 mod failover;
 mod moving;
+mod rights;
 mod setup;
 mod shards;
 
@@ -26,7 +27,11 @@ const SLACK: Duration = Duration::from_millis(700);
 const PREFIX: &str = "cluster:";
 
 fn on(cluster: &Cluster) -> Builder {
-    Runtime::builder().cluster(cluster.urls()).namespace("cluster").ttl(LONG).wait(LONG)
+    at(cluster.urls())
+}
+
+fn at(nodes: impl IntoIterator<Item = String>) -> Builder {
+    Runtime::builder().cluster(nodes).namespace("cluster").ttl(LONG).wait(LONG)
 }
 
 async fn build(cluster: &Cluster) -> Runtime {

@@ -1,9 +1,14 @@
 //! What can be wrong with the set-up of a cluster, and what is said of it.
 
-use dlock_runtime::Runtime;
-use dlock_testkit::{Cluster, RedisServer, Sentinels, log};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
 
-use crate::{LONG, MS, SECOND, SOON, build, is_direct, on, refused, text};
+use dlock_runtime::{Credentials, Runtime};
+use dlock_testkit::{Cluster, Proxy, Raw, RedisServer, Sentinels, eventually, eventually_async, log};
+
+use crate::{LONG, MS, SECOND, SOON, at, build, is_direct, on, refused, text};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_work_is_said_by_name() {
@@ -90,4 +95,88 @@ async fn a_program_may_start_before_its_cluster() {
     })
     .await;
     runtime.shutdown(SECOND).await;
+}
+
+/// Behind NAT nodes announce other addresses than their own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_are_reached_under_the_addresses_that_they_announce() {
+    let cluster = Cluster::start(3, 0);
+    let keys = (0..3).map(|master| crate::key_at(&cluster, master, "nat")).collect::<Vec<_>>();
+    let proxies = cluster.nodes.iter().map(Proxy::start).collect::<Vec<_>>();
+    for (node, proxy) in cluster.nodes.iter().zip(&proxies) {
+        let port = proxy.url().trim_end_matches('/').rsplit(':').next().expect("a port").to_owned();
+        for (name, value) in [
+            ("cluster-announce-port", &*port),
+            ("cluster-announce-hostname", "localhost"),
+            ("cluster-preferred-endpoint-type", "hostname"),
+        ] {
+            assert!(node.raw().command(&["CONFIG", "SET", name, value]).is_ok(), "{name}");
+        }
+    }
+    eventually("they all know", SOON, || {
+        cluster.nodes.iter().all(|node| {
+            let said = format!("{:?}", node.raw().command(&["CLUSTER", "SLOTS"]));
+            proxies
+                .iter()
+                .all(|proxy| said.contains(proxy.url().trim_end_matches('/').rsplit(':').next().expect("a port")))
+                && said.matches("localhost").count() >= 3
+        })
+    });
+    let [holder, waiter] = [at([cluster.nodes[0].url()]), at([cluster.nodes[0].url()])];
+    let [holder, waiter] = [holder.build().await.expect("built"), waiter.build().await.expect("built")];
+    for key in &keys {
+        is_direct(&holder, &waiter, key).await;
+    }
+    assert!(proxies.iter().all(|proxy| proxy.connections() >= 4), "two of each runtime");
+    // The runtime leaves a server that nobody reaches any more, and comes back to it.
+    proxies[1].refuse();
+    let error = holder.lock(&*keys[1]).wait(200 * MS).acquire().await.expect_err("it cannot be reached");
+    assert!(error.is_unavailable() && text(&error).contains("localhost:"), "{}", text(&error));
+    holder.lock(&*keys[2]).acquire().await.expect("free").release().await.expect("ours");
+    proxies[1].heal();
+    holder.lock(&*keys[1]).acquire().await.expect("free").release().await.expect("ours");
+    eventually_async("both listen again", SOON, async || {
+        let began = std::time::Instant::now();
+        let guard = holder.lock(&*keys[1]).acquire().await.expect("free");
+        let waiting = crate::wait_for(&waiter, &keys[1]);
+        crate::until_waiting(&holder, &keys[1], 1).await;
+        guard.release().await.expect("ours");
+        waiting.await.expect("no panic").release().await.expect("ours");
+        began.elapsed() < 60 * MS
+    })
+    .await;
+}
+
+/// Credentials that somebody provides are asked for each connection, also those that listen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn credentials_are_provided_for_each_node_and_renewed() {
+    let cluster = Cluster::start(3, 0);
+    for node in &cluster.nodes {
+        let mut raw = node.raw();
+        let user = ["ACL", "SETUSER", "shop", "on", ">sesame", "+@all", "~*", "&*"];
+        assert!(raw.command(&user).is_ok() && raw.command(&["CONFIG", "RESETSTAT"]).is_ok());
+    }
+    let asked = Arc::<AtomicU32>::default();
+    let count = Arc::clone(&asked);
+    let provider = move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        async { Ok::<_, std::io::Error>(Credentials::new("shop", "sesame").valid_for(SECOND)) }
+    };
+    let builder = on(&cluster).credentials(provider).client_name("checkout");
+    let [holder, waiter] = [builder.clone().build().await.expect("built"), builder.build().await.expect("built")];
+    for node in &cluster.nodes {
+        let mut raw = node.raw();
+        eventually("all of ours are let in as the user, by name", SOON, || {
+            let clients = raw.clients();
+            let ours = clients.iter().filter(|client| client["name"] == "checkout").collect::<Vec<_>>();
+            ours.len() >= 3 && ours.iter().all(|client| client["user"] == "shop")
+        });
+        let auth = |raw: &mut Raw| raw.command_stats().get("auth").copied().unwrap_or(0);
+        let before = auth(&mut raw);
+        eventually("live connections authenticate anew", SOON, || auth(&mut raw) >= before + 4);
+    }
+    assert!(asked.load(Ordering::Relaxed) > 6);
+    for master in 0..3 {
+        is_direct(&holder, &waiter, &crate::key_at(&cluster, master, "credentials")).await;
+    }
 }

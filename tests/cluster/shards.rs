@@ -134,3 +134,36 @@ async fn a_namespace_with_a_hash_tag_of_its_own_works() {
     let [holder, waiter] = [builder().build().await.expect("built"), builder().build().await.expect("built")];
     is_direct(&holder, &waiter, "k").await;
 }
+
+/// Far fewer reads than leases, however many servers they lie on: they are renewed by one pipeline for each.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_held_keys_are_renewed_together_on_each_shard() {
+    let cluster = Cluster::start(3, 0);
+    let runtime = on(&cluster).ttl(3 * SECOND).build().await.expect("built");
+    let locks = (0..1000).map(|number| runtime.lock(format!("held{number}")).acquire());
+    let guards = locks.collect::<JoinSet<_>>().join_all().await.into_iter().collect::<Result<Vec<_>, _>>();
+    let guards = guards.expect("free");
+    let count = |field: &str| {
+        let counts = cluster.nodes.iter().map(|node| {
+            let info = node.raw().command(&["INFO", "all"]);
+            let line = info.text().and_then(|info| {
+                info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).map(str::to_owned)
+            });
+            line.and_then(|line| line.split(',').next()?.trim_start_matches("calls=").trim().parse::<u64>().ok())
+                .unwrap_or(0)
+        });
+        counts.sum::<u64>()
+    };
+    let [calls, reads] = [count("cmdstat_pexpire"), count("total_reads_processed")];
+    eventually("all are renewed", SOON, || {
+        // To look costs reads as well.
+        std::thread::sleep(300 * MS);
+        count("cmdstat_pexpire") >= calls + 2000
+    });
+    let per_renewal = (count("total_reads_processed") - reads) as f64 / (count("cmdstat_pexpire") - calls) as f64;
+    // A renewal by itself would be one.
+    assert!(per_renewal < 0.5, "{per_renewal}");
+    for guard in &guards {
+        guard.ensure_held().expect("renewed");
+    }
+}

@@ -25,13 +25,7 @@ impl Nodes {
     /// Renews leases, wherever their locks are. A server that does not answer costs the leases of the others nothing.
     pub(super) async fn renew(self: &Arc<Self>, renewals: Vec<RenewCommand>, reply_timeout: Duration) -> Vec<Answer> {
         let mut answers: Vec<Option<Answer>> = renewals.iter().map(|_| None).collect();
-        let mut groups = Vec::new();
-        for (place, renewal) in renewals.iter().enumerate() {
-            match self.owner(&renewal.lock_id.name).await {
-                Ok(node) => join(&mut groups, node, false, place),
-                Err(error) => answers[place] = Some(Err(error)),
-            }
-        }
+        let mut groups = self.groups(&renewals, &mut answers).await;
         let limit = if groups.len() > 1 { reply_timeout / 8 * 7 } else { reply_timeout };
         for hop in 0..=HOPS {
             let (mut next, mut looked) = (Vec::new(), hop > 0);
@@ -58,6 +52,18 @@ impl Nodes {
         }
         let none = || Err(StoreError::timed_out(&self.name, reply_timeout));
         answers.into_iter().map(|answer| answer.unwrap_or_else(none)).collect()
+    }
+
+    /// Which go to the same server. What has none is answered.
+    async fn groups(self: &Arc<Self>, renewals: &[RenewCommand], answers: &mut [Option<Answer>]) -> Vec<Group> {
+        let mut groups = Vec::new();
+        for (place, renewal) in renewals.iter().enumerate() {
+            match self.owner(&renewal.lock_id.name).await {
+                Ok(node) => join(&mut groups, node, false, place),
+                Err(error) => answers[place] = Some(Err(error)),
+            }
+        }
+        groups
     }
 
     /// Asks all servers at once.
@@ -101,5 +107,48 @@ fn join(groups: &mut Vec<Group>, node: Arc<Node>, is_asking: bool, place: usize)
     match groups.iter_mut().find(is_same) {
         Some(group) => group.places.push(place),
         None => groups.push(Group { node, is_asking, places: vec![place] }),
+    }
+}
+
+#[cfg(all(test, not(dlock_simulation)))]
+mod tests {
+    use redis::ConnectionAddr;
+
+    use super::{
+        super::{
+            super::{
+                options::{RedisOptions, Seed},
+                route::Place,
+            },
+            Cluster,
+        },
+        *,
+    };
+    use crate::protocol::token::{Identity, LockId, Token};
+
+    #[tokio::test]
+    async fn a_thousand_leases_are_renewed_by_one_pipeline_for_each_server() {
+        let seeds = Some(vec![Seed::Url("redis://seed".to_owned())]);
+        let cluster = Cluster::new(RedisOptions { cluster: seeds, ..RedisOptions::default() }).expect("a URL");
+        let node = |port| {
+            let at = ConnectionAddr::Tcp("n".to_owned(), port);
+            Node::new(&cluster.0.common, Place { at, name: "n".into() })
+        };
+        let ranges = vec![(0, 5460, node(1)), (5461, 10_922, node(2)), (10_923, 16_383, node(3))];
+        cluster.0.table_mut().replace(ranges);
+        assert_eq!(cluster.servers(), 3, "so many times as many leases go to a batch");
+        let identity = Identity::random().expect("random numbers");
+        let renewal = |number: u64| RenewCommand {
+            lock_id: LockId { name: format!("stock:{number}").into(), token: Token::new(identity, number) },
+            ttl: Duration::from_secs(10),
+            shorten: false,
+            more_fences: 0,
+        };
+        let renewals = (0..1000).map(renewal).collect::<Vec<_>>();
+        let mut answers = renewals.iter().map(|_| None).collect::<Vec<_>>();
+        let groups = cluster.0.groups(&renewals, &mut answers).await;
+        let mut places = groups.iter().flat_map(|group| group.places.clone()).collect::<Vec<_>>();
+        places.sort();
+        assert_eq!((groups.len(), places), (3, (0..1000).collect()));
     }
 }

@@ -32,7 +32,9 @@ impl SubscriptionError {
 impl fmt::Display for SubscriptionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NotSubscribed => "this Redis user may not SUBSCRIBE to the channels `dlock:*`",
+            Self::NotSubscribed => {
+                "this Redis user may not SUBSCRIBE (in a cluster, SSUBSCRIBE) to the channels `dlock:*`"
+            }
             Self::AtReplica => "the address leads to a replica, which takes no locks",
             Self::Elsewhere => {
                 "the address leads to several servers: messages are published at another than we listen to"
