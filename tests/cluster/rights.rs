@@ -68,7 +68,8 @@ async fn life(cluster: &Cluster) -> Result<(), LockError> {
         let (renewed, released) = (moved.renew().await, moved.release().await);
         cluster.finish_moving(slot, to);
         cluster.move_slot(slot, master);
-        (renewed?, released?);
+        renewed?;
+        released?;
     }
     first.shutdown(SECOND).await;
     second.shutdown(SECOND).await;
