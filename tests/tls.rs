@@ -8,7 +8,7 @@ use dlock_runtime::{
     Builder, Credentials, Runtime,
     redis::{Client, ClientTlsConfig, TlsCertificates},
 };
-use dlock_testkit::{RedisServer, Worker, role, say};
+use dlock_testkit::{Cluster, RedisServer, Worker, eventually, eventually_async, role, say};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -18,10 +18,11 @@ async fn worker_entry() {
     if role().is_none() {
         return;
     }
-    let url = std::env::var("DLOCK_TEST_URL").expect("the test says where");
-    let builder = match std::env::var("DLOCK_TEST_SENTINEL") {
-        Ok(sentinel) => Runtime::builder().sentinel(url, [sentinel]),
-        Err(_) => Runtime::builder().redis(url),
+    let url = |name| std::env::var(name).ok();
+    let builder = match (url("DLOCK_TEST_URL"), url("DLOCK_TEST_SENTINEL"), url("DLOCK_TEST_CLUSTER")) {
+        (Some(master), Some(sentinel), _) => Runtime::builder().sentinel(master, [sentinel]),
+        (Some(url), None, _) => Runtime::builder().redis(url),
+        (_, _, node) => Runtime::builder().cluster(node),
     };
     let said = match builder.build().await {
         Ok(runtime) => match runtime.lock("k").acquire().await {
@@ -88,16 +89,19 @@ fn master_and_sentinel_are_spoken_to_over_tls_if_their_urls_say_so() {
     run("redis://mymaster/", &secure, true).expect("refused the lock store cannot be asked", SOON);
 }
 
-/// A runtime that trusts `authority.pem` or the system, and shows `client.pem` or nothing.
-fn on(port: u16, trusts: bool, shows: bool) -> Builder {
+/// A client that trusts `authority.pem` or the system, and shows `client.pem` or nothing.
+fn client(port: u16, trusts: bool, shows: bool) -> Client {
     let read = |name| std::fs::read(file(name)).expect("a file");
     let certificates = TlsCertificates {
         root_cert: trusts.then(|| read("authority.pem")),
         client_tls: shows
             .then(|| ClientTlsConfig { client_cert: read("client.pem"), client_key: read("client-key.pem") }),
     };
-    let client = Client::build_with_tls(format!("rediss://localhost:{port}/"), certificates).expect("a client");
-    let builder = Runtime::builder().redis_client(client).wait(Duration::from_millis(300));
+    Client::build_with_tls(format!("rediss://localhost:{port}/"), certificates).expect("a client")
+}
+
+fn on(port: u16, trusts: bool, shows: bool) -> Builder {
+    let builder = Runtime::builder().redis_client(client(port, trusts, shows)).wait(Duration::from_millis(300));
     assert!(!format!("{builder:?}").contains("PrivateKey"), "{builder:?}");
     builder
 }
@@ -120,4 +124,55 @@ async fn a_private_authority_is_trusted_and_the_certificate_of_a_client_is_shown
     let guard = runtime.lock("tls").acquire().await.expect("free");
     assert!(server.raw().clients().iter().any(|client| client["user"] == "app"));
     guard.release().await.expect("held");
+}
+
+/// A master that has all slots, and the port at which it speaks TLS.
+fn cluster(certificate: &str, key: &str, authority: &str, auth: &str) -> (Cluster, u16) {
+    let port = TcpListener::bind("localhost:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+    let (port_text, files) = (port.to_string(), [certificate, key, authority].map(file));
+    let options = [
+        ["--tls-cluster", "yes"],
+        ["--tls-port", &port_text],
+        ["--tls-cert-file", &files[0]],
+        ["--tls-key-file", &files[1]],
+        ["--tls-ca-cert-file", &files[2]],
+        ["--tls-auth-clients", auth],
+    ];
+    (Cluster::start_with(1, 0, options.as_flattened()), port)
+}
+
+#[test]
+fn nodes_of_a_cluster_are_spoken_to_over_tls_if_their_urls_say_so() {
+    let (_cluster, port) = cluster("cert.pem", "key.pem", "cert.pem", "no");
+    let url = format!("rediss://localhost:{port}/");
+    let trusting = [("DLOCK_TEST_CLUSTER", url.as_str()), ("SSL_CERT_FILE", &file("cert.pem"))];
+    Worker::spawn("worker_entry", "client", &trusting).expect("released Ok(())", SOON);
+    let doubting = Worker::spawn("worker_entry", "client", &[("DLOCK_TEST_CLUSTER", &url)]);
+    doubting.expect("refused the lock store cannot be asked", SOON);
+}
+
+/// Messages too: a runtime that waits is told that it has the lock.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_in_place_of_a_url_brings_certificates_to_all_nodes_of_a_cluster() {
+    let (cluster, port) = cluster("server.pem", "server-key.pem", "authority.pem", "yes");
+    let builder = |trusts, shows| {
+        let client = client(port, trusts, shows);
+        Runtime::builder().cluster([client]).wait(Duration::from_millis(300))
+    };
+    let [holder, waiter] = [builder(true, true).build().await, builder(true, true).build().await];
+    let [holder, waiter] = [holder, waiter].map(|runtime| runtime.expect("both sides are known"));
+    let mut raw = cluster.nodes[0].raw();
+    eventually("both listen", SOON, || raw.clients().iter().filter(|client| client["ssub"] == "2").count() == 2);
+    let guard = holder.lock("tls").acquire().await.expect("free");
+    let waiting = tokio::spawn(waiter.lock("tls").wait(SOON).acquire());
+    eventually_async("it waits", SOON, async || {
+        holder.inspect("tls").await.is_ok_and(|holder| holder.is_some_and(|holder| holder.waiters() == 1))
+    })
+    .await;
+    guard.release().await.expect("held");
+    waiting.await.expect("no panic").expect("its turn").release().await.expect("held");
+    for (trusts, shows) in [(false, true), (true, false)] {
+        let error = builder(trusts, shows).build().await.expect_err("one side is not known");
+        assert!(error.is_unavailable(), "{trusts} {shows}: {error:?}");
+    }
 }

@@ -70,6 +70,9 @@ impl Builder {
     /// );
     /// ```
     ///
+    /// A private authority and certificates of clients are for [`redis_client`](Self::redis_client) and [`cluster`](Self::cluster) alone;
+    /// here those of the operating system are trusted.
+    ///
     /// The master is reached under the address that the sentinels announce: an IP address, or a host name if they are told to
     /// announce those (`sentinel announce-hostnames yes`), as certificates usually need.
     ///

@@ -5,7 +5,10 @@ use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
 use tokio::time::timeout;
 
 use super::{Nodes, follow::HOPS, table::Node};
-use crate::store::{RenewCommand, RenewReply, Store, StoreError};
+use crate::{
+    store::{ErrorClass, RenewCommand, RenewReply, Store, StoreError},
+    types::boot_time::BootTime,
+};
 
 /// What a renewal came to.
 type Answer = Result<RenewReply, StoreError>;
@@ -26,18 +29,22 @@ impl Nodes {
     pub(super) async fn renew(self: &Arc<Self>, renewals: Vec<RenewCommand>, reply_timeout: Duration) -> Vec<Answer> {
         let mut answers: Vec<Option<Answer>> = renewals.iter().map(|_| None).collect();
         let mut groups = self.groups(&renewals, &mut answers).await;
-        let limit = if groups.len() > 1 { reply_timeout / 8 * 7 } else { reply_timeout };
+        // The answers of the others must not come too late for one that is missing.
+        let end = BootTime::now().after(reply_timeout / 8 * 7);
         for hop in 0..=HOPS {
             let (mut next, mut looked) = (Vec::new(), hop > 0);
-            for (group, replies) in self.ask_each(groups, &renewals, limit).await {
+            for (group, replies) in self.ask_each(groups, &renewals, end.since(BootTime::now())).await {
                 for (place, reply) in group.places.into_iter().zip(replies) {
                     if let Err(error) = &reply
                         && hop < HOPS
                     {
-                        let name = &renewals[place].lock_id.name;
+                        let RenewCommand { lock_id, shorten, .. } = &renewals[place];
                         let mut is_asking = false;
-                        let on = self.way_on(name, &group.node, error, &mut is_asking, &mut looked).await;
-                        if let Some(node) = on {
+                        // It does no harm if it is carried out twice, unless it shortens the lease.
+                        let error =
+                            if *shorten { error.clone() } else { error.clone().with_class(ErrorClass::Transient) };
+                        let on = self.way_on(&lock_id.name, &group.node, &error, &mut is_asking, &mut looked);
+                        if let Ok(Some(node)) = timeout(end.since(BootTime::now()), on).await {
                             join(&mut next, node, is_asking, place);
                             continue;
                         }
