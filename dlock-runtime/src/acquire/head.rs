@@ -7,7 +7,7 @@ use super::{
     backoff::{Backoff, LONGEST},
 };
 use crate::{
-    keeper::{hold::Hold, state::KeeperState},
+    keeper::state::KeeperState,
     local::{
         queue::{Baton, LastAnswer},
         turn::Opening,
@@ -45,13 +45,21 @@ impl Head {
         Self { request, fresh: None, before: None, is_repeated: false }
     }
 
-    pub(super) async fn run(mut self, mut baton: Baton, backoff: &mut Backoff) -> Result<Hold, LockError> {
+    /// Asks until a turn can begin.
+    ///
+    /// # Errors
+    /// As those of an acquire.
+    pub(super) async fn run(
+        &mut self,
+        mut baton: Baton,
+        backoff: &mut Backoff,
+    ) -> Result<(Baton, Opening, BootTime), LockError> {
         let mut inherited = Self::inherited_answer(&baton);
         loop {
             self.request.core().ensure_open()?;
             let now = BootTime::now();
             if let Some(opening) = Opening::of(&baton, &self.request.terms, self.fresh, now) {
-                return Ok(self.request.begin(baton, opening, now));
+                return Ok((baton, opening, now));
             }
             if let Some((holder, at)) = inherited.take() {
                 self.wait_while_busy(&baton, backoff, holder, at).await?;

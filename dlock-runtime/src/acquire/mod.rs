@@ -123,9 +123,14 @@ async fn without_a_wait(baton: Baton) -> (Baton, BootTime) {
 }
 
 /// Asks the store until the request has the lock or is out of time.
-async fn ask_store(baton: Baton, request: Request) -> Result<Hold, LockError> {
+fn ask_store(baton: Baton, request: Request) -> impl Future<Output = Result<Hold, LockError>> + Send {
     let mut backoff = Backoff::new(request.terms.wait, BootTime::now().since(request.since));
-    Head::new(request).run(baton, &mut backoff).await
+    let mut head = Head::new(request);
+    // A block, and a head that stays where it is: the future would hold each of them twice, and large ones are dear to allocate.
+    async move {
+        let (baton, opening, now) = head.run(baton, &mut backoff).await?;
+        Ok(head.request.begin(baton, opening, now))
+    }
 }
 
 /// The same, on an executor that can talk to the store.

@@ -37,7 +37,7 @@ pub(super) fn acquire(command: &AcquireCommand, by: By, again: bool, clock: &Fen
 
 /// The value is that which the script would set.
 pub(super) fn plain_acquire(command: &AcquireCommand, now: SystemTime) -> Cmd {
-    let since = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| age.as_micros());
+    let since = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| u64::try_from(age.as_micros()).unwrap_or(0));
     let mut plain = Cmd::with_capacity(6, 256);
     plain.arg("SET").arg(&*command.lock_id.name);
     plain.write_arg_fmt(format_args!("{} 0 {since} ({})", command.lock_id.token, command.who));
@@ -87,7 +87,7 @@ pub(super) fn acquire_many(acquires: &[Arc<AcquireCommand>], by: By, clock: &Fen
     let first = acquires.first().map_or("", |acquire| &*acquire.lock_id.name);
     command.arg(acquires.len()).arg(clock.highest(first));
     for AcquireCommand { lock_id, ttl, who, .. } in acquires.iter().map(|acquire| &**acquire) {
-        command.write_arg_fmt(lock_id.token);
+        command.arg(&*lock_id.token.text());
         command.arg(script::millis(*ttl)).arg(who);
     }
     command
@@ -99,7 +99,9 @@ pub(super) fn release_many(releases: &[LockId], by: By) -> Cmd {
         command.arg(&**name);
     }
     for LockId { token, .. } in releases {
-        command.write_arg_fmt(format_args!("{token} "));
+        let mut text = token.text();
+        text.push(b' ');
+        command.arg(&*text);
     }
     command
 }

@@ -31,7 +31,7 @@ use super::{
     route::{Place, Route},
     script::Form,
 };
-use crate::system::{Handle, Id};
+use crate::system::{Handle, Id, RandomState};
 
 /// The connections to one server.
 pub(super) struct Connections {
@@ -41,7 +41,7 @@ pub(super) struct Connections {
     has_replied: Arc<AtomicBool>,
     /// In which form the server takes scripts.
     pub(super) form: Arc<Form>,
-    by_runtime: Mutex<HashMap<Id, Arc<Connection>>>,
+    by_runtime: Mutex<HashMap<Id, Arc<Connection>, RandomState>>,
     /// How many subscriptions there were.
     subscriptions: AtomicU64,
     /// What is known of the server's fences.

@@ -120,7 +120,7 @@ impl Groups {
             match rider {
                 Rider::One(sender) => tell(sender, reply.map(Some)),
                 Rider::Acquires(senders) => self.hand_out_many(&self.acquires, senders, reply),
-                Rider::Releases(senders) => self.hand_out_many(&self.releases, senders, reply),
+                Rider::Releases(senders) => self.hand_out_many(&self.releases, senders, reply.and_then(numbers)),
             }
         }
     }
@@ -156,6 +156,12 @@ impl Groups {
         }
         if is_refused { Ok(None) } else { Err(error) }
     }
+}
+
+/// The digits that `release_many.lua` replies with, as numbers.
+fn numbers(reply: Value) -> RedisResult<Value> {
+    let digits = Vec::<u8>::from_redis_value(reply)?;
+    Ok(Value::Array(digits.into_iter().map(|digit| Value::Int(i64::from(digit == b'1'))).collect()))
 }
 
 /// Whether the request may have been carried out.

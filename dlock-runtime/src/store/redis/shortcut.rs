@@ -65,7 +65,7 @@ where
                 return (self.read)(reply);
             }
         }
-        // It knows the token, if an earlier copy was carried out.
-        self.script.send(connections, connection, repeated).await
+        // It knows the token, if an earlier copy was carried out. Boxed, as few need it, and all would have room for it.
+        Box::pin(self.script.send(connections, connection, repeated)).await
     }
 }

@@ -184,20 +184,31 @@ impl Combiner {
     ///
     /// # Errors
     /// What the server says to it, or what became of the connection.
-    pub(super) async fn call(&self, command: Cmd, if_abandoned: IfAbandoned) -> RedisResult<Value> {
-        if self.is_asking {
-            return Box::pin(self.call_asking(command)).await;
-        }
-        match self.gather(command, 1, |command| Item::Command(command, if_abandoned)) {
-            Ok(reply) => Ok(answer(reply).await?.unwrap_or(Value::Nil)),
-            Err(command) => {
-                let _alone = Alone(&self.shared);
-                // Boxed, as it would make each request large that gathers, which are many.
-                let reply = Box::pin(self.connection().send_packed_command(&command)).await?;
-                self.shared.note_reply()?;
-                reply.extract_error()
+    pub(super) fn call(
+        &self,
+        command: Cmd,
+        if_abandoned: IfAbandoned,
+    ) -> impl Future<Output = RedisResult<Value>> + Send + '_ {
+        let gathered = if self.is_asking {
+            Err((command, None))
+        } else {
+            let gathered = self.gather(command, 1, |command| Item::Command(command, if_abandoned));
+            gathered.map_err(|command| (command, Some(Alone(&self.shared))))
+        };
+        async move {
+            // What is seldom is boxed, as it would make each request large that gathers, which are many.
+            match gathered {
+                Ok(reply) => Ok(answer(reply).await?.unwrap_or(Value::Nil)),
+                Err((command, Some(alone))) => Box::pin(self.call_alone(command, alone)).await,
+                Err((command, None)) => Box::pin(self.call_asking(command)).await,
             }
         }
+    }
+
+    async fn call_alone(&self, command: Cmd, _alone: Alone<'_>) -> RedisResult<Value> {
+        let reply = self.connection().send_packed_command(&command).await?;
+        self.shared.note_reply()?;
+        reply.extract_error()
     }
 
     async fn call_asking(&self, command: Cmd) -> RedisResult<Value> {
