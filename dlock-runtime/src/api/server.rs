@@ -26,7 +26,7 @@ impl From<String> for ClusterNode {
 
 impl From<redis::Client> for ClusterNode {
     fn from(client: redis::Client) -> Self {
-        Self(Seed::Client(client))
+        Self(Seed::Client(Box::new(client)))
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct RedisOptions {
 #[derive(Clone)]
 pub(crate) enum Seed {
     Url(String),
-    Client(Client),
+    Client(Box<Client>),
 }
 
 /// A master, and the sentinels that say where it is.
