@@ -105,3 +105,44 @@ async fn the_rights_of_safety_md_are_enough_and_each_is_needed() {
         log::clear();
     }
 }
+
+/// With the failover guard it takes a key more, as the page says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_the_failover_guard_it_takes_the_epoch_as_well() {
+    let server = RedisServer::start();
+    server.open_guard();
+    let mut raw = server.raw();
+    assert!(
+        include_str!("../SAFETY.md")
+            .contains("For the failover guard, which is on with `Builder::sentinel`, add `~dlock:epoch*`")
+    );
+    let builder = || {
+        let url = server.url().replace("redis://", "redis://shop:password@");
+        Runtime::builder().redis(url).namespace("shop").wait(SOON).failover_guard(true)
+    };
+    give(&mut raw, &rules());
+    let error = builder().build().await.expect_err("a key is missing");
+    assert!(error.is_config() && error.to_string().contains("`dlock:epoch*`"), "{error:?}");
+
+    let rules = [rules(), vec!["~dlock:epoch*".to_owned()]].concat();
+    give(&mut raw, &rules);
+    let runtime = builder().build().await.expect("it is enough");
+    let guard = runtime.lock("guarded").acquire().await.expect("free");
+    guard.renew().await.expect("ours");
+    guard.release().await.expect("ours");
+    // What a failover takes: the server is another one now, and the lock comes back.
+    let guard = runtime.lock("guarded").acquire().await.expect("free");
+    assert!(raw.command(&["DEL", "shop:guarded"]) == Value::Int(1));
+    assert!(raw.command(&["SET", "dlock:epoch", "0 0 0 0"]).is_ok());
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    guard.renew().await.expect("it comes back");
+    let error = runtime.lock("other").wait(Duration::ZERO).acquire().await.expect_err("it is closed");
+    assert!(error.is_unavailable(), "{error:?}");
+    guard.release().await.expect("ours");
+    assert_eq!(refused(&mut raw), BTreeSet::new());
+
+    let fewer = rules.iter().filter(|rule| *rule != "+info").cloned().collect::<Vec<_>>();
+    give(&mut raw, &fewer);
+    let error = builder().build().await.expect_err("`INFO` is missing");
+    assert!(error.is_config() && error.to_string().contains("needs INFO"), "{error:?}");
+}

@@ -220,8 +220,8 @@ async fn a_replica_confirms_and_denies_no_lease() {
         };
     }
     const RENEW: &str = script!("mint", "renew", "reserve");
-    const RELEASE: &str = script!("release", "mend", "mint", "hand_over", "give");
-    const ACQUIRE: &str = script!("mint", "acquire", "mend", "hand_over", "wait");
+    const RELEASE: &str = script!("release", "mend", "mint", "channel", "hand_over", "give");
+    const ACQUIRE: &str = script!("mint", "acquire", "take", "mend", "channel", "hand_over", "wait");
     let master = RedisServer::start();
     let replica = RedisServer::start_replica_of(&master);
     let (mut at_master, mut at_replica) = (master.raw(), replica.raw());

@@ -20,7 +20,7 @@ async fn worker_entry() {
     }
     let url = |name| std::env::var(name).ok();
     let builder = match (url("DLOCK_TEST_URL"), url("DLOCK_TEST_SENTINEL"), url("DLOCK_TEST_CLUSTER")) {
-        (Some(master), Some(sentinel), _) => Runtime::builder().sentinel(master, [sentinel]),
+        (Some(master), Some(sentinel), _) => Runtime::builder().sentinel(master, [sentinel]).failover_guard(false),
         (Some(url), None, _) => Runtime::builder().redis(url),
         (_, _, node) => Runtime::builder().cluster(node),
     };

@@ -118,5 +118,6 @@ pub use self::{
         error::{LockError, LostReason},
         holder::Holder,
         options::{MaxHold, OnLost, Renew, Wait},
+        settling::{FailoverGuard, Settling},
     },
 };

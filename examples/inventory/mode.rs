@@ -1,6 +1,7 @@
 //! Where the locks are: on a Redis server, or in this process.
 
 use crate::args::Options;
+use crate::deduct::TTL;
 use crate::replica::Failure;
 use dlock_runtime::{Builder, Runtime};
 use dlock_testkit::{Cluster, RedisServer, Sentinels};
@@ -27,7 +28,12 @@ impl Mode {
         if options.sentinel || options.cluster {
             return match RedisServer::available() {
                 Some(_) if options.cluster => Ok(Self::Cluster(Cluster::start(3, 1))),
-                Some(_) => Ok(Self::Sentinel(Sentinels::start())),
+                Some(_) => {
+                    let group = Sentinels::start();
+                    // They began a moment ago, and nobody had any locks before.
+                    group.open_guard();
+                    Ok(Self::Sentinel(group))
+                }
                 None => {
                     Err("--sentinel, --cluster and --failover start servers of their own: install redis-server".into())
                 }
@@ -132,7 +138,10 @@ impl Store {
     pub fn builder(self) -> Builder {
         match self {
             Self::Server(url) => Runtime::builder().redis(url),
-            Self::Sentinel(urls) => Runtime::builder().sentinel(format!("redis://{}", Sentinels::MASTER), urls),
+            // After a failover no locks are granted for a second more than this.
+            Self::Sentinel(urls) => {
+                Runtime::builder().sentinel(format!("redis://{}", Sentinels::MASTER), urls).ttl(TTL)
+            }
             Self::Cluster(urls) => Runtime::builder().cluster(urls),
         }
     }

@@ -1,5 +1,5 @@
 //! One suite of promises, run on each store. What holds on one must hold on the others, so that a program that was tried on
-//! the embedded store behaves the same on Redis, on a Redis that Sentinel watches over, and on a Redis Cluster.
+//! the embedded store behaves the same on Redis, on a Redis that Sentinel watches over, with the failover guard, and on a Redis Cluster.
 
 /// Runs each test on each store, in a namespace of its own.
 macro_rules! on_each_store {
@@ -35,7 +35,9 @@ macro_rules! on_each_store {
             $(
                 #[tokio::test]
                 async fn $name() {
-                    let builder = Runtime::builder().sentinel(Sentinels::MASTER, Sentinels::shared().urls());
+                    let group = Sentinels::shared();
+                    group.open_guard();
+                    let builder = Runtime::builder().sentinel(Sentinels::MASTER, group.urls()).failover_guard(std::time::Duration::from_secs(61));
                     super::$name(builder.turns(with_turns()).namespace(stringify!($name))).await;
                 }
             )*

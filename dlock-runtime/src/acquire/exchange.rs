@@ -48,6 +48,7 @@ impl Head {
             ttl: self.request.terms.ttl,
             shorten: false,
             more_fences: if self.request.terms.fenced { fences } else { 0 },
+            prior_grant: lease.prior_grant(),
         };
         let state = self.state();
         // If this request is dropped, the lease may be parked. The keeper must know of it then.
@@ -56,7 +57,7 @@ impl Head {
         let replies = renewal::ask(state, vec![renewal], limit).await;
         match replies.and_then(|mut replies| replies.pop().unwrap_or(Ok(RenewReply::NotHeld))) {
             Ok(RenewReply::NotHeld) => self.give_lease_back(baton, LostReason::Gone),
-            Ok(RenewReply::Renewed) => self.extend(lease, asked),
+            Ok(RenewReply::Renewed | RenewReply::CameBack) => self.extend(lease, asked),
             Ok(RenewReply::RenewedWithFences(first)) => {
                 lease.refill(Fences::new(first, fences));
                 self.extend(lease, asked);
@@ -123,7 +124,7 @@ impl Head {
                 if asked.after(took) < grant.deadline() {
                     // A reply to this very request is good for its turn.
                     self.fresh = (command.ttl == self.request.terms.ttl).then_some(asked);
-                    become_lease(baton, &pending, fence, waiting, grant, took);
+                    self.become_lease(baton, &pending, fence, waiting, grant, took);
                     return Ok(Outcome::Changed);
                 }
                 // The reply took longer than the lease lasts.
@@ -134,6 +135,10 @@ impl Head {
                 pending.record_busy(asked, last_fence);
                 // The message of a hand-over may have come before this answer.
                 Ok(if self.take_hand_over(baton, &pending) { Outcome::Changed } else { Outcome::Busy(holder) })
+            }
+            Ok(AcquireReply::Closed { opens_in }) => {
+                pending.record_closed();
+                Ok(if self.take_hand_over(baton, &pending) { Outcome::Changed } else { Outcome::Closed(opens_in) })
             }
             Err(error) => {
                 if error.class == ErrorClass::Indeterminate && command.sent.load(Ordering::Acquire) {
@@ -167,10 +172,12 @@ impl Head {
     }
 
     fn new_pending(&self, baton: &Baton, waits: bool) -> PendingRequest {
+        // A guarded store knows by its fences which of two locks is the later one.
+        let least = u32::from(self.state().store.is_guarded());
         let command = AcquireCommand {
             lock_id: self.request.core().next_lock_id(&self.request.name),
             ttl: self.request.terms.ttl,
-            fences: if self.request.terms.fenced { baton.turns_expected() } else { 0 },
+            fences: if self.request.terms.fenced { baton.turns_expected() } else { least },
             who: self.request.who(),
             waits,
             is_contended: self.state().queues.was_contended(&self.request.name, BootTime::now()),
@@ -192,16 +199,26 @@ impl Head {
                 pending.mark_in_doubt();
             }
             self.state().store.note_fence(&self.request.name, pending.command.last_fence(fence));
-            become_lease(baton, pending, fence, waiting, grant, Duration::ZERO);
+            self.become_lease(baton, pending, fence, waiting, grant, Duration::ZERO);
         }
         in_time
     }
-}
 
-/// The request becomes a lease. The reply took `took`; zero for a message, which nobody asked for.
-fn become_lease(baton: &mut Baton, pending: &PendingRequest, fence: u64, waiting: u64, grant: Grant, took: Duration) {
-    let fences = Fences::new(fence, pending.command.fences);
-    let doubt = pending.in_doubt().then(|| Arc::clone(&pending.command));
-    let lease = Lease::new(pending.command.lock_id.clone(), pending.label, fences, grant, waiting > 0, doubt);
-    baton.set_lease(Arc::new(lease.answered_after(took)));
+    /// The request becomes a lease. The reply took `took`; zero for a message, which nobody asked for.
+    fn become_lease(
+        &self,
+        baton: &mut Baton,
+        pending: &PendingRequest,
+        fence: u64,
+        waiting: u64,
+        grant: Grant,
+        took: Duration,
+    ) {
+        let fences = Fences::new(fence, pending.command.fences);
+        let doubt = pending.in_doubt().then(|| Arc::clone(&pending.command));
+        let lease = Lease::new(pending.command.lock_id.clone(), pending.label, fences, grant, waiting > 0, doubt);
+        let lease = lease.answered_after(took);
+        let is_guarded = self.state().store.is_guarded();
+        baton.set_lease(Arc::new(if is_guarded { lease.acquired_by(&pending.command) } else { lease }));
+    }
 }

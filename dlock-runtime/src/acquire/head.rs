@@ -1,6 +1,6 @@
 //! The task that acts for its process: it asks the store until it has a lease with enough left, or is out of time.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
 
 use super::{
     Request,
@@ -14,7 +14,7 @@ use crate::{
         verdict::Verdict,
     },
     store::{ErrorClass, StoreError},
-    types::{boot_time::BootTime, error::LockError, holder::Holder, options::Wait},
+    types::{boot_time::BootTime, error::LockError, holder::Holder, options::Wait, settling::Settling},
 };
 
 /// However little time is left to wait, a reply that is under way gets this long to arrive.
@@ -38,6 +38,8 @@ pub(super) enum Outcome {
     Changed,
     /// Somebody else holds the lock.
     Busy(Holder),
+    /// The store grants nothing yet.
+    Closed(Duration),
 }
 
 impl Head {
@@ -76,6 +78,7 @@ impl Head {
                     self.record_answer(&baton, Verdict::Busy(holder.clone()));
                     self.wait_while_busy(&baton, backoff, holder, BootTime::now()).await?;
                 }
+                Ok(Outcome::Closed(opens_in)) => self.wait_for_the_opening(&baton, backoff, opens_in).await?,
                 Err(error) => self.wait_after(&baton, backoff, error, limit).await?,
             }
         }
@@ -135,6 +138,30 @@ impl Head {
         if !waited || Self::may_leave_it_to_others(baton, backoff) {
             return Err(error.about(&self.request.key));
         }
+        Ok(())
+    }
+
+    /// Waits while the store grants nothing, which it does for another `opens_in`.
+    async fn wait_for_the_opening(
+        &mut self,
+        baton: &Baton,
+        backoff: &mut Backoff,
+        opens_in: Duration,
+    ) -> Result<(), LockError> {
+        let error = StoreError::new(ErrorClass::Transient, Settling::new(opens_in));
+        self.record_answer(baton, Verdict::Failed(error.clone()));
+        let news = async {
+            match baton.pending() {
+                Some(pending) => pending.news().await,
+                None => pending().await,
+            }
+        };
+        // Who comes first is asked for when it opens, and is seen in the queue until then.
+        let waited = backoff.wait_for(Some(opens_in), true, Duration::ZERO, news).await;
+        if !waited || Self::may_leave_it_to_others(baton, backoff) {
+            return Err(error.about(&self.request.key));
+        }
+        self.before = Some(Verdict::Failed(error));
         Ok(())
     }
 

@@ -20,6 +20,7 @@ use crate::{
     types::{
         error::LockError,
         options::{Defaults, MaxHold, Overrides, Renew, Terms, Wait},
+        settling::FailoverGuard,
     },
 };
 
@@ -55,6 +56,7 @@ const WARN_AFTER: Duration = Duration::from_secs(60);
 pub struct Builder {
     pub(super) redis: RedisOptions,
     embedded: bool,
+    failover_guard: Option<FailoverGuard>,
     namespace: String,
     defaults: Defaults,
     command_timeout: Option<Duration>,
@@ -101,6 +103,32 @@ impl Builder {
     /// is at least 1 ms, and shorter than the TTL less 1% and 2 ms.
     pub fn renew(mut self, renew: impl Into<Renew>) -> Self {
         self.defaults.renew = renew.into();
+        self
+    }
+
+    /// Whether, or for how long, nothing is granted after a failover: a master that was replaced may have granted locks of which its
+    /// successor does not know. The default is yes for [`sentinel`](Self::sentinel), where failovers happen by themselves, and no for
+    /// [`redis`](Self::redis), [`redis_client`](Self::redis_client) and [`cluster`](Self::cluster). [`embedded`](Self::embedded) locks have nothing to guard.
+    ///
+    /// With the guard, a server that took over, or that began not long ago, grants no locks and hands none over for a while: for the
+    /// TTL of the builder and a second (`true`), or for as long as is said. By then every lease has ended that may have been granted
+    /// before. Locks that are held are kept meanwhile: their next renewal brings them back. Requests wait, and end as
+    /// [`LockError::Unavailable`] whose source is [`Settling`](crate::Settling). [`build`](Self::build) waits as well.
+    ///
+    /// No request may ask for a longer TTL than this time less a second. All runtimes of a server should have the same guard. What it
+    /// covers, and what a failover may lose without it, is in `SAFETY.md`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use dlock_runtime::Runtime;
+    ///
+    /// let builder = Runtime::builder()
+    ///     .sentinel("mymaster", ["redis://s1.example", "redis://s2.example", "redis://s3.example"])
+    ///     .ttl(Duration::from_secs(5))
+    ///     .failover_guard(Duration::from_secs(31)); // some locks ask for 30 s
+    /// ```
+    pub fn failover_guard(mut self, guard: impl Into<FailoverGuard>) -> Self {
+        self.failover_guard = Some(guard.into());
         self
     }
 
@@ -152,12 +180,14 @@ impl Builder {
     /// - [`LockError::Config`] if no store or two stores were named, if an option is out of its limits, or if the store
     ///   cannot do what locking needs: the error names the missing permission, or says that the server is a replica, a
     ///   sentinel, a node of a cluster, or too old.
-    /// - [`LockError::Unavailable`] if the store cannot be reached, unless the runtime
+    /// - [`LockError::Unavailable`] if the store cannot be reached, or if a [guarded](Self::failover_guard) one grants nothing for
+    ///   longer than [`wait`](Self::wait), of which the error says how long; unless the runtime
     ///   [connects lazily](Self::connect_lazily).
     ///
     /// # Cancel safety
     /// Dropping the future drops what was built so far.
-    pub async fn build(self) -> Result<Runtime, LockError> {
+    pub async fn build(mut self) -> Result<Runtime, LockError> {
+        self.guard();
         let usual = self.check_limits()?;
         let store: Arc<dyn Store> = match (self.redis.name_a_server(), self.embedded) {
             (true, false) => store::open(self.redis)?,
@@ -274,6 +304,13 @@ impl std::fmt::Debug for Builder {
 }
 
 impl Builder {
+    /// Settles for how long the store is closed after a failover.
+    fn guard(&mut self) {
+        let guard = self.failover_guard.unwrap_or(FailoverGuard::from(self.redis.may_fail_over()));
+        let quarantine = guard.quarantine(self.defaults.ttl).filter(|_| !self.embedded);
+        (self.defaults.quarantine, self.redis.quarantine) = (quarantine, quarantine);
+    }
+
     /// What holds for a request that leaves all open.
     ///
     /// # Errors

@@ -77,10 +77,11 @@ impl Builder {
     /// announce those (`sentinel announce-hostnames yes`), as certificates usually need.
     ///
     /// # What a failover costs
-    /// A master that fails without warning takes along what its replica did not copy yet, and locks are no exception. A lock whose
-    /// last write was copied is kept, if its TTL exceeds the time until there is a new master. One that was granted in the last
-    /// moment may be granted to somebody else as well, until its holder's next renewal; its fence is lower than the other's. `SAFETY.md`
-    /// says how large these windows are, and how `min-replicas-to-write` bounds them.
+    /// A master that fails without warning takes along what its replica did not copy yet, and locks are no exception. So the
+    /// [failover guard](Self::failover_guard) is on: the new master grants nothing for the builder's [`ttl`](Self::ttl) and a second, and
+    /// nor does a group of servers that began a moment ago. Locks that are held are kept, if their TTL exceeds the time until there is
+    /// a new master. Without the guard a lock that was granted in the last moment may be granted to somebody else as well, until its
+    /// holder's next renewal; its fence is lower than the other's. `SAFETY.md` has the rest.
     pub fn sentinel(
         mut self,
         master: impl Into<String>,

@@ -43,6 +43,7 @@ impl PendingRelease {
                     // A command that is carried out late may also queue.
                     queue_entry: lease.doubt.clone().filter(|command| command.waits),
                     is_unwanted: !lease.is_contended(),
+                    last_fence: lease.last_fence(),
                 },
                 // A command that is carried out late takes the lock for the TTL that it asked for.
                 ttl: lease.ttl().max(lease.doubt.as_ref().map_or(Duration::ZERO, |command| command.ttl)),
@@ -172,7 +173,7 @@ impl KeeperState {
 
     /// Releases a lock that was handed to a request which has gone.
     pub(crate) fn give_back_unasked(self: &Arc<Self>, lock_id: LockId) {
-        let command = ReleaseCommand { lock_id, queue_entry: None, is_unwanted: false };
+        let command = ReleaseCommand { lock_id, queue_entry: None, is_unwanted: false, last_fence: 0 };
         let pending = PendingRelease { label: "(departed)", command, ttl: UNASKED, in_doubt: false };
         self.detach(pending.finish_counted(Arc::clone(self)));
     }
@@ -254,6 +255,7 @@ async fn see_through(state: &KeeperState, pending: &PendingRequest) {
             pending.record_granted(fence, waiting, asked);
         }
         Ok(AcquireReply::Busy { last_fence, .. }) => pending.record_busy(asked, last_fence),
+        Ok(AcquireReply::Closed { .. }) => pending.record_closed(),
         Err(error) if error.class == ErrorClass::Indeterminate => pending.mark_in_doubt(),
         Err(_) => {}
     }

@@ -100,6 +100,7 @@ pub(crate) async fn renew(state: &Arc<KeeperState>, mut batch: Vec<Work>) {
         ttl: turn.renewal_ttl(asked),
         shorten: *shorten,
         more_fences: 0,
+        prior_grant: turn.lease.prior_grant(),
     });
     let renewals = renewals.collect::<Vec<_>>();
     let grants = renewals.iter().map(|renewal| Grant { asked, ttl: renewal.ttl }).collect::<Vec<_>>();
@@ -189,7 +190,13 @@ pub(crate) async fn renew_now(state: &KeeperState, turn: &Turn, fences: u32, lim
     turn.ensure_held()?;
     let asked = BootTime::now();
     let ttl = turn.renewal_ttl(asked);
-    let renewal = RenewCommand { lock_id: turn.lease.lock_id.clone(), ttl, shorten: false, more_fences: fences };
+    let renewal = RenewCommand {
+        lock_id: turn.lease.lock_id.clone(),
+        ttl,
+        shorten: false,
+        more_fences: fences,
+        prior_grant: turn.lease.prior_grant(),
+    };
     let replies = match ask(state, vec![renewal.clone()], limit).await {
         // A connection that is mute may have been forgotten on the way while it was idle. The next one is fresh.
         Err(error) if error.is_timeout() => ask(state, vec![renewal], limit).await,
@@ -212,9 +219,11 @@ pub(crate) async fn renew_now(state: &KeeperState, turn: &Turn, fences: u32, lim
 /// What a reply means for the turn and its lease. True if it was renewed.
 fn apply(turn: &Turn, grant: Grant, reply: Result<RenewReply, StoreError>) -> bool {
     match reply {
-        Ok(reply @ (RenewReply::Renewed | RenewReply::RenewedWithFences(_))) => {
-            if let RenewReply::RenewedWithFences(first) = reply {
-                turn.set_fence(first);
+        Ok(reply @ (RenewReply::Renewed | RenewReply::RenewedWithFences(_) | RenewReply::CameBack)) => {
+            match reply {
+                RenewReply::RenewedWithFences(first) => turn.set_fence(first),
+                RenewReply::CameBack => turn.observer().came_back(&turn.hold()),
+                _ => {}
             }
             turn.extend(grant);
             turn.observer().renewed(&turn.hold());

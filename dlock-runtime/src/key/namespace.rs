@@ -11,6 +11,10 @@ use crate::{
 /// one lock can be named by way of several.
 pub(crate) const FENCE_CLOCK: &str = "dlock:fence-clock";
 
+/// The key by which the failover guard knows the server's life; in a cluster `:{tag}` follows, by shard. It is the same for all
+/// namespaces.
+pub(crate) const EPOCH: &str = "dlock:epoch";
+
 /// The longest namespace: it leaves room for the keys.
 const MAX_NAMESPACE_BYTES: usize = 256;
 
@@ -71,8 +75,12 @@ fn flaw(key: &LockKey, name: &str) -> Option<Cow<'static, str>> {
     if name.len() > LONGEST_KEY {
         return Some(format!("it has {} bytes, and at most {LONGEST_KEY} are allowed", name.len()).into());
     }
-    if name.strip_prefix(FENCE_CLOCK).is_some_and(|rest| rest.is_empty() || rest.starts_with(':')) {
+    let is_at = |key: &str| name.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
+    if is_at(FENCE_CLOCK) {
         return Some("the runtime keeps its fence clock under this name".into());
+    }
+    if is_at(EPOCH) {
+        return Some("the failover guard keeps what it knows of the server under this name".into());
     }
     // Most keys are plain: one look at each byte will do.
     if name.bytes().all(|byte| matches!(byte, b' '..=b'z' | b'|' | b'~')) {

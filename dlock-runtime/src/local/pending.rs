@@ -72,6 +72,12 @@ impl PendingRequest {
         state.queued = self.command.waits;
     }
 
+    /// A command was answered: the store grants nothing yet. That says nothing about a hand-over by the server that was there before:
+    /// its message may be late, and its lease counts from what that server answered.
+    pub(crate) fn record_closed(&self) {
+        self.state().queued = self.command.waits;
+    }
+
     /// A command got no answer.
     pub(crate) fn mark_in_doubt(&self) {
         let mut state = self.state();
@@ -176,6 +182,7 @@ impl PendingRequest {
             lock_id: self.command.lock_id.clone(),
             queue_entry,
             is_unwanted: false,
+            last_fence: 0,
         })
     }
 
@@ -218,9 +225,10 @@ mod tests {
 
     #[test]
     fn the_store_is_told_of_whatever_it_may_know() {
-        let cases: [Case; 5] = [
+        let cases: [Case; 6] = [
             (|_| {}, [None, None], [false, false], false),
             (|pending| pending.record_busy(BootTime::now(), 1), [None, Some(true)], [false, true], false),
+            (PendingRequest::record_closed, [None, Some(true)], [false, true], false),
             (PendingRequest::mark_in_doubt, [Some(false), Some(true)], [false, true], true),
             (
                 |pending| pending.command.doubled.store(true, Ordering::Release),
@@ -245,6 +253,19 @@ mod tests {
                 assert_eq!(pending.is_queued_in_store(), calm, "{number}, {waits}: there is nothing to do but wait");
             }
         }
+    }
+
+    /// One of the server before may be late: what it gave counts from what that server answered.
+    #[test]
+    fn a_closed_server_says_nothing_of_a_hand_over() {
+        let [asked, again] = [1, 2].map(|second| BootTime::START.after(Duration::from_secs(second)));
+        let pending = pending(true);
+        pending.record_sent(asked);
+        pending.record_busy(asked, 6);
+        pending.record_sent(again);
+        pending.record_closed();
+        pending.notify_hand_over(7, 0);
+        assert_eq!(pending.take_hand_over().map(|hand_over| hand_over.from), Some(asked));
     }
 
     #[test]

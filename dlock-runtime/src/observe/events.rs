@@ -46,6 +46,19 @@ pub(crate) fn moved(from: &Arc<str>, to: &Arc<str>) {
     report(move || info!(from = &*from, store = &*to, "the lock store is at another server now"));
 }
 
+/// The store grants nothing for a while, after a failover or its start.
+pub(crate) fn closed(store: &Arc<str>, opens_in: Duration) {
+    let store = Arc::clone(store);
+    report(move || {
+        warn!(
+            store = &*store,
+            ?opens_in,
+            "after a failover or its start the lock store grants nothing yet, so that no lock has two holders (failover_guard); \
+             locks that are held are kept"
+        );
+    });
+}
+
 /// A hold of a lock, as events name it.
 pub(crate) struct Hold<'a> {
     /// The template.
@@ -150,6 +163,12 @@ impl Observer {
             let (lock, key, fence) = (hold.lock, self.key(Level::TRACE, hold.name), hold.fence);
             report(move || trace!(lock, key = key.text(), fence, "renewed"));
         }
+    }
+
+    /// The store had lost the lock by a failover, and has it again.
+    pub(crate) fn came_back(&self, hold: &Hold<'_>) {
+        let (lock, key, fence) = (hold.lock, self.key(Level::INFO, hold.name), hold.fence);
+        report(move || info!(lock, key = key.text(), fence, "a lock that a failover had lost was brought back"));
     }
 
     /// So many leases were renewed, by template.

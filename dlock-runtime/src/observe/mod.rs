@@ -26,7 +26,7 @@ use metrics::{describe_counter, describe_histogram};
 use tracing::{Level, level_filters::LevelFilter};
 
 pub(crate) use self::{
-    events::{Hold, moved, no_messages, not_authenticated},
+    events::{Hold, closed, moved, no_messages, not_authenticated},
     outage::Epoch,
     reporter::{Reporter, all_reported, report},
     scope::Scope,

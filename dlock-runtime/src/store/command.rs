@@ -71,6 +71,9 @@ pub(crate) enum AcquireReply {
     Granted { fence: u64, waiting: u64 },
     /// Somebody else holds it. All fences given out so far are at most `last_fence`; 0 if that is not known.
     Busy { holder: Holder, last_fence: u64 },
+    /// The store grants nothing for another `opens_in`, as somebody may hold the lock yet that it does not know of. A command that waits
+    /// is in the queue.
+    Closed { opens_in: Duration },
 }
 
 /// Asks for a longer lease, or for a shorter one.
@@ -82,6 +85,17 @@ pub(crate) struct RenewCommand {
     pub(crate) shorten: bool,
     /// How many fences to reserve in addition.
     pub(crate) more_fences: u32,
+    /// How a guarded store knows a lock that it granted before a failover.
+    pub(crate) prior_grant: Option<PriorGrant>,
+}
+
+/// What it takes to bring a lock back that a guarded store lost by a failover.
+#[derive(Clone, Debug)]
+pub(crate) struct PriorGrant {
+    /// The last fence that was reserved for it: who was granted the lock later has a higher one.
+    pub(crate) last_fence: u64,
+    /// The command by which it was acquired.
+    pub(crate) acquired_by: Arc<AcquireCommand>,
 }
 
 /// The reply to a [`RenewCommand`].
@@ -93,6 +107,8 @@ pub(crate) enum RenewReply {
     Renewed,
     /// The lease started anew, and there are fences from this one on.
     RenewedWithFences(u64),
+    /// The same as `Renewed`, of a lock that the store had lost by a failover.
+    CameBack,
 }
 
 /// Gives back a lock, or a queue entry.
@@ -103,6 +119,8 @@ pub(crate) struct ReleaseCommand {
     pub(crate) queue_entry: Option<Arc<AcquireCommand>>,
     /// Nobody else is known to want the lock, so that it probably goes to nobody.
     pub(crate) is_unwanted: bool,
+    /// The last fence that was reserved for the lease, if the store is guarded; 0 for a request.
+    pub(crate) last_fence: u64,
 }
 
 impl ReleaseCommand {

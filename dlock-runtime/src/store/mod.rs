@@ -20,7 +20,7 @@ use std::{
 use tokio::{sync::Semaphore, time::timeout};
 
 pub(crate) use self::{
-    command::{AcquireCommand, AcquireReply, QUEUE_ENTRY_TTL, ReleaseCommand, RenewCommand, RenewReply},
+    command::{AcquireCommand, AcquireReply, PriorGrant, QUEUE_ENTRY_TTL, ReleaseCommand, RenewCommand, RenewReply},
     embedded::Embedded,
     notification::{Notification, Subscriber},
     permit::Permit,
@@ -57,9 +57,14 @@ pub(crate) trait Store: Send + Sync {
         1
     }
 
+    /// Whether a lock may have to come back after a failover ([`PriorGrant`]), so that each has a fence, also where nobody looks at it.
+    fn is_guarded(&self) -> bool {
+        false
+    }
+
     /// Checks that the store can be reached and can do all that locking needs, on the lock of `probe`, which nobody else
-    /// uses. Warns of settings that endanger locks.
-    fn check(&self, probe: LockId, reply_timeout: Duration) -> Reply<()>;
+    /// uses. Warns of settings that endanger locks. Returns for how long the store grants nothing yet, if it is guarded.
+    fn check(&self, probe: LockId, reply_timeout: Duration) -> Reply<Duration>;
 
     /// Asks for the lock. If the token holds it already, the reply is yes, with the same fences, and the lease starts anew.
     /// Else a command that waits has an entry in the queue from then on.

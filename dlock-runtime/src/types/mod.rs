@@ -8,4 +8,5 @@ pub(crate) mod error;
 pub(crate) mod holder;
 pub(crate) mod nanos;
 pub(crate) mod options;
+pub(crate) mod settling;
 pub(crate) mod store_error;

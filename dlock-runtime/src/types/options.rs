@@ -5,7 +5,7 @@ use std::time::Duration;
 pub(crate) use crate::limits::whole_millis;
 use crate::{
     limits::{LONGEST_TTL, SHORTEST_RENEWAL, SHORTEST_TTL, is_in_time, margin},
-    types::error::LockError,
+    types::{error::LockError, settling::REPLACED_FOR},
 };
 
 /// How long to wait for a lock that somebody else holds.
@@ -92,6 +92,8 @@ pub(crate) struct Defaults {
     pub(crate) wait: Wait,
     pub(crate) renew: Renew,
     pub(crate) max_hold: MaxHold,
+    /// For how long the store is closed after a failover, if it is guarded: no lease may outlast that.
+    pub(crate) quarantine: Option<Duration>,
 }
 
 /// How long a request waits unless somebody says otherwise.
@@ -104,6 +106,7 @@ impl Default for Defaults {
             wait: Wait::For(DEFAULT_WAIT),
             renew: Renew::Auto,
             max_hold: MaxHold::Unbounded,
+            quarantine: None,
         }
     }
 }
@@ -141,6 +144,15 @@ impl Overrides {
             return Err(LockError::config(format!("ttl is {ttl:?}, and it must be at most 365 days, {LONGEST_TTL:?}")));
         }
         let ttl = whole_millis(ttl);
+        if let Some(quarantine) =
+            defaults.quarantine.filter(|quarantine| ttl.saturating_add(REPLACED_FOR) > *quarantine)
+        {
+            let (most, needed) = (quarantine.saturating_sub(REPLACED_FOR), ttl.saturating_add(REPLACED_FOR));
+            return Err(LockError::config(format!(
+                "ttl is {ttl:?}, and the failover guard of {quarantine:?} covers {most:?} at most; ask for a shorter ttl, or say \
+                 `.failover_guard({needed:?})` on the builder, for which new locks are refused after a failover"
+            )));
+        }
         let renew = match self.renew.unwrap_or(defaults.renew) {
             Renew::Auto => Some(ttl / 3),
             Renew::Off => None,
@@ -214,6 +226,19 @@ mod tests {
         let terms =
             Overrides { max_hold: Some(bound), ..Overrides::default() }.resolve(&Defaults::default()).expect("valid");
         assert_eq!(terms.max_hold, Some(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn a_ttl_that_the_failover_guard_does_not_cover_is_refused_with_the_cure() {
+        let defaults = Defaults { quarantine: Some(Duration::from_secs(11)), ..Defaults::default() };
+        let resolve = |ttl| Overrides { ttl: Some(ttl), ..Overrides::default() }.resolve(&defaults);
+        assert!(resolve(Duration::from_secs(10)).is_ok());
+        let error = resolve(Duration::from_millis(10_001)).expect_err("too long");
+        let said = error.to_string();
+        assert!(
+            error.is_config() && said.contains("covers 10s at most") && said.contains("failover_guard(11.001s)"),
+            "{said}"
+        );
     }
 
     #[test]

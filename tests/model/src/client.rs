@@ -138,7 +138,7 @@ impl Client {
         let has = self.believes() == Some(number);
         self.is_alive()
             && match packet.body {
-                Body::Busy { .. } | Body::Free => self.uses(number) && !has,
+                Body::Busy { .. } | Body::Closed | Body::Free => self.uses(number) && !has,
                 Body::Granted { .. } | Body::Wanted => self.uses(number),
                 Body::HandedOver { .. } => !has,
                 Body::Renewed { renewal, .. } => {
@@ -244,6 +244,10 @@ impl Client {
                     let last = if step.is("a_stale_message_that_is_believed") { last.min(1) } else { last };
                     pending.validity.answered_busy(step.moment(sent), u64::from(last));
                 }
+            }
+            Body::Closed => {
+                // It says nothing about a hand-over by the server before, whose message may be late.
+                self.pending(number).into_iter().for_each(Pending::is_answered);
             }
             Body::HandedOver { fence, waiting } => self.handed_over(number, fence, waiting, step),
             Body::Renewed { renewal, yes, first } => self.renewed(number, renewal, yes, first, step),

@@ -19,6 +19,8 @@ pub(crate) struct Lease {
     yes: BootTime,
     pub(crate) deadline: BootTime,
     block: Fences,
+    /// The last fence of the block, by which the lock comes back after a failover; 0 without a guard.
+    last: u8,
     /// Nobody gives a lease away before it was of use.
     had_a_turn: bool,
     /// The last "yes" was meant for the next turn.
@@ -58,6 +60,7 @@ impl Client {
             yes: from,
             deadline,
             block: Fences::new(first.into(), if pending.fenced { step.scenario.block.into() } else { 0 }),
+            last: step.scenario.last_of(first, pending.fenced),
             had_a_turn: false,
             is_fresh: true,
             renewal: None,
@@ -132,7 +135,8 @@ impl Client {
             let (cap, doubt) = lease.cap.unwrap_or((ttl, false));
             lease.cap = Some((cap.min(ttl), doubt));
         }
-        step.send(lease.number, Body::Renew { renewal, more });
+        let last = lease.last;
+        step.send(lease.number, Body::Renew { renewal, more, last });
     }
 
     /// Whether the lease goes away: nobody here needs it, or somebody elsewhere does.
@@ -176,6 +180,7 @@ impl Client {
         }
         if let Some(first) = first.filter(|_| lease.block.is_empty()) {
             lease.block = Fences::new(first.into(), step.scenario.block.into());
+            lease.last = step.scenario.last_of(first, true);
         }
     }
 }

@@ -5,8 +5,8 @@
 //! that ask, wait, ask again, take turns, renew, shorten, reserve, give way, release, repeat a release, cancel and crash, each step
 //! at any time or never: a pause is a step that is not taken. Connections that keep their order and delay everything
 //! (`network.rs`), and mishaps (`scenario.rs`): packets lost, astray or arriving twice. A replica that hears what is published and
-//! becomes the master, with all writes or without the last one, and clients that listen at the wrong one of the two. A client of
-//! another kind. A clock that is 1% slow. What a client concludes from times and fences is concluded by the runtime's own rules,
+//! becomes the master, with all writes, without the last one or with a copy of any age, and clients that listen at the wrong one of the
+//! two. The failover guard (`guard.rs`). A client of another kind. A clock that is 1% slow. What a client concludes from times and fences is concluded by the runtime's own rules,
 //! which are part of this crate by path.
 //!
 //! **What must hold** is in `properties.rs`, and for what no state shows, in `settle.rs`: from every state on, if
@@ -54,6 +54,7 @@ mod system {
 }
 
 mod client;
+mod guard;
 mod lease;
 mod network;
 mod properties;
@@ -64,7 +65,7 @@ mod store;
 
 pub use crate::{
     network::{Packet, Token},
-    properties::{BACKED, EXCLUSION, FENCES, MARKED, QUEUE, SETTLES, UNTOUCHED, YIELDS},
+    properties::{BACKED, EXCLUSION, FENCES, LATEST, MARKED, QUEUE, SETTLES, UNTOUCHED, YIELDS},
     protocol::{Action, Protocol, State},
     scenario::{Mishap, Scenario, Task},
     store::FenceClock,

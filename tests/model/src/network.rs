@@ -32,14 +32,17 @@ pub(crate) enum Body {
     /// Request: acquire.lua and wait.lua, `again` if it was put before. Without a fence and for the first time, a plain command
     /// goes before, which takes the lock if it is free and does nothing if it is not.
     Acquire { ttl: Tick, again: bool, fenced: bool },
-    /// Request: renew.lua. `more` also reserves a block of fences.
-    Renew { renewal: Renewal, more: bool },
+    /// Request: renew.lua. `more` also reserves a block of fences. `last` is the last fence of the block that the lease has; 0
+    /// without a guard.
+    Renew { renewal: Renewal, more: bool, last: u8 },
     /// Request: release.lua.
     Release,
     /// Reply: the lock is the client's.
     Granted { first: u8, waiting: bool },
     /// Reply: not yet. All fences given out so far are at most `last`.
     Busy { last: u8 },
+    /// Reply: nothing is granted yet, whoever asks.
+    Closed,
     /// Reply to `Renew`; `first` is of the new block.
     Renewed { renewal: Renewal, yes: bool, first: Option<u8> },
     /// Reply to `Release`.

@@ -5,6 +5,7 @@ use stateright::{Model, Property};
 use crate::{
     Mishap, Scenario,
     client::{Client, Listens, Step},
+    guard::Epoch,
     network::{Body, FOREIGN, Network, Packet, Token},
     properties::{self, Witness},
     scenario::Tick,
@@ -64,8 +65,10 @@ pub enum Action {
     LoseClock,
     /// The replica becomes the master. No connection is closed by that: who listened at the one listens at the other.
     Promote,
-    /// The same, and it lacks the last write.
+    /// The same, and it lacks the last write, or all since it lags.
     PromoteWithoutLastWrite,
+    /// From now on the replica copies nothing.
+    Lag,
 }
 
 impl Action {
@@ -114,14 +117,17 @@ impl Protocol {
             Action::ForeignReleases => state.store.lock = None,
             Action::RestEnds => state.store.rests = false,
             Action::LoseClock => state.store.clock = None,
-            Action::Promote => state.promote(),
+            Action::Promote => state.promote(&self.scenario),
+            Action::Lag => state.before = Some(state.store.clone()),
             Action::PromoteWithoutLastWrite => {
                 if let Some(lacking) = state.before.take() {
                     state.witness.lost_a_write(&state.store, &lacking);
                     state.store = lacking;
+                    let behind = self.scenario.lags.unwrap_or(0);
+                    state.store.lock.iter_mut().for_each(|lock| lock.expires += behind);
                     state.store.expire(state.now);
                 }
-                state.promote();
+                state.promote(&self.scenario);
             }
         }
         let State { network, clients, .. } = state;
@@ -133,7 +139,7 @@ impl Protocol {
         action(&mut state.clients[usize::from(id)], &mut step);
         step.send.into_iter().for_each(|packet| state.network.send(packet));
         if let Some((token, fence, greedy)) = step.started {
-            state.witness.turn_started(token, fence, greedy);
+            state.witness.turn_started(token, fence, greedy, self.scenario.guard.is_some());
         }
     }
 
@@ -156,8 +162,9 @@ impl Protocol {
         let mut around = Surroundings { scenario: &self.scenario, now, life, listening, messages: Vec::new() };
         let before = state.store.clone();
         let reply = state.store.carry_out(packet, &mut around);
-        state.witness.carried_out(&before, &state.store, &around);
-        if state.mishaps.contains(&Mishap::Promotion) && before != state.store {
+        let is_of_use = state.clients[usize::from(packet.token.client)].uses(packet.token.number);
+        state.witness.carried_out(packet, &before, &state.store, &around, is_of_use);
+        if self.scenario.lags.is_none() && state.mishaps.contains(&Mishap::Promotion) && before != state.store {
             state.before = Some(before);
         }
         let hears = state.clients[usize::from(packet.token.client)].is_alive();
@@ -175,7 +182,7 @@ impl Protocol {
     pub(crate) fn due<'a>(&self, state: &'a State, client: &'a Client, step: &Step<'_>) -> Vec<Action> {
         let id = step.id;
         let asks = |packet: &Packet| {
-            matches!(packet.body, Body::Acquire { .. } | Body::Granted { .. } | Body::Busy { .. })
+            matches!(packet.body, Body::Acquire { .. } | Body::Granted { .. } | Body::Busy { .. } | Body::Closed)
                 && client.uses(packet.token.number)
         };
         let renews = |packet: &Packet| matches!(packet.body, Body::Renew { .. } | Body::Renewed { .. });
@@ -194,10 +201,26 @@ impl Protocol {
     }
 }
 
+impl Protocol {
+    fn may_lag(&self, state: &State) -> bool {
+        self.scenario.lags.is_some() && state.before.is_none() && state.mishaps.contains(&Mishap::Promotion)
+    }
+
+    /// Whether the server has yet to open, as far as anybody who looks at it could say.
+    pub(crate) fn is_closed_yet(&self, state: &State) -> bool {
+        let opens = |epoch: &Epoch| epoch.life == state.life && epoch.opens <= state.now;
+        self.scenario.guard.is_some() && state.life > 0 && !state.store.epoch.as_ref().is_some_and(opens)
+    }
+}
+
 impl State {
-    fn promote(&mut self) {
+    fn promote(&mut self, scenario: &Scenario) {
         self.life += 1;
         self.before = None;
+        // The old master is dead, and who listened there listens at the new one.
+        if scenario.lags.is_some() {
+            return;
+        }
         for client in &mut self.clients {
             client.listens = match client.listens {
                 Listens::Here => Listens::AtReplica,
@@ -251,8 +274,10 @@ impl Model for Protocol {
             (store.is_owner(FOREIGN), Action::ForeignReleases),
             (store.rests, Action::RestEnds),
             (store.clock.is_some_and(|clock| clock.last < self.scenario.time_as_fence(*now)), Action::LoseClock),
-            (true, Action::Promote),
+            // One that lags may do so for no time at all.
+            (self.scenario.lags.is_none(), Action::Promote),
             (state.before.is_some(), Action::PromoteWithoutLastWrite),
+            (self.may_lag(state), Action::Lag),
             (*now < self.scenario.until, Action::Tick),
         ];
         actions.extend(others.into_iter().filter_map(|(possible, action)| possible.then_some(action)));

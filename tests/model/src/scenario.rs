@@ -27,6 +27,11 @@ pub struct Scenario {
     pub at_replica: usize,
     /// How many turns may start once it is known that somebody waits elsewhere.
     pub turns_when_contended: u8,
+    /// The quarantine of the failover guard, in ticks; without one the server grants at once.
+    pub guard: Option<u8>,
+    /// Whether the replica may stop to copy at any time before it is promoted, and how far its clock is behind then. Else it lacks the
+    /// last write at most.
+    pub lags: Option<u8>,
     /// What bad happens in one run, at any time or never: each as often as it is listed.
     pub mishaps: Vec<Mishap>,
     /// The rule that is left out or done wrong, by the name that the code asks for. The checks must notice each.
@@ -76,6 +81,8 @@ impl Scenario {
             free_every: u8::MAX,
             at_replica: usize::MAX,
             turns_when_contended: 1,
+            guard: None,
+            lags: None,
             mishaps: Vec::new(),
             weakened: "",
         }
@@ -105,6 +112,12 @@ impl Scenario {
 
     pub(crate) fn time_as_fence(&self, now: Tick) -> u8 {
         now * self.fences_per_tick
+    }
+
+    /// The last of the fences that came with a grant, if a guard needs to know.
+    pub(crate) fn last_of(&self, first: u8, fenced: bool) -> u8 {
+        let count = if fenced { self.block } else { 1 };
+        self.guard.map_or(0, |_| first + count - 1)
     }
 
     pub(crate) fn longest_ttl(&self) -> Tick {

@@ -22,7 +22,8 @@ impl Protocol {
         let mut idle = 0;
         while !self.is_over(&state) {
             let waits = state.clients.iter().any(|client| client.pending.is_some());
-            idle += Tick::from(waits && state.clients.iter().all(|client| client.lease.is_none()));
+            let may_be_had = !self.is_closed_yet(&state) && state.clients.iter().all(|client| client.lease.is_none());
+            idle += Tick::from(waits && may_be_had);
             let is_orphaned = state.now > start + GRACE && is_orphaned(&state);
             if is_orphaned || idle > patience || state.now > start + 40 {
                 return false;

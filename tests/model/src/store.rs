@@ -3,6 +3,7 @@
 use crate::{
     Scenario,
     client::Listens,
+    guard::Epoch,
     network::{Body, FOREIGN, Packet, Renewal, Token},
     scenario::Tick,
 };
@@ -21,6 +22,8 @@ pub(crate) struct Store {
     pub(crate) queue: Vec<Entry>,
     /// The lock went free on purpose a moment ago: who waits, but is not first, does not get it yet.
     pub(crate) rests: bool,
+    /// Which life of the server the guard knows, and when that opens.
+    pub(crate) epoch: Option<Epoch>,
 }
 
 /// The lock: its expiry, and what its value says.
@@ -29,14 +32,14 @@ pub(crate) struct Lock {
     pub(crate) owner: Token,
     pub(crate) expires: Tick,
     /// The last fence that is reserved for the holder.
-    last: u8,
+    pub(crate) last: u8,
     /// Since when it is held, and when it was last free if it was handed to the holder directly. Both are left out where no
     /// release leaves the lock free.
-    since: Tick,
-    unbroken: Option<Tick>,
+    pub(crate) since: Tick,
+    pub(crate) unbroken: Option<Tick>,
     /// Somebody waits.
     pub(crate) marked: bool,
-    /// It was taken without a look at the queue.
+    /// It was taken, or came back, without a look at the queue.
     pub(crate) is_plain: bool,
 }
 
@@ -74,8 +77,8 @@ impl FenceClock {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Entry {
     pub(crate) token: Token,
-    ttl: Tick,
-    fenced: bool,
+    pub(crate) ttl: Tick,
+    pub(crate) fenced: bool,
     /// The last tick at which it counts unless it is asked for again.
     pub(crate) counts: Tick,
 }
@@ -92,7 +95,7 @@ pub(crate) struct Surroundings<'a> {
 }
 
 impl Surroundings<'_> {
-    fn is(&self, weakened: &str) -> bool {
+    pub(crate) fn is(&self, weakened: &str) -> bool {
         self.scenario.is(weakened)
     }
 
@@ -112,7 +115,7 @@ impl Surroundings<'_> {
 impl Store {
     pub(crate) fn new(block: u8) -> Self {
         let clock = FenceClock { last: 1, ceiling: 1 + 4 * block, life: 0 };
-        Self { lock: None, clock: Some(clock), queue: Vec::new(), rests: false }
+        Self { lock: None, clock: Some(clock), queue: Vec::new(), rests: false, epoch: None }
     }
 
     /// Carries a request out and gives the reply.
@@ -123,7 +126,8 @@ impl Store {
                 let entry = Entry { token, ttl, fenced, counts: around.now + ENTRY };
                 self.acquire(entry, again, around)
             }
-            Body::Renew { renewal, more } => {
+            Body::Renew { renewal, more, last } => {
+                self.come_back(token, renewal, last, around);
                 let first = self.renew(token, renewal, more, around);
                 Body::Renewed { renewal, yes: first.is_some(), first: first.flatten() }
             }
@@ -140,6 +144,7 @@ impl Store {
     pub(crate) fn expire(&mut self, now: Tick) {
         self.lock = self.lock.filter(|lock| lock.expires > now);
         self.rests = false;
+        self.epoch = self.epoch.map(|epoch| epoch.at(now));
         if self.queue.iter().all(|entry| entry.counts < now) {
             self.queue.clear();
         }
@@ -174,7 +179,8 @@ impl Store {
     /// ones.
     fn grant(&mut self, entry: Entry, unbroken: Option<Tick>, around: &Surroundings<'_>) -> u8 {
         let Entry { token: owner, ttl, fenced, .. } = entry;
-        let count = if fenced { around.scenario.block } else { u8::from(unbroken.is_some()) };
+        let needs_one = unbroken.is_some() || around.scenario.guard.is_some();
+        let count = if fenced { around.scenario.block } else { u8::from(needs_one) };
         let is_unminted = count == 0 || !fenced && around.is("a_hand_over_whose_fence_is_given_out_again");
         let first =
             if is_unminted { self.clock.map_or(0, |clock| clock.last) + count } else { self.mint(count, around) };
@@ -182,7 +188,7 @@ impl Store {
         self.lock = Some(Lock {
             owner,
             expires: around.now + ttl,
-            last: if fenced { first + count - 1 } else { 0 },
+            last: if fenced || around.scenario.guard.is_some() { first + count - 1 } else { 0 },
             since: if breaks { around.now } else { 0 },
             unbroken: unbroken.filter(|_| breaks),
             marked: !self.queue.is_empty() && (unbroken.is_none() || !around.is("a_mark_that_is_lost_by_a_hand_over")),
@@ -194,7 +200,15 @@ impl Store {
     /// A plain command if no fence is asked for, acquire.lua and wait.lua.
     fn acquire(&mut self, entry: Entry, again: bool, around: &mut Surroundings<'_>) -> Body {
         let Entry { token, ttl, fenced, .. } = entry;
-        if !fenced && !again && (self.lock.is_none() || around.is("a_plain_command_that_takes_what_is_taken")) {
+        if self.is_closed(around) {
+            return self.wait_for_the_opening(entry, again, around);
+        }
+        let is_guarded = around.scenario.guard.is_some();
+        if !fenced
+            && !again
+            && !is_guarded
+            && (self.lock.is_none() || around.is("a_plain_command_that_takes_what_is_taken"))
+        {
             self.take_plainly(token, around.now + ttl);
             return Body::Granted { first: 0, waiting: false };
         }
@@ -213,7 +227,7 @@ impl Store {
             }
             Some(lock) if lock.owner == token => {
                 lock.expires = lock.expires.max(around.now + ttl);
-                let count = if fenced { around.scenario.block } else { 0 };
+                let count = if fenced { around.scenario.block } else { u8::from(is_guarded) };
                 let first = if lock.last == 0 { 0 } else { lock.last + 1 - count };
                 return Body::Granted { first, waiting: !self.queue.is_empty() };
             }
@@ -224,7 +238,7 @@ impl Store {
     }
 
     /// The end of wait.lua: a place in the queue, a mark, and a word to the holder. The value of another client is left alone.
-    fn queue_up(&mut self, entry: Entry, again: bool, around: &mut Surroundings<'_>) {
+    pub(crate) fn queue_up(&mut self, entry: Entry, again: bool, around: &mut Surroundings<'_>) {
         match self.queue.iter_mut().find(|other| other.token == entry.token) {
             Some(other) => other.counts = entry.counts,
             None => self.queue.push(entry),
@@ -270,7 +284,8 @@ impl Store {
         let may_release = |lock: &Lock| lock.owner == token || around.is("a_release_without_a_look_at_the_token");
         let Some(lock) = self.lock.filter(may_release) else { return self.leave_queue(token) };
         self.lock = None;
-        if lock.marked && !self.queue.is_empty() {
+        let hands_over = around.is("a_hand_over_while_closed") || !self.is_closed(around);
+        if lock.marked && !self.queue.is_empty() && hands_over {
             let free = lock.unbroken.is_some_and(|since| around.now - since >= around.scenario.free_every);
             self.rests |= free;
             self.hand_over(token, free, Some(lock.unbroken.unwrap_or(lock.since)), around);

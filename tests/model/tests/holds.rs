@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use dlock_model::{
-    BACKED, EXCLUSION, FENCES, MARKED, Mishap::*, Protocol, QUEUE, SETTLES, Scenario, Task, UNTOUCHED, YIELDS,
+    BACKED, EXCLUSION, FENCES, LATEST, MARKED, Mishap::*, Protocol, QUEUE, SETTLES, Scenario, Task, UNTOUCHED, YIELDS,
 };
 use stateright::{Checker, HasDiscoveries, Model};
 
@@ -48,7 +48,7 @@ fn explore(name: &str, scenario: Scenario, only: Option<&'static str>) -> bool {
 }
 
 macro_rules! scenarios {
-    ($($(#[$doc:meta])* $name:ident($small:literal, $full:literal): $clients:expr, $mishaps:expr $(, $($size:ident: $number:literal),+)?;)*) => {
+    ($($(#[$doc:meta])* $name:ident($small:literal, $full:literal): $clients:expr, $mishaps:expr $(, $($size:ident: $number:expr),+)?;)*) => {
         $($(#[$doc])*
         fn $name(until: u8) -> Scenario {
             Scenario { $($($size: $number,)+)? ..Scenario::of($clients, until).with(&$mishaps) }
@@ -104,6 +104,16 @@ scenarios! {
     promotion(3, 4): TWO, [Promotion];
     /// The same with one who listens at the replica beforehand.
     promotion_of_a_listener(3, 4): TWO, [Promotion], at_replica: 1;
+    /// The replica becomes the master at any time, and what it has is of any time before; a guard keeps it closed until then.
+    failover(3, 4): TWO, [Promotion], guard: Some(2), lags: Some(0);
+    /// The same, and the clock of the new master is behind, so that what it has lasts longer there.
+    failover_to_a_late_clock(3, 4): TWO, [Promotion], guard: Some(2), lags: Some(1);
+    /// A request is carried out late, such as the renewal of a lock that went on to somebody else.
+    failover_with_late_requests(1, 2): THREE_TASKS, [Promotion, Stray], block: 1, guard: Some(2), lags: Some(0);
+    /// Who gave the lock back says so again.
+    failover_of_four_tasks(1, 2): &[&[renewing(2), renewing(2)], &[renewing(2), renewing(2)]], [Promotion], guard: Some(2), lags: Some(0);
+    /// Nobody looks at fences, and locks come back by them all the same.
+    failover_of_unfenced(2, 3): &[&[unfenced(2)], &[unfenced(2)]], [Promotion], guard: Some(2), lags: Some(0);
 }
 
 macro_rules! weakened {
@@ -145,4 +155,10 @@ weakened! {
     a_plain_command_that_takes_what_is_taken: unfenced_turns(3), BACKED;
     a_plain_command_that_is_put_again: unfenced_lossy(3), SETTLES;
     a_hand_over_whose_fence_is_given_out_again: unfenced_turns(3), BACKED;
+    a_failover_without_a_guard: failover(3), EXCLUSION;
+    a_quarantine_that_is_too_short: failover(3), EXCLUSION;
+    an_epoch_that_is_kept_over_connections: failover(3), EXCLUSION;
+    a_hand_over_while_closed: failover_of_four_tasks(2), EXCLUSION;
+    a_grant_that_is_repeated_while_closed: failover_to_a_late_clock(3), EXCLUSION;
+    a_hold_that_comes_back_without_a_look_at_fences: failover_with_late_requests(1), LATEST;
 }

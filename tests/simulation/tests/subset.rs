@@ -13,9 +13,45 @@ macro_rules! script {
     };
 }
 
-const ACQUIRE: &str = script!("mint", "acquire", "mend", "channel", "hand_over", "wait");
+const ACQUIRE: &str = script!("mint", "acquire", "take", "mend", "channel", "hand_over", "wait");
 const RENEW: &str = script!("mint", "renew", "reserve");
 const RELEASE: &str = script!("release", "mend", "mint", "channel", "hand_over", "give");
+const GUARDED: [&str; 4] = [
+    script!(
+        "mint",
+        "guard/closed",
+        "guard/look",
+        "guard/run",
+        "acquire",
+        "guard/shut",
+        "take",
+        "guard/seat",
+        "mend",
+        "channel",
+        "hand_over",
+        "wait",
+        "guard/answer"
+    ),
+    script!("mint", "guard/closed", "guard/run", "renew", "reserve", "guard/come_back"),
+    script!(
+        "guard/closed",
+        "guard/run",
+        "release",
+        "guard/keep",
+        "mend",
+        "mint",
+        "channel",
+        "hand_over",
+        "give",
+        "guard/gone"
+    ),
+    script!("mint", "guard/closed", "guard/look", "guard/run", "guard/none", "acquire_many", "guard/answers"),
+];
+/// Has a server open in so many milliseconds.
+const OPENS: &str = "local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+    local history = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
+    local opens = redis.call('TIME')[1] * 1000 + ARGV[1]
+    return redis.call('SET', 'dlock:epoch', string.format('%s %s %.0f 2000', run, history, opens))";
 const ACQUIRE_MANY: &str = script!("mint", "acquire_many");
 const RELEASE_MANY: &str = script!("release_many");
 const SPOIL: [&str; 3] = [
@@ -139,7 +175,7 @@ fn simulated(reply: Reply) -> Shape {
 #[test]
 fn the_subset_answers_as_redis_does() {
     let server = RedisServer::start();
-    for story in [commands, conversions, scripts, many, expiry] {
+    for story in [commands, conversions, scripts, guarded, many, expiry] {
         server.raw().command(&["FLUSHALL"]);
         story(&mut Pair::new(&server), &mut Rng::new(7));
     }
@@ -225,6 +261,36 @@ fn scripts(pair: &mut Pair, rng: &mut Rng) {
             _ => (rng.pick(&SPOIL), vec![]),
         };
         pair.same(&(since(rng.pick(&["1", "time[1]", "time[1]"])) + script), &KEYS, &args);
+        pair.same(state, &KEYS, &[]);
+    }
+}
+
+/// Those of a server with a failover guard, which is open or closed, or was another one.
+fn guarded(pair: &mut Pair, rng: &mut Rng) {
+    pair.listen("dlock:0d");
+    pair.listen("dlock:0e");
+    let state = "return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1]), redis.call('GET', 'dlock:epoch'), \
+        redis.pcall('ZRANGE', KEYS[3], 0, -1), redis.pcall('ZCARD', KEYS[4])}";
+    let mut clock = 1_800_000_010_000_000;
+    let [acquire, renew, release, many] = GUARDED;
+    for _ in 0..400 {
+        pair.pass(3, &mut clock);
+        let token = rng.pick(&["0d-1", "0e-1", "0f-1"]);
+        let entry = format!("{token} 30000 4 a host");
+        let [waits, again, shortens] = ["20000", "1", "1"].map(|yes| rng.pick(&["0", yes]));
+        let last = rng.pick(&["0", "5", "9007199254740000"]);
+        let (script, mut args) = match rng.below(20) {
+            0..2 => ("return redis.call('SET', 'dlock:epoch', 'a b 0 0')", vec![]),
+            2..5 => (OPENS, vec![rng.pick(&["-10000", "100000"])]),
+            5..10 => (acquire, vec![token, "30000", "4", "a host", "0", waits, again]),
+            10..14 => (renew, vec![token, "30000", shortens, rng.pick(&["0", "9"]), "0", last, "a host"]),
+            14..18 => (release, vec![token, rng.pick(&["", &entry]), "0", last]),
+            _ => (many, vec!["1", "0", token, "30000", "a host"]),
+        };
+        if GUARDED.contains(&script) {
+            args.extend(["dlock:epoch", "2000", ""]);
+        }
+        pair.same(script, &KEYS, &args);
         pair.same(state, &KEYS, &[]);
     }
 }

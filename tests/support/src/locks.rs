@@ -1,6 +1,32 @@
 //! What Redis holds of a lock, as an operator reads it: `token fence since (who)`, and `+` at the end if somebody waits.
 
-use crate::{Raw, Value};
+use crate::{Raw, RedisServer, Sentinels, Value};
+
+/// The key by which the failover guard knows a server's life: "run-id replication-id opens quarantine".
+const EPOCH: &str = "dlock:epoch";
+
+impl RedisServer {
+    /// Has the failover guard take the server for one that grants locks now, as an operator may do who knows that nothing was lost.
+    #[track_caller]
+    pub fn open_guard(&self) {
+        let mut raw = self.raw();
+        let mut field = |section: &str, name: &str| {
+            let info = raw.command(&["INFO", section]).text().expect("INFO is a text").to_owned();
+            let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::to_owned);
+            line.unwrap_or_else(|| panic!("INFO has no {name}"))
+        };
+        let (run, history) = (field("server", "run_id"), field("replication", "master_replid"));
+        assert!(raw.command(&["SET", EPOCH, &format!("{run} {history} 0 0")]).is_ok());
+    }
+}
+
+impl Sentinels {
+    /// The same for the master.
+    #[track_caller]
+    pub fn open_guard(&self) {
+        self.master().open_guard();
+    }
+}
 
 /// The key that stays when no lock is held.
 pub const FENCE_CLOCK: &str = "dlock:fence-clock";
@@ -30,12 +56,12 @@ impl Raw {
         self.command(&["HGET", FENCE_CLOCK, "last"]).text()?.parse().ok()
     }
 
-    /// All keys but the fence clock.
+    /// All keys but the fence clock and the epoch of the failover guard.
     #[track_caller]
     pub fn keys(&mut self) -> Vec<String> {
         let Value::List(keys) = self.command(&["KEYS", "*"]) else { return Vec::new() };
         let keys = keys.iter().filter_map(|key| key.text());
-        keys.filter(|key| !key.starts_with(FENCE_CLOCK)).map(str::to_owned).collect()
+        keys.filter(|key| !key.starts_with(FENCE_CLOCK) && !key.starts_with(EPOCH)).map(str::to_owned).collect()
     }
 
     #[track_caller]

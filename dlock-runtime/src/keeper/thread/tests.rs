@@ -36,7 +36,7 @@ impl Store for Panicking {
         Embedded.address()
     }
 
-    fn check(&self, probe: LockId, reply_timeout: Duration) -> Reply<()> {
+    fn check(&self, probe: LockId, reply_timeout: Duration) -> Reply<Duration> {
         Embedded.check(probe, reply_timeout)
     }
 

@@ -14,7 +14,7 @@ pub(crate) use self::share::{Share, Yield};
 use crate::{
     local::turn::Turn,
     protocol::{fences::Fences, grant::Grant, token::LockId, turn_start::TurnStart},
-    store::AcquireCommand,
+    store::{AcquireCommand, PriorGrant},
     sync::{Arc, AtomicBool, AtomicU8, AtomicU64, Mutex, MutexGuard, Ordering, PoisonError},
     types::{
         boot_time::{self, BootTime},
@@ -34,6 +34,8 @@ pub(crate) struct Lease {
     /// The command by which it was acquired, if a copy of it got no reply: the store may carry that out at any
     /// time, even after the release.
     pub(crate) doubt: Option<Arc<AcquireCommand>>,
+    /// The command by which it was acquired, where it may have to come back after a failover.
+    acquired_by: Option<Arc<AcquireCommand>>,
     /// `BootTime::START` once the lease is over, by loss or by release.
     deadline: AtomicU64,
     /// When the last yes was asked for.
@@ -110,6 +112,7 @@ impl Lease {
             label,
             taken: grant.asked,
             doubt,
+            acquired_by: None,
             deadline: AtomicU64::new(grant.deadline().to_bits()),
             renewed: AtomicU64::new(grant.asked.to_bits()),
             tenure: Mutex::new(tenure),
@@ -137,6 +140,22 @@ impl Lease {
     /// The request that got it was answered after `round_trip`.
     pub(crate) fn answered_after(self, round_trip: Duration) -> Self {
         Self { round_trip_ms: millis(round_trip), ..self }
+    }
+
+    /// It may have to come back after a failover, as what was acquired by `command`.
+    pub(crate) fn acquired_by(self, command: &Arc<AcquireCommand>) -> Self {
+        Self { acquired_by: Some(Arc::clone(command)), ..self }
+    }
+
+    /// How a guarded store knows the lease after a failover.
+    pub(crate) fn prior_grant(&self) -> Option<PriorGrant> {
+        let acquired_by = Arc::clone(self.acquired_by.as_ref()?);
+        Some(PriorGrant { last_fence: self.last_fence(), acquired_by })
+    }
+
+    /// The last fence that was reserved for it, as a guarded store knows it. Each lease has one there.
+    pub(crate) fn last_fence(&self) -> u64 {
+        if self.acquired_by.is_some() { self.tenure().fences.end().saturating_sub(1) } else { 0 }
     }
 
     /// Why a turn of `ttl` that is renewed ran out of time: a renewal has two thirds of that.

@@ -33,8 +33,8 @@ impl Store for Embedded {
         "this process".into()
     }
 
-    fn check(&self, _: LockId, _: Duration) -> Reply<()> {
-        Box::pin(ready(Ok(())))
+    fn check(&self, _: LockId, _: Duration) -> Reply<Duration> {
+        Box::pin(ready(Ok(Duration::ZERO)))
     }
 
     fn acquire(&self, command: &Arc<AcquireCommand>, _: Permit, _: Duration) -> Reply<AcquireReply> {

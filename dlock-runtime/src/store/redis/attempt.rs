@@ -77,7 +77,7 @@ mod tests {
         // A password has to be accepted first.
         let options =
             RedisOptions { url: Some(format!("redis://:secret@127.0.0.1:{port}")), ..RedisOptions::default() };
-        (server, Arc::new(Connections::new(Route::new(options).expect("a URL"))))
+        (server, Arc::new(Connections::new(Route::new(options).expect("a URL"), None)))
     }
 
     /// Waits until the other end closes it.

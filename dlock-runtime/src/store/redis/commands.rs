@@ -9,18 +9,19 @@ use redis::{Cmd, RedisWrite};
 
 use super::{
     super::{AcquireCommand, QUEUE_ENTRY_TTL, ReleaseCommand, RenewCommand},
+    epoch::Told,
     fence_clock::FenceClock,
     keys::{self, Keys},
     script::{
         self,
         Arg::{Millis, Number, Text},
-        By,
+        By, Script,
     },
 };
 use crate::protocol::token::LockId;
 
-/// `again` says whether it was asked before.
-pub(super) fn acquire(command: &AcquireCommand, by: By, again: bool, clock: &FenceClock) -> Cmd {
+/// `again` says whether it was asked before. Here and below, a guarded script is `told` something.
+pub(super) fn acquire(command: &AcquireCommand, by: By, again: bool, clock: &FenceClock, told: Option<&Told>) -> Cmd {
     let token = command.lock_id.token.text();
     let waits = if command.waits { QUEUE_ENTRY_TTL } else { Duration::ZERO };
     let args = [
@@ -32,7 +33,8 @@ pub(super) fn acquire(command: &AcquireCommand, by: By, again: bool, clock: &Fen
         Millis(waits),
         Text(if again { "1" } else { "0" }),
     ];
-    script::ACQUIRE.command(by, &Keys::of(&command.lock_id.name, clock).all(), &args)
+    let keys = Keys::of(&command.lock_id.name, clock);
+    guarded(told, &script::ACQUIRE, &script::guarded::ACQUIRE, |script| script.command(by, &keys.all(), &args))
 }
 
 /// The value is that which the script would set.
@@ -45,37 +47,52 @@ pub(super) fn plain_acquire(command: &AcquireCommand, now: SystemTime) -> Cmd {
     plain
 }
 
-pub(super) fn renew(
-    RenewCommand { lock_id, ttl, shorten, more_fences }: &RenewCommand,
-    by: By,
-    clock: &FenceClock,
-) -> Cmd {
+pub(super) fn renew(renewal: &RenewCommand, by: By, clock: &FenceClock, told: Option<&Told>) -> Cmd {
+    let RenewCommand { lock_id, ttl, shorten, more_fences, prior_grant } = renewal;
     let token = lock_id.token.text();
     let shorten = Text(if *shorten { "1" } else { "0" });
-    let args =
-        [Text(&token), Millis(*ttl), shorten, Number((*more_fences).into()), Number(clock.highest(&lock_id.name))];
+    let (last_fence, who) =
+        prior_grant.as_ref().map_or((0, ""), |grant| (grant.last_fence, grant.acquired_by.who.as_str()));
+    let args = [
+        Text(&token),
+        Millis(*ttl),
+        shorten,
+        Number((*more_fences).into()),
+        Number(clock.highest(&lock_id.name)),
+        Number(last_fence),
+        Text(who),
+    ];
+    let args = if told.is_some() { &args[..] } else { &args[..5] };
+    let keys = [&*lock_id.name, &clock.key(&lock_id.name)];
     // A slot that is on its way from one server of a cluster to another refuses scripts with several keys.
-    if clock.is_per_slot() && *more_fences == 0 {
-        return script::RENEW.command(by, &[&lock_id.name], &args);
-    }
-    script::RENEW.command(by, &[&lock_id.name, &clock.key(&lock_id.name)], &args)
+    let keys = if clock.is_per_slot() && *more_fences == 0 { &keys[..1] } else { &keys[..] };
+    guarded(told, &script::RENEW, &script::guarded::RENEW, |script| script.command(by, keys, args))
 }
 
 pub(super) fn unlock(lock_id: &LockId, by: By) -> Cmd {
     script::UNLOCK.command(by, &[&lock_id.name], &[Text(&lock_id.token.text())])
 }
 
-pub(super) fn release(command: &ReleaseCommand, by: By, clock: &FenceClock) -> Cmd {
+pub(super) fn release(command: &ReleaseCommand, by: By, clock: &FenceClock, told: Option<&Told>) -> Cmd {
     let token = command.lock_id.token.text();
     let queue_entry = command.queue_entry.as_deref().map(queue_entry).unwrap_or_default();
-    let args = [Text(&token), Text(&queue_entry), Number(clock.highest(&command.lock_id.name))];
-    script::RELEASE.command(by, &Keys::of(&command.lock_id.name, clock).all(), &args)
+    let args =
+        [Text(&token), Text(&queue_entry), Number(clock.highest(&command.lock_id.name)), Number(command.last_fence)];
+    let args = if told.is_some() { &args[..] } else { &args[..3] };
+    let keys = Keys::of(&command.lock_id.name, clock);
+    guarded(told, &script::RELEASE, &script::guarded::RELEASE, |script| script.command(by, &keys.all(), args))
 }
 
 /// Each asks for one fence.
-pub(super) fn acquire_many(acquires: &[Arc<AcquireCommand>], by: By, clock: &FenceClock) -> Cmd {
-    let mut command =
-        script::ACQUIRE_MANY.begin(by, 1 + 2 * acquires.len(), 3 + 5 * acquires.len(), 256 * acquires.len());
+pub(super) fn acquire_many(acquires: &[Arc<AcquireCommand>], by: By, clock: &FenceClock, told: Option<&Told>) -> Cmd {
+    guarded(told, &script::ACQUIRE_MANY, &script::guarded::ACQUIRE_MANY, |script| {
+        let mut command = script.begin(by, 1 + 2 * acquires.len(), 6 + 5 * acquires.len(), 256 * acquires.len());
+        add_acquires(&mut command, acquires, clock);
+        command
+    })
+}
+
+fn add_acquires(command: &mut Cmd, acquires: &[Arc<AcquireCommand>], clock: &FenceClock) {
     for (place, acquire) in acquires.iter().enumerate() {
         let name = &acquire.lock_id.name;
         command.arg(&**name);
@@ -90,7 +107,6 @@ pub(super) fn acquire_many(acquires: &[Arc<AcquireCommand>], by: By, clock: &Fen
         command.arg(&*lock_id.token.text());
         command.arg(script::millis(*ttl)).arg(who);
     }
-    command
 }
 
 pub(super) fn release_many(releases: &[LockId], by: By) -> Cmd {
@@ -108,6 +124,20 @@ pub(super) fn release_many(releases: &[LockId], by: By) -> Cmd {
 
 pub(super) fn inspect(name: &Arc<str>, by: By, clock: &FenceClock) -> Cmd {
     script::INSPECT.command(by, &Keys::of(name, clock).all(), &[])
+}
+
+/// For how long the server grants nothing yet.
+pub(super) fn opens(told: &Told) -> Cmd {
+    guarded(Some(told), &script::guarded::OPENS, &script::guarded::OPENS, |script| script.command(By::Text, &[], &[]))
+}
+
+/// A command of a script with a guard or without.
+fn guarded(told: Option<&Told>, open: &Script, guarded: &Script, make: impl FnOnce(&Script) -> Cmd) -> Cmd {
+    let mut command = make(if told.is_some() { guarded } else { open });
+    if let Some(told) = told {
+        told.write(&mut command);
+    }
+    command
 }
 
 /// The queue entry of a command, with all that it takes to hand the lock over to it.

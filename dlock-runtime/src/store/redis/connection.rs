@@ -13,6 +13,7 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 use super::{
     attempt::Attempt,
     combiner::{Combiner, Retired},
+    epoch::{Epoch, EpochKey},
     groups::Groups,
     link::Link,
     route::Place,
@@ -27,6 +28,8 @@ const UNDER_WAY: usize = 1024;
 pub(super) struct Connection {
     retired: Arc<Notify>,
     groups: Arc<Groups>,
+    /// For how long the server is closed after a failover, if it is guarded, and where its epoch is.
+    guard: Option<(Duration, Arc<EpochKey>)>,
     life: oneshot::Sender<()>,
     /// Where it lives.
     pub(super) runtime: Handle,
@@ -66,13 +69,19 @@ pub(super) struct InUse {
 
 impl Connection {
     /// For `runtime`, not connected yet. `retired` is notified whenever a connection is taken out of service.
-    pub(super) fn new(runtime: Handle, retired: Arc<Notify>, groups: Arc<Groups>) -> Self {
+    pub(super) fn new(
+        runtime: Handle,
+        retired: Arc<Notify>,
+        groups: Arc<Groups>,
+        guard: Option<(Duration, Arc<EpochKey>)>,
+    ) -> Self {
         let (life, end) = oneshot::channel::<()>();
         // This task ends with its runtime, or with the connection.
         runtime.spawn(async move { _ = end.await });
         Self {
             retired,
             groups,
+            guard,
             life,
             runtime,
             bound: Arc::new(Semaphore::new(UNDER_WAY)),
@@ -110,7 +119,8 @@ impl Connection {
 
     /// Puts a connection to `place` into service.
     pub(super) fn put(&self, fresh: Link, place: &Arc<Place>) {
-        let fresh = Combiner::new(fresh, self.runtime.clone(), Arc::clone(place), Arc::clone(&self.groups));
+        let epoch = self.guard.as_ref().map(|(quarantine, key)| Epoch::new(*quarantine, Arc::clone(key)));
+        let fresh = Combiner::new(fresh, self.runtime.clone(), Arc::clone(place), Arc::clone(&self.groups), epoch);
         let mut current = lock(&self.current);
         // What comes out is dropped outside of the lock.
         let _before = current.retire();

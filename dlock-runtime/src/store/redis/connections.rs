@@ -24,6 +24,7 @@ use super::{
     classify,
     connection::{Connection, InUse},
     dial,
+    epoch::EpochKey,
     fence_clock::FenceClock,
     groups::Groups,
     link::Link,
@@ -31,7 +32,11 @@ use super::{
     route::{Place, Route},
     script::Form,
 };
-use crate::system::{Handle, Id, RandomState};
+use crate::{
+    observe,
+    system::{Handle, Id, RandomState},
+    types::boot_time::BootTime,
+};
 
 /// The connections to one server.
 pub(super) struct Connections {
@@ -48,12 +53,18 @@ pub(super) struct Connections {
     pub(super) fence_clock: Arc<FenceClock>,
     /// Which requests may travel as one.
     pub(super) groups: Arc<Groups>,
+    /// For how long the server is closed after a failover, if it is guarded.
+    pub(super) quarantine: Option<Duration>,
+    /// Where it keeps what tells its lives apart.
+    pub(super) epoch_key: Arc<EpochKey>,
+    /// Until when it is known to be closed.
+    closed_until: AtomicU64,
     /// Notified when a connection is taken out of service.
     retired: Arc<Notify>,
 }
 
 impl Connections {
-    pub(super) fn new((route, access): (Route, Access)) -> Self {
+    pub(super) fn new((route, access): (Route, Access), quarantine: Option<Duration>) -> Self {
         let (form, fence_clock) = (Arc::<Form>::default(), Arc::<FenceClock>::default());
         let groups = Arc::new(Groups::new(Arc::clone(&form), Arc::clone(&fence_clock)));
         Self {
@@ -65,6 +76,9 @@ impl Connections {
             subscriptions: AtomicU64::new(0),
             fence_clock,
             groups,
+            quarantine,
+            epoch_key: Arc::default(),
+            closed_until: BootTime::START.to_bits().into(),
             retired: Arc::default(),
         }
     }
@@ -80,6 +94,9 @@ impl Connections {
             subscriptions: AtomicU64::new(0),
             fence_clock: Arc::clone(&self.fence_clock),
             groups: Arc::clone(&self.groups),
+            quarantine: self.quarantine,
+            epoch_key: Arc::default(),
+            closed_until: BootTime::START.to_bits().into(),
             retired: Arc::default(),
         }
     }
@@ -97,6 +114,15 @@ impl Connections {
     pub(super) fn note_reply(&self) {
         if !self.has_replied.load(Ordering::Relaxed) {
             self.has_replied.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The server grants nothing for another `opens_in`. That is reported once.
+    pub(super) fn note_closed(&self, opens_in: Duration) {
+        let now = BootTime::now();
+        let before = self.closed_until.fetch_max(now.after(opens_in).to_bits(), Ordering::Relaxed);
+        if BootTime::from_bits(before) < now {
+            observe::closed(&self.address(), opens_in);
         }
     }
 
@@ -170,7 +196,9 @@ impl Connections {
         // The connections of runtimes that ended would pile up, as ids do not come again.
         connections.retain(|_, connection| !connection.is_over());
         let id = here.id();
-        let connection = Arc::new(Connection::new(here, Arc::clone(&self.retired), Arc::clone(&self.groups)));
+        let guard = self.quarantine.map(|quarantine| (quarantine, Arc::clone(&self.epoch_key)));
+        let connection = Connection::new(here, Arc::clone(&self.retired), Arc::clone(&self.groups), guard);
+        let connection = Arc::new(connection);
         connections.insert(id, Arc::clone(&connection));
         Ok(connection)
     }

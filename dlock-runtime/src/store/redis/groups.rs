@@ -19,6 +19,7 @@ use super::{
     classify::{self, Fault},
     combiner::{Gathered, Item},
     commands,
+    epoch::Told,
     fence_clock::FenceClock,
     script::{By, Form},
 };
@@ -76,7 +77,8 @@ impl Groups {
 
     /// Puts what has gathered on a pipeline. Releases come first: a task that gives a lock back and asks for it again, without
     /// waiting for a reply, finds it free.
-    pub(super) fn load(&self, batch: Vec<Gathered>) -> (Pipeline, Vec<Rider>) {
+    /// Scripts with a guard are `told` something.
+    pub(super) fn load(&self, batch: Vec<Gathered>, told: Option<&Told>) -> (Pipeline, Vec<Rider>) {
         let (mut releases, mut acquires, mut others) = (Vec::new(), Vec::new(), Vec::new());
         for Gathered { item, reply } in batch {
             match item {
@@ -95,7 +97,7 @@ impl Groups {
             riders.push(Rider::One(reply));
         }
         in_parts(acquires, |part, replies| {
-            pipeline.add_command(commands::acquire_many(&part, self.by(&self.acquires), &self.fence_clock));
+            pipeline.add_command(commands::acquire_many(&part, self.by(&self.acquires), &self.fence_clock, told));
             riders.push(Rider::Acquires(replies));
         });
         (pipeline, riders)
@@ -106,8 +108,13 @@ impl Groups {
         if known.0.swap(true, Ordering::Relaxed) && self.form.takes_hashes() { By::Hash } else { By::Text }
     }
 
-    /// Hands out what came back.
-    pub(super) fn hand_out(&self, riders: Vec<Rider>, replies: RedisResult<Vec<RedisResult<Value>>>) {
+    /// Hands out what came back, after `learn` has taken off what guarded scripts say of the server.
+    pub(super) fn hand_out(
+        &self,
+        riders: Vec<Rider>,
+        replies: RedisResult<Vec<RedisResult<Value>>>,
+        learn: impl Fn(Value) -> Value,
+    ) {
         let (mut replies, broken) = match replies {
             Ok(replies) => (replies.into_iter(), None),
             Err(error) => (Vec::new().into_iter(), Some(error)),
@@ -119,7 +126,7 @@ impl Groups {
             };
             match rider {
                 Rider::One(sender) => tell(sender, reply.map(Some)),
-                Rider::Acquires(senders) => self.hand_out_many(&self.acquires, senders, reply),
+                Rider::Acquires(senders) => self.hand_out_many(&self.acquires, senders, reply.map(&learn)),
                 Rider::Releases(senders) => self.hand_out_many(&self.releases, senders, reply.and_then(numbers)),
             }
         }

@@ -10,6 +10,7 @@ mod commands;
 mod connection;
 mod connections;
 mod dial;
+mod epoch;
 mod exchange;
 mod fence_clock;
 mod groups;
@@ -41,6 +42,7 @@ use tokio::sync::Semaphore;
 use self::{
     cluster::Cluster,
     connections::Connections,
+    epoch::Told,
     exchange::Exchange,
     groups::Member,
     renew_batch::RenewBatch,
@@ -71,7 +73,10 @@ use crate::{
 pub(crate) fn open(options: RedisOptions) -> Result<Arc<dyn Store>, LockError> {
     Ok(match options.cluster {
         Some(_) => Arc::new(Cluster::new(options)?),
-        None => Arc::new(Redis::to(Connections::new(Route::new(options)?))),
+        None => {
+            let quarantine = options.quarantine;
+            Arc::new(Redis::to(Connections::new(Route::new(options)?, quarantine)))
+        }
     })
 }
 
@@ -96,7 +101,7 @@ impl Redis {
     /// Deletes a lock that the token holds, and nothing else: that works also while the slot of the lock is on its way to another
     /// server. Who waits is not told.
     fn unlock(&self, lock_id: LockId, reply_timeout: Duration) -> Reply<bool> {
-        let command = move |by| commands::unlock(&lock_id, by);
+        let command = move |by, _: Option<&Told>| commands::unlock(&lock_id, by);
         let read = |reply, repeated| Ok(redis::from_redis_value::<bool>(reply)? || repeated);
         self.run(None, reply_timeout, command, |_| (), read)
     }
@@ -110,7 +115,7 @@ impl Redis {
         &self,
         permit: Option<Permit>,
         reply_timeout: Duration,
-        command: impl Fn(By) -> Cmd + Send + 'static,
+        command: impl Fn(By, Option<&Told>) -> Cmd + Send + 'static,
         on_send: impl FnMut(bool) + Send + 'static,
         read: impl Fn(Value, bool) -> RedisResult<T> + Send + 'static,
     ) -> Reply<T> {
@@ -129,7 +134,11 @@ impl Store for Redis {
         self.connections.here().ok().map(|connection| Arc::clone(&connection.bound))
     }
 
-    fn check(&self, probe: LockId, reply_timeout: Duration) -> Reply<()> {
+    fn is_guarded(&self) -> bool {
+        self.connections.quarantine.is_some()
+    }
+
+    fn check(&self, probe: LockId, reply_timeout: Duration) -> Reply<Duration> {
         let connections = Arc::clone(&self.connections);
         Box::pin(async move { probe::check(&connections, probe, reply_timeout).await })
     }
@@ -137,7 +146,8 @@ impl Store for Redis {
     fn acquire(&self, command: &Arc<AcquireCommand>, permit: Permit, reply_timeout: Duration) -> Reply<AcquireReply> {
         let (request, sent) = (Arc::clone(command), Arc::clone(command));
         let (connections, again) = (Arc::clone(&self.connections), command.sent.load(Ordering::Acquire));
-        let make = move |by| commands::acquire(&request, by, again, &connections.fence_clock);
+        let make =
+            move |by, told: Option<&Told>| commands::acquire(&request, by, again, &connections.fence_clock, told);
         let on_send = move |repeated| sent.note_sent(repeated);
         let (connections, request) = (Arc::clone(&self.connections), Arc::clone(command));
         let read = move |reply, _| {
@@ -145,6 +155,10 @@ impl Store for Redis {
             let last = match reply {
                 AcquireReply::Granted { fence, .. } => request.last_fence(fence),
                 AcquireReply::Busy { last_fence, .. } => last_fence,
+                AcquireReply::Closed { opens_in } => {
+                    connections.note_closed(opens_in);
+                    0
+                }
             };
             connections.fence_clock.note(&request.lock_id.name, last);
             Ok(reply)
@@ -180,7 +194,7 @@ impl Store for Redis {
     fn release(&self, release: ReleaseCommand, permit: Permit, reply_timeout: Duration) -> Reply<bool> {
         let connections = Arc::clone(&self.connections);
         let member = release.may_be_one_of_many().then(|| Member::Release(release.lock_id.clone()));
-        let command = move |by| commands::release(&release, by, &connections.fence_clock);
+        let command = move |by, told: Option<&Told>| commands::release(&release, by, &connections.fence_clock, told);
         // An earlier copy may have released it.
         let read = |reply, repeated| Ok(redis::from_redis_value::<bool>(reply)? || repeated);
         let Some(member) = member else {
@@ -194,7 +208,7 @@ impl Store for Redis {
 
     fn inspect(&self, name: &Arc<str>, reply_timeout: Duration) -> Reply<Option<Holder>> {
         let (name, connections) = (Arc::clone(name), Arc::clone(&self.connections));
-        let command = move |by| commands::inspect(&name, by, &connections.fence_clock);
+        let command = move |by, _: Option<&Told>| commands::inspect(&name, by, &connections.fence_clock);
         self.run(None, reply_timeout, command, |_| (), |reply, _| reply::holder(reply))
     }
 

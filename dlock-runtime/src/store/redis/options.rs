@@ -1,6 +1,6 @@
 //! What the builder says of the connections to Redis.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use redis::Client;
 
@@ -14,6 +14,8 @@ pub(crate) struct RedisOptions {
     pub(crate) cluster: Option<Vec<Seed>>,
     pub(crate) provider: Option<Arc<Provider>>,
     pub(crate) client_name: Option<String>,
+    /// For how long the server grants nothing after a failover, if it is guarded.
+    pub(crate) quarantine: Option<Duration>,
 }
 
 /// A node of a cluster that is asked for the others.
@@ -37,6 +39,11 @@ impl RedisOptions {
     pub(crate) fn name_a_server(&self) -> bool {
         self.url.is_some() || self.client.is_some() || self.sentinel.is_some() || self.cluster.is_some()
     }
+
+    /// Whether they lead to servers of which one takes the place of another by itself.
+    pub(crate) fn may_fail_over(&self) -> bool {
+        self.sentinel.is_some()
+    }
 }
 
 impl fmt::Debug for RedisOptions {
@@ -49,6 +56,7 @@ impl fmt::Debug for RedisOptions {
             .field("cluster", &self.cluster.as_ref().map(|_| ".."))
             .field("credentials", &self.provider.as_ref().map(|_| ".."))
             .field("client_name", &self.client_name)
+            .field("quarantine", &self.quarantine)
             .finish()
     }
 }

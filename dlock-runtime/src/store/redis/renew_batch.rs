@@ -8,6 +8,7 @@ use super::{
     combiner::Combiner,
     commands,
     connections::Connections,
+    epoch::Told,
     exchange::Exchange,
     reply,
     script::By,
@@ -21,7 +22,9 @@ impl Exchange for RenewBatch {
 
     async fn send(&mut self, connections: &Connections, connection: &Combiner, _: bool) -> RedisResult<Self::Output> {
         let all = self.0.iter().collect::<Vec<_>>();
-        let mut replies = renew(connection, &all, connections, |_| By::Hash).await?;
+        let told = connection.told();
+        let told = told.as_deref();
+        let mut replies = renew(connection, &all, connections, told, |_| By::Hash).await?;
         // After a restart or `SCRIPT FLUSH` the server does not know the script. `SCRIPT LOAD` may be forbidden, but a script
         // that was run by its text once is known as well. If that is not enough, as behind a proxy with several servers, each
         // renewal is sent by its text.
@@ -33,7 +36,7 @@ impl Exchange for RenewBatch {
             }
             let again = open.iter().map(|&at| all[at]).collect::<Vec<_>>();
             let by = |place| if first_only && place > 0 { By::Hash } else { By::Text };
-            let again = renew(connection, &again, connections, by).await?;
+            let again = renew(connection, &again, connections, told, by).await?;
             for (at, reply) in open.into_iter().zip(again) {
                 replies[at] = reply;
             }
@@ -71,13 +74,14 @@ async fn renew(
     connection: &Combiner,
     renewals: &[&RenewCommand],
     connections: &Connections,
+    told: Option<&Told>,
     by: impl Fn(usize) -> By,
 ) -> RedisResult<Vec<RedisResult<Value>>> {
     let takes_hashes = connections.form.takes_hashes();
     let mut pipeline = redis::pipe();
     for (place, renewal) in renewals.iter().enumerate() {
         let by = if takes_hashes { by(place) } else { By::Text };
-        pipeline.add_command(commands::renew(renewal, by, &connections.fence_clock));
+        pipeline.add_command(commands::renew(renewal, by, &connections.fence_clock, told));
     }
     connection.batch(&mut pipeline).await
 }

@@ -12,8 +12,10 @@ use crate::{
 /// Reads the reply of `acquire.lua`.
 pub(super) fn acquire_reply(value: Value) -> RedisResult<AcquireReply> {
     let mut parts = Parts::of(value)?;
-    if parts.next::<i64>()? == 1 {
-        return Ok(AcquireReply::Granted { fence: parts.next()?, waiting: parts.next()? });
+    match parts.next::<i64>()? {
+        1 => return Ok(AcquireReply::Granted { fence: parts.next()?, waiting: parts.next()? }),
+        2 => return Ok(AcquireReply::Closed { opens_in: Duration::from_millis(parts.next()?) }),
+        _ => {}
     }
     let (remaining, record) = parts.holder()?;
     let last_fence = parts.next()?;
@@ -25,6 +27,7 @@ pub(super) fn renew_reply(value: Value) -> RedisResult<RenewReply> {
     Ok(match from_redis_value(value)? {
         0_u64 => RenewReply::NotHeld,
         1 => RenewReply::Renewed,
+        2 => RenewReply::CameBack,
         fence => RenewReply::RenewedWithFences(fence),
     })
 }

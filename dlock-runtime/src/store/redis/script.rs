@@ -10,7 +10,10 @@ use std::{
 
 use redis::{Cmd, RedisError, ServerErrorKind};
 
-use super::classify::{self, Fault};
+use super::{
+    classify::{self, Fault},
+    epoch,
+};
 
 /// Puts a script together from its chapters. The most frequent case is the first chapter and runs through no other.
 macro_rules! script {
@@ -19,13 +22,52 @@ macro_rules! script {
     };
 }
 
-pub(super) static ACQUIRE: LazyLock<Script> = script!("mint", "acquire", "mend", "channel", "hand_over", "wait");
+pub(super) static ACQUIRE: LazyLock<Script> =
+    script!("mint", "acquire", "take", "mend", "channel", "hand_over", "wait");
 pub(super) static RENEW: LazyLock<Script> = script!("mint", "renew", "reserve");
 pub(super) static RELEASE: LazyLock<Script> = script!("release", "mend", "mint", "channel", "hand_over", "give");
 pub(super) static UNLOCK: LazyLock<Script> = script!("unlock");
 pub(super) static ACQUIRE_MANY: LazyLock<Script> = script!("mint", "acquire_many");
 pub(super) static RELEASE_MANY: LazyLock<Script> = script!("release_many");
 pub(super) static INSPECT: LazyLock<Script> = script!("inspect");
+
+/// The same for a server with a failover guard: those that grant, and those that must not hand over while it is closed.
+pub(super) mod guarded {
+    use super::{LazyLock, Script};
+
+    pub(in super::super) static ACQUIRE: LazyLock<Script> = script!(
+        "mint",
+        "guard/closed",
+        "guard/look",
+        "guard/run",
+        "acquire",
+        "guard/shut",
+        "take",
+        "guard/seat",
+        "mend",
+        "channel",
+        "hand_over",
+        "wait",
+        "guard/answer"
+    );
+    pub(in super::super) static RENEW: LazyLock<Script> =
+        script!("mint", "guard/closed", "guard/run", "renew", "reserve", "guard/come_back");
+    pub(in super::super) static RELEASE: LazyLock<Script> = script!(
+        "guard/closed",
+        "guard/run",
+        "release",
+        "guard/keep",
+        "mend",
+        "mint",
+        "channel",
+        "hand_over",
+        "give",
+        "guard/gone"
+    );
+    pub(in super::super) static ACQUIRE_MANY: LazyLock<Script> =
+        script!("mint", "guard/closed", "guard/look", "guard/run", "guard/none", "acquire_many", "guard/answers");
+    pub(in super::super) static OPENS: LazyLock<Script> = script!("guard/closed", "guard/opens");
+}
 
 pub(super) struct Script {
     text: &'static str,
@@ -39,7 +81,7 @@ impl Script {
 
     /// The command that runs it: by its hash, or by its text where the server wants that ([`Form`]).
     pub(super) fn command(&self, by: By, keys: &[&str], args: &[Arg<'_>]) -> Cmd {
-        let mut command = self.begin(by, keys.len(), keys.len() + args.len(), 512);
+        let mut command = self.begin(by, keys.len(), keys.len() + args.len() + epoch::ARGS, 512);
         command.arg(keys);
         for arg in args {
             match arg {

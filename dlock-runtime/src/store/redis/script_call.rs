@@ -5,6 +5,7 @@ use redis::{Cmd, RedisResult, Value};
 use super::{
     combiner::{Combiner, IfAbandoned},
     connections::Connections,
+    epoch::Told,
     exchange::Exchange,
     script::By,
 };
@@ -12,7 +13,7 @@ use super::{
 /// A call of a script: by its hash if the server takes that, else by its text.
 pub(super) struct ScriptCall<C, S, R> {
     by_hash: Option<Cmd>,
-    /// Makes the Redis command.
+    /// Makes the Redis command. It is told of the guard, if there is one.
     command: C,
     /// Called before each copy is sent; its argument says whether an earlier copy may have been carried out.
     pub(super) on_send: S,
@@ -21,11 +22,13 @@ pub(super) struct ScriptCall<C, S, R> {
     if_abandoned: IfAbandoned,
 }
 
-impl<C: Fn(By) -> Cmd, S, R> ScriptCall<C, S, R> {
-    /// The command is made at once, so that the future that sends it is small.
+impl<C: Fn(By, Option<&Told>) -> Cmd, S, R> ScriptCall<C, S, R> {
+    /// The command is made at once, so that the future that sends it is small; but for one that depends on the connection.
     pub(super) fn new(connections: &Connections, command: C, on_send: S, read: R) -> Self {
         let mut call = Self::later(command, on_send, read);
-        call.make_by_hash(connections);
+        if connections.quarantine.is_none() {
+            call.make_by_hash(connections, None);
+        }
         call
     }
 
@@ -40,14 +43,14 @@ impl<C: Fn(By) -> Cmd, S, R> ScriptCall<C, S, R> {
     }
 
     /// Makes the command that calls the script by its hash, where the server takes that.
-    fn make_by_hash(&mut self, connections: &Connections) {
-        self.by_hash = connections.form.takes_hashes().then(|| (self.command)(By::Hash));
+    fn make_by_hash(&mut self, connections: &Connections, told: Option<&Told>) {
+        self.by_hash = connections.form.takes_hashes().then(|| (self.command)(By::Hash, told));
     }
 }
 
 impl<C, S, R, T> Exchange for ScriptCall<C, S, R>
 where
-    C: Fn(By) -> Cmd + Send + 'static,
+    C: Fn(By, Option<&Told>) -> Cmd + Send + 'static,
     S: FnMut(bool) + Send + 'static,
     R: Fn(Value, bool) -> RedisResult<T> + Send + 'static,
     T: Send + 'static,
@@ -56,21 +59,23 @@ where
 
     async fn send(&mut self, connections: &Connections, connection: &Combiner, repeated: bool) -> RedisResult<T> {
         (self.on_send)(repeated);
+        let told = connection.told();
+        let told = told.as_deref();
         // A copy that is sent again is made again.
         if self.by_hash.is_none() {
-            self.make_by_hash(connections);
+            self.make_by_hash(connections, told);
         }
         if let Some(command) = self.by_hash.take() {
             match connection.call(command, self.if_abandoned).await {
                 Err(error) if connections.wants_another_form(&error) => {}
-                reply => return (self.read)(reply?, repeated),
+                reply => return (self.read)(connection.learn(told, reply?), repeated),
             }
         }
-        let mut reply = connection.call((self.command)(By::Text), self.if_abandoned).await;
+        let mut reply = connection.call((self.command)(By::Text, told), self.if_abandoned).await;
         // The first one that was sent to a cluster.
         if reply.as_ref().is_err_and(|error| connections.fence_clock.wants_slots(error)) {
-            reply = connection.call((self.command)(By::Text), self.if_abandoned).await;
+            reply = connection.call((self.command)(By::Text, told), self.if_abandoned).await;
         }
-        (self.read)(reply?, repeated)
+        (self.read)(connection.learn(told, reply?), repeated)
     }
 }

@@ -5,6 +5,7 @@ use redis::{Cmd, RedisResult, Value};
 use super::{
     combiner::{Combiner, IfAbandoned},
     connections::Connections,
+    epoch::Told,
     exchange::Exchange,
     groups::{Answer, Member},
     script::By,
@@ -51,7 +52,7 @@ impl<G, C, S, R> ShortcutCall<G, C, S, R> {
 impl<G, C, S, R, T> Exchange for ShortcutCall<G, C, S, R>
 where
     G: Fn(Value) -> RedisResult<T> + Send + 'static,
-    C: Fn(By) -> Cmd + Send + 'static,
+    C: Fn(By, Option<&Told>) -> Cmd + Send + 'static,
     S: FnMut(bool) + Send + 'static,
     R: Fn(Value, bool) -> RedisResult<T> + Send + 'static,
     T: Send + 'static,

@@ -8,24 +8,29 @@ use crate::{protocol::token::LockId, store::StoreError};
 /// Of so many keys one lies in each of a thousand shards; a namespace with a hash tag of its own has all keys in one.
 const TRIES: usize = 20_000;
 
+/// Returns for how long some of them grant nothing yet, if they are guarded.
+///
 /// # Errors
 /// What makes locking impossible, or impossible for the moment.
-pub(super) async fn check(nodes: &Arc<Nodes>, probe: &LockId, reply_timeout: Duration) -> Result<(), StoreError> {
+pub(super) async fn check(nodes: &Arc<Nodes>, probe: &LockId, reply_timeout: Duration) -> Result<Duration, StoreError> {
     if nodes.table().masters().is_empty() {
         nodes.look().await?;
     }
     let masters = nodes.table().masters().to_vec();
+    let mut opens_in = Duration::ZERO;
     for (at, node) in masters.iter().enumerate() {
         // The masters are set up alike, so one warning of each kind is enough.
         let warns = at == 0;
-        if let Some(probe) = probe_at(nodes, node, probe)
-            && let Err(error) = probe::check_node(&node.redis.connections, probe, warns, reply_timeout).await
-        {
-            nodes.look_soon();
-            return Err(error);
+        let Some(probe) = probe_at(nodes, node, probe) else { continue };
+        match probe::check_node(&node.redis.connections, probe, warns, reply_timeout).await {
+            Ok(left) => opens_in = opens_in.max(left),
+            Err(error) => {
+                nodes.look_soon();
+                return Err(error);
+            }
         }
     }
-    Ok(())
+    Ok(opens_in)
 }
 
 /// A probe that lies at that master.

@@ -149,7 +149,11 @@ impl Store for Cluster {
         self.0.table().masters().len().max(1)
     }
 
-    fn check(&self, probe: LockId, reply_timeout: Duration) -> Reply<()> {
+    fn is_guarded(&self) -> bool {
+        self.0.common.quarantine.is_some()
+    }
+
+    fn check(&self, probe: LockId, reply_timeout: Duration) -> Reply<Duration> {
         let nodes = Arc::clone(&self.0);
         Box::pin(async move { check::check(&nodes, &probe, reply_timeout).await })
     }

@@ -150,6 +150,7 @@ mod tests {
             ttl: Duration::from_secs(10),
             shorten: false,
             more_fences: 0,
+            prior_grant: None,
         };
         let renewals = (0..1000).map(renewal).collect::<Vec<_>>();
         let mut answers = renewals.iter().map(|_| None).collect::<Vec<_>>();

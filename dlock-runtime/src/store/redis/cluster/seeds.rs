@@ -16,7 +16,7 @@ use crate::types::error::LockError;
 /// # Errors
 /// [`LockError::Config`] if no connection can be made with these options.
 pub(super) fn read(options: RedisOptions) -> Result<(Connections, Vec<Place>), LockError> {
-    let RedisOptions { url, client, sentinel, cluster, provider, client_name } = options;
+    let RedisOptions { url, client, sentinel, cluster, provider, client_name, quarantine } = options;
     if url.is_some() || client.is_some() || sentinel.is_some() {
         return Err(LockError::config(
             "more than one of `redis`, `redis_client`, `sentinel` and `cluster` is given; choose one",
@@ -45,7 +45,7 @@ pub(super) fn read(options: RedisOptions) -> Result<(Connections, Vec<Place>), L
     let places = places.collect::<Vec<_>>();
     let access = Access::new(first.clone(), is_theirs, provider, client_name)?;
     let first = Place { at: first.addr().clone(), name: address::name(first.addr(), 0) };
-    Ok((Connections::new((Route::Fixed(first.into()), access)), places))
+    Ok((Connections::new((Route::Fixed(first.into()), access), quarantine), places))
 }
 
 /// Whether a node can be reached in the way of the first one.

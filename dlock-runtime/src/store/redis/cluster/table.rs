@@ -52,6 +52,11 @@ impl Node {
         self.ear().shard
     }
 
+    fn set_shard(&self, tag: Tag) {
+        self.ear().shard = tag;
+        self.redis.connections.epoch_key.set_tag(tag);
+    }
+
     pub(super) fn hears(&self, tag: Tag) -> bool {
         self.ear().heard == Some(tag)
     }
@@ -107,7 +112,7 @@ impl Table {
         self.owners[usize::from(slots::slot(name))] = at as u16;
         if known.is_none() {
             self.masters.push(Arc::clone(node));
-            node.ear().shard = map::tag(std::iter::once(slots::slot(name)));
+            node.set_shard(map::tag(std::iter::once(slots::slot(name))));
         }
         known.is_none()
     }
@@ -125,7 +130,7 @@ impl Table {
         }
         for (at, node) in self.masters.iter().enumerate() {
             let slots = (0..).zip(&self.owners).filter(|(_, owner)| usize::from(**owner) == at).map(|(slot, _)| slot);
-            node.ear().shard = map::tag(slots);
+            node.set_shard(map::tag(slots));
         }
         fn has(nodes: &[Arc<Node>], node: &Arc<Node>) -> bool {
             nodes.iter().any(|other| Arc::ptr_eq(other, node))
@@ -152,7 +157,7 @@ mod tests {
 
     fn node(port: u16) -> Arc<Node> {
         let options = RedisOptions { url: Some("redis://seed".to_owned()), ..RedisOptions::default() };
-        let connections = Connections::new(Route::new(options).expect("a URL"));
+        let connections = Connections::new(Route::new(options).expect("a URL"), None);
         let at = ConnectionAddr::Tcp("n".to_owned(), port);
         Node::new(&connections, Place { at, name: format!("n:{port}").into() })
     }

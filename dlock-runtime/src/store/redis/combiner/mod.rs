@@ -19,6 +19,7 @@ use redis::{Cmd, Pipeline, RedisResult, Value};
 use tokio::{sync::oneshot, task::yield_now};
 
 use super::{
+    epoch::{Epoch, Told},
     groups::{Answer, Groups, Member},
     link::Link,
     route::Place,
@@ -62,6 +63,8 @@ struct Shared {
     /// Where the connection lives, and so the tasks that carry batches.
     runtime: Handle,
     groups: Arc<Groups>,
+    /// What is known of the server's life, if there is a failover guard.
+    epoch: Option<Epoch>,
     waiting: Mutex<Waiting>,
     /// Held while a batch is put on its way.
     order: Mutex<()>,
@@ -112,13 +115,20 @@ pub(super) enum IfAbandoned {
 }
 
 impl Combiner {
-    pub(super) fn new(connection: Link, runtime: Handle, place: Arc<Place>, groups: Arc<Groups>) -> Self {
+    pub(super) fn new(
+        connection: Link,
+        runtime: Handle,
+        place: Arc<Place>,
+        groups: Arc<Groups>,
+        epoch: Option<Epoch>,
+    ) -> Self {
         let shared = Shared {
             connection,
             place,
             is_cut: AtomicBool::new(false),
             runtime,
             groups,
+            epoch,
             waiting: Mutex::default(),
             order: Mutex::default(),
             last_reply: AtomicU64::new(BootTime::now().to_bits()),
@@ -134,6 +144,19 @@ impl Combiner {
 
     pub(super) fn place(&self) -> &Place {
         &self.shared.place
+    }
+
+    /// What a guarded script is told that is sent on this connection now.
+    pub(super) fn told(&self) -> Option<Box<Told>> {
+        self.shared.epoch.as_ref().map(|epoch| Box::new(epoch.told()))
+    }
+
+    /// The reply to a script that was `told` something, without what it says of the server, which is remembered.
+    pub(super) fn learn(&self, told: Option<&Told>, mut reply: Value) -> Value {
+        if let (Some(epoch), Some(told)) = (&self.shared.epoch, told) {
+            epoch.learn(told, &mut reply);
+        }
+        reply
     }
 
     pub(super) fn downgrade(&self) -> Retired {
@@ -274,10 +297,11 @@ impl Combiner {
 
     /// Sends a batch, and hands its replies out.
     async fn deliver(&self, batch: Vec<Gathered>) {
-        let (mut pipeline, riders) = self.shared.groups.load(batch);
+        let told = self.told();
+        let (mut pipeline, riders) = self.shared.groups.load(batch, told.as_deref());
         let replies = self.batch(&mut pipeline).await;
         self.shared.waiting().coming += 1;
-        self.shared.groups.hand_out(riders, replies);
+        self.shared.groups.hand_out(riders, replies, |reply| self.learn(told.as_deref(), reply));
     }
 }
 

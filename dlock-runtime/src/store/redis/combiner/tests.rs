@@ -16,7 +16,7 @@ async fn connected() -> (Combiner, DuplexStream) {
     tokio::spawn(driver);
     let place = Place { at: ConnectionAddr::Tcp("redis".to_owned(), 6379), name: "redis:6379".into() };
     let runtime = Handle::try_current().expect("a runtime");
-    (Combiner::new(Link::driven_elsewhere(connection), runtime, Arc::new(place), Arc::default()), there)
+    (Combiner::new(Link::driven_elsewhere(connection), runtime, Arc::new(place), Arc::default(), None), there)
 }
 
 fn call(combiner: &Combiner, word: &str, if_abandoned: IfAbandoned) -> tokio::task::JoinHandle<RedisResult<Value>> {

@@ -1,6 +1,7 @@
 //! A rehearsal when a runtime is built: whether this server and this user can do what locking needs. The real scripts run once
 //! on a key of the namespace that nobody else uses. What is missing is named.
 
+mod guard;
 mod missing;
 mod server;
 
@@ -43,13 +44,15 @@ const IS_NODE: &str = "this is a node of a cluster, which has some of the keys o
 const IS_SENTINEL: &str =
     "this is a sentinel; say `.sentinel(\"mymaster\", [..])`, with the name of the master that it watches over";
 
+/// Returns for how long the server grants nothing yet, if it is guarded.
+///
 /// # Errors
 /// What makes locking impossible, or impossible for the moment.
 pub(super) async fn check(
     connections: &Arc<Connections>,
     probe: LockId,
     reply_timeout: Duration,
-) -> Result<(), StoreError> {
+) -> Result<Duration, StoreError> {
     rehearse(connections, probe, Kind { is_node: false, warns: true }, reply_timeout).await
 }
 
@@ -59,7 +62,7 @@ pub(super) async fn check_node(
     probe: LockId,
     warns: bool,
     reply_timeout: Duration,
-) -> Result<(), StoreError> {
+) -> Result<Duration, StoreError> {
     rehearse(connections, probe, Kind { is_node: true, warns }, reply_timeout).await
 }
 
@@ -77,7 +80,7 @@ async fn rehearse(
     probe: LockId,
     kind: Kind,
     reply_timeout: Duration,
-) -> Result<(), StoreError> {
+) -> Result<Duration, StoreError> {
     // Sent alone, because some proxies close the connection when they get it.
     let info = exchange::run(connections, None, reply_timeout, Info).await;
     let server = Server::of(info.as_deref().unwrap_or_default());
@@ -88,17 +91,13 @@ async fn rehearse(
     connections.groups.set_one_server(info.is_ok() && !server.is_in_cluster());
     exchange::run(connections, None, reply_timeout, Rehearsal { lock_id: probe.clone(), server: server.clone(), kind })
         .await?
-        .map_err(|(reason, error)| {
-            // A virtual address may lead to the new master soon.
-            let passes = classify::classify(&error) == Fault::NotMaster;
-            let class = if passes { ErrorClass::Transient } else { ErrorClass::Permanent };
-            StoreError::new(
-                class,
-                StoreUnusable { reason: reason.into(), source: connections.reply_error(error).cause },
-            )
-        })?;
+        .map_err(|(reason, error)| unusable(connections, reason, error))?;
+    let opens_in = match connections.quarantine {
+        Some(_) => guard::opens_in(connections, reply_timeout).await?,
+        None => Duration::ZERO,
+    };
     if !kind.warns {
-        return Ok(());
+        return Ok(opens_in);
     }
     let channel = format!("dlock:{}{}", probe.token.identity, probe.token.tag);
     let silence = match exchange::run(connections, None, reply_timeout, PubSub { channel }).await {
@@ -120,7 +119,15 @@ async fn rehearse(
         }),
         Ok(_) => server.warn(),
     }
-    Ok(())
+    Ok(opens_in)
+}
+
+/// The error of a server that cannot do what locking needs.
+fn unusable(connections: &Connections, reason: String, error: RedisError) -> StoreError {
+    // A virtual address may lead to the new master soon.
+    let passes = classify::classify(&error) == Fault::NotMaster;
+    let class = if passes { ErrorClass::Transient } else { ErrorClass::Permanent };
+    StoreError::new(class, StoreUnusable { reason: reason.into(), source: connections.reply_error(error).cause })
 }
 
 struct Info;
@@ -234,28 +241,35 @@ impl Rehearsal {
             doubled: AtomicBool::new(false),
         };
         let (first, second) = (command(&self.lock_id, false), Arc::new(command(&waiter, true)));
-        let renewal = RenewCommand { lock_id: self.lock_id.clone(), ttl: LASTS, shorten: true, more_fences: 1 };
+        let renewal = RenewCommand {
+            lock_id: self.lock_id.clone(),
+            ttl: LASTS,
+            shorten: true,
+            more_fences: 1,
+            prior_grant: None,
+        };
         let command = |lock_id: &LockId, queue_entry| ReleaseCommand {
             lock_id: lock_id.clone(),
             queue_entry,
             is_unwanted: false,
+            last_fence: 0,
         };
 
         let clock = &connections.fence_clock;
         let keys = Keys::of(name, clock);
         let mut pipeline = redis::pipe();
-        pipeline.add_command(commands::acquire(&first, By::Text, false, clock));
-        pipeline.add_command(commands::renew(&renewal, By::Text, clock));
-        pipeline.add_command(commands::acquire(&second, By::Text, true, clock));
+        pipeline.add_command(commands::acquire(&first, By::Text, false, clock, None));
+        pipeline.add_command(commands::renew(&renewal, By::Text, clock, None));
+        pipeline.add_command(commands::acquire(&second, By::Text, true, clock, None));
         pipeline.add_command(commands::inspect(name, By::Text, clock));
         // `inspect.lua` goes without a count that the user may not have.
         let [.., seen] = keys.all();
         pipeline.cmd("ZCOUNT").arg(seen).arg("-inf").arg("+inf");
         // A hand-over hides its errors. A first waiter that finds the lock free goes the same way and hides nothing.
         pipeline.cmd("DEL").arg(&**name);
-        pipeline.add_command(commands::acquire(&second, By::Text, true, clock));
-        pipeline.add_command(commands::release(&command(&self.lock_id, None), By::Text, clock));
-        pipeline.add_command(commands::release(&command(&waiter, Some(Arc::clone(&second))), By::Text, clock));
+        pipeline.add_command(commands::acquire(&second, By::Text, true, clock, None));
+        pipeline.add_command(commands::release(&command(&self.lock_id, None), By::Text, clock, None));
+        pipeline.add_command(commands::release(&command(&waiter, Some(Arc::clone(&second))), By::Text, clock, None));
         // The fence clock needs it only now and then (mint.lua).
         pipeline.cmd("HSET").arg(seen).arg("probe").arg("0");
         pipeline.cmd("DEL").arg(keys.of_lock().as_slice());

@@ -76,7 +76,7 @@ impl Route {
     /// # Errors
     /// [`LockError::Config`] if the options do not go together, or lead to no server.
     pub(super) fn new(options: RedisOptions) -> Result<(Self, Access), LockError> {
-        let RedisOptions { url, client, sentinel, cluster: _, provider, client_name } = options;
+        let RedisOptions { url, client, sentinel, cluster: _, provider, client_name, quarantine: _ } = options;
         let (info, is_theirs) = match (url, client, sentinel) {
             (Some(url), None, None) => (address::read(&url)?, false),
             (None, Some(client), None) => (client.get_connection_info().clone(), true),

@@ -1,0 +1,1 @@
+local opens_in, epoch = closed()

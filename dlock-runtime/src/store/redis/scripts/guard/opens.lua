@@ -1,0 +1,2 @@
+-- Reply for how many ms the server is closed yet
+return (closed())

@@ -1,0 +1,43 @@
+//! The guard is on by itself where sentinels see to failovers.
+
+use dlock_testkit::{Sentinels, Value};
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_sentinel_the_guard_is_on_unless_it_is_switched_off() {
+    let group = Sentinels::start();
+    let builder = || Runtime::builder().sentinel(Sentinels::MASTER, group.urls()).namespace("failover");
+    let error = builder().wait(500 * MS).build().await.expect_err("it began a moment ago");
+    let opens_in = settling(&error).expect("it says how long");
+    assert!(opens_in > 2 * SECOND && opens_in <= 12 * SECOND, "10 s are the default TTL: {opens_in:?}");
+    builder().failover_guard(false).wait(500 * MS).build().await.expect("it is off");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_that_no_replica_has_is_kept_when_its_master_is_killed_and_goes_on_when_the_next_one_opens() {
+    let mut group = Sentinels::start();
+    group.open_guard();
+    let builder = || Runtime::builder().sentinel(Sentinels::MASTER, group.urls()).ttl(10 * SECOND).wait(2 * SOON);
+    let (first, second) = (builder().build().await.expect("open"), builder().build().await.expect("open"));
+    let old = group.master_at();
+    let replicas = (0..group.servers.len()).filter(|at| *at != old).collect::<Vec<_>>();
+    replicas.iter().for_each(|at| group.servers[*at].pause());
+    let cut = group.servers[old].raw().command(&["CLIENT", "KILL", "TYPE", "replica"]);
+    assert_eq!(cut, Value::Int(2), "what is written now is copied by nobody");
+    let held = first.lock("k").acquire().await.expect("free");
+    group.servers[old].kill();
+    replicas.iter().for_each(|at| group.servers[*at].resume());
+    group.until_replaced(old);
+    let replaced = Instant::now();
+    let error = second.lock("k").wait(SECOND).acquire().await.expect_err("somebody may have it");
+    assert!(settling(&error).is_some(), "{error:?}");
+    let waiting = tokio::spawn(second.lock("k").acquire());
+    let mut raw = group.master().raw();
+    eventually("its renewal brings it back", SOON, || raw.exists("k"));
+    held.ensure_held().expect("it was never lost");
+    held.release().await.expect("ours");
+    let next = waiting.await.expect("no panic").expect("it opens");
+    assert!(replaced.elapsed() > 8 * SECOND && replaced.elapsed() < 20 * SECOND, "{:?}", replaced.elapsed());
+    next.release().await.expect("ours");
+}

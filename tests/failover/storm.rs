@@ -1,0 +1,188 @@
+//! Failovers, one after the other, in which the new master lacks what was written last, while many tasks take locks. No two of them may
+//! hold one lock at the same moment, each by its own clock.
+
+use std::{
+    ops::AddAssign,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+};
+
+use dlock_testkit::{Dice, full};
+
+use super::*;
+
+const TTL: Duration = Duration::from_millis(250);
+const QUARANTINE: Duration = Duration::from_millis(1_250);
+const KEYS: usize = 8;
+const TASKS: u64 = 24;
+
+/// What came of some failovers.
+#[derive(Debug, Default)]
+struct Figures {
+    rounds: usize,
+    /// In how many of them a lock had two holders.
+    double: usize,
+    /// Who held a lock when the master went away.
+    holders: usize,
+    /// Which of them were told that they had lost it.
+    lost: usize,
+    turns: u64,
+}
+
+impl AddAssign for Figures {
+    fn add_assign(&mut self, other: Self) {
+        self.rounds += other.rounds;
+        self.double += other.double;
+        self.holders += other.holders;
+        self.lost += other.lost;
+        self.turns += other.turns;
+    }
+}
+
+/// Who holds which lock, as they believe.
+#[derive(Default)]
+struct Judge {
+    holders: [Mutex<Vec<Arc<Guard>>>; KEYS],
+    double: AtomicU64,
+    lost: AtomicU64,
+    turns: AtomicU64,
+    over: AtomicBool,
+}
+
+impl Judge {
+    fn at(&self, key: usize) -> std::sync::MutexGuard<'_, Vec<Arc<Guard>>> {
+        self.holders[key].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begins(&self, key: usize, guard: &Arc<Guard>) {
+        let mut holders = self.at(key);
+        let others = holders.iter().filter(|other| other.is_held()).count();
+        if others > 0 && guard.is_held() {
+            self.double.fetch_add(1, Ordering::Relaxed);
+        }
+        holders.push(Arc::clone(guard));
+        drop(holders);
+        self.turns.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It holds no more from now on.
+    fn ends(&self, key: usize, guard: &Arc<Guard>) {
+        self.at(key).retain(|other| !Arc::ptr_eq(other, guard));
+    }
+
+    fn holding(&self) -> usize {
+        (0..KEYS).map(|key| self.at(key).iter().filter(|guard| guard.is_held()).count()).sum()
+    }
+}
+
+/// Takes locks until the judge says that it is over.
+async fn work(runtime: Runtime, judge: Arc<Judge>, mut dice: Dice) {
+    while !judge.over.load(Ordering::Relaxed) {
+        let key = dice.below(KEYS as u64) as usize;
+        let request = runtime.lock(format!("storm:{key}")).wait(2 * SECOND);
+        let request = if dice.below(3) == 0 { request.unfenced() } else { request };
+        let Ok(guard) = request.acquire().await else { continue };
+        let guard = Arc::new(guard);
+        judge.begins(key, &guard);
+        let body = if dice.below(3) == 0 { dice.below(30) } else { 100 + dice.below(600) };
+        let end = Instant::now() + MS * body as u32;
+        while Instant::now() < end && guard.is_held() && !judge.over.load(Ordering::Relaxed) {
+            tokio::time::sleep(5 * MS).await;
+        }
+        if !guard.is_held() {
+            judge.lost.fetch_add(1, Ordering::Relaxed);
+        }
+        judge.ends(key, &guard);
+        if let Some(guard) = Arc::into_inner(guard) {
+            _ = guard.release().await;
+        }
+    }
+}
+
+/// One pair of servers with so many failovers.
+fn lane(rounds: usize, guard: FailoverGuard, seed: u64) -> Figures {
+    let (mut pair, mut dice) = (Pair::open(), Dice(seed));
+    let executor = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("tokio");
+    let judge = Arc::<Judge>::default();
+    let mut runtimes = Vec::new();
+    for _ in 0..3 {
+        let builder = pair.builder(guard).ttl(TTL).wait(SOON).command_timeout(150 * MS);
+        runtimes.push(executor.block_on(builder.build()).expect("it is open"));
+    }
+    let tasks = (0..TASKS).map(|task| {
+        let runtime = runtimes[(task % 3) as usize].clone();
+        executor.spawn(work(runtime, Arc::clone(&judge), Dice(seed * 1_000 + task + 1)))
+    });
+    let tasks = tasks.collect::<Vec<_>>();
+    let mut figures = Figures::default();
+    let until_they_work = || {
+        let before = judge.turns.load(Ordering::Relaxed);
+        eventually("they work", 3 * SOON, || judge.turns.load(Ordering::Relaxed) > before + KEYS as u64);
+    };
+    for round in 0..rounds {
+        until_they_work();
+        pair.until_copied();
+        let before = (judge.double.load(Ordering::Relaxed), judge.lost.load(Ordering::Relaxed));
+        pair.lag();
+        thread::sleep(MS * (20 + dice.below(200)) as u32);
+        figures.holders += judge.holding();
+        // Every fourth master does not die: it is stopped, and goes on when another one has taken its place.
+        let is_paused = round % 4 == 3;
+        if is_paused {
+            pair.master().pause();
+            pair.promote();
+            thread::sleep(MS * dice.below(200) as u32);
+            pair.replica().resume();
+            thread::sleep(MS * dice.below(100) as u32);
+        } else {
+            pair.fail_over();
+        }
+        pair.heal();
+        until_they_work();
+        figures.rounds += 1;
+        figures.double += usize::from(judge.double.load(Ordering::Relaxed) > before.0);
+        figures.lost += (judge.lost.load(Ordering::Relaxed) - before.1) as usize;
+    }
+    judge.over.store(true, Ordering::Relaxed);
+    for task in tasks {
+        executor.block_on(task).expect("no panic");
+    }
+    figures.turns = judge.turns.load(Ordering::Relaxed);
+    figures
+}
+
+/// So many failovers, on several pairs of servers at the same time.
+fn storm(rounds: usize, lanes: usize, guard: FailoverGuard) -> Figures {
+    let began = Instant::now();
+    let lanes = (0..lanes).map(|place| {
+        let share = rounds / lanes + usize::from(place < rounds % lanes);
+        thread::spawn(move || lane(share, guard, 0x9e37_79b9 + place as u64))
+    });
+    let mut figures = Figures::default();
+    for lane in lanes.collect::<Vec<_>>() {
+        figures += lane.join().expect("no panic");
+    }
+    println!("{guard:?}: {figures:?} in {:.1?}", began.elapsed());
+    figures
+}
+
+/// 1,000 with DLOCK_FULL=1.
+#[test]
+fn no_failover_that_loses_writes_gives_a_lock_to_two_holders() {
+    let figures = storm(full(1_000, 20), full(8, 4), QUARANTINE.into());
+    assert_eq!(figures.double, 0, "{figures:?}");
+    assert!(figures.holders >= figures.rounds, "nobody held a lock: {figures:?}");
+}
+
+/// The control: the same without a guard, where a tenth of the failovers at least have two holders.
+#[test]
+fn without_a_guard_many_of_them_do() {
+    let (mut figures, rounds) = (Figures::default(), full(1_000, 60));
+    while figures.rounds < rounds && (figures.double == 0 || rounds == 1_000) {
+        figures += storm(full(1_000, 12), full(8, 4), false.into());
+    }
+    assert!(figures.double > 0 && figures.double * 10 >= full(figures.rounds, 0), "{figures:?}");
+}
