@@ -2,7 +2,8 @@
 
 use crate::{
     life::Life,
-    plan::{Fault, MILLISECOND, SECOND, Time},
+    plan::{Fault, MICROSECOND, MILLISECOND, SECOND, Time},
+    server::EPOCH,
     sim::{Event, Sim},
     trace::Lane,
     users,
@@ -200,6 +201,12 @@ impl Sim {
             let master = servers.master;
             servers.forget_scripts(master);
             servers.begin_life();
+            servers.begin_run(master, EPOCH.saturating_add_signed(servers.step) + down / MICROSECOND);
+            if !loses {
+                // It finds its history in its data.
+                let before = servers.life - 1;
+                servers.store(master, |store| store.goes_on_from(before));
+            }
             (servers.nodes[master].down, servers.nodes[master].loading) = (down, loaded);
             if loses {
                 servers.store(master, |store| store.keys.clear());
@@ -209,6 +216,7 @@ impl Sim {
         if loses {
             self.disaster(now);
         }
+        self.takes_over(loaded);
         self.open(|conn| conn.node == master).into_iter().for_each(|id| self.reset(id, None));
     }
 
@@ -233,6 +241,7 @@ impl Sim {
             (0..servers.nodes.len()).for_each(|node| servers.store(node, |store| store.keys.clone_from(&keys)));
             (old, new)
         });
+        self.takes_over(down);
         self.note(now, Lane::World, None, || format!("server{new} is the master in place of server{old}"));
         // Some managed servers cut the connections of the old master, others do not.
         if self.rng.borrow_mut().chance(5_000) {

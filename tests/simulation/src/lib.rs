@@ -186,7 +186,11 @@ async fn live(options: &Options) -> Report {
     let now = sim.now();
     let left = sim.with_servers(|servers| {
         servers.tick(servers.master, now);
-        servers.all().into_iter().filter(|name| name != "dlock:fence-clock").collect::<Vec<_>>()
+        servers
+            .all()
+            .into_iter()
+            .filter(|name| name != "dlock:fence-clock" && name != "dlock:epoch")
+            .collect::<Vec<_>>()
     });
     if !left.is_empty() {
         sim.accuse(Rule::Residue, format!("{left:?} are left behind"));

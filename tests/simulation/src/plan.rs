@@ -49,7 +49,8 @@ pub(crate) struct Plan {
     pub(crate) reenters: u32,
     pub(crate) attribute: u32,
     pub(crate) looks: u32,
-    /// The settings of the runtimes.
+    /// The settings of the runtimes. The quarantine of the failover guard is in milliseconds, 0 for none.
+    pub(crate) quarantine: u64,
     pub(crate) turns: bool,
     pub(crate) confirms: bool,
     pub(crate) linger: u64,
@@ -102,6 +103,8 @@ pub enum Kind {
     Replicas,
     /// Data is lost and clocks are stepped.
     Disaster,
+    /// Data is lost by failovers and restarts, and a failover guard sees to it that nobody notices.
+    Guarded,
 }
 
 /// What can befall a world.
@@ -156,7 +159,8 @@ impl Plan {
     pub(crate) fn draw(rng: &mut Rng, kind: Option<Kind>) -> Self {
         use Fault::*;
         use Kind::*;
-        let drawn = rng.pick(&[Hot, Busy, Calm, Storm, Storm, Foreign, Terms, Server, Replicas, Replicas, Disaster]);
+        let drawn =
+            rng.pick(&[Hot, Busy, Calm, Storm, Storm, Foreign, Terms, Server, Replicas, Replicas, Disaster, Guarded]);
         let kind = kind.unwrap_or(drawn);
         let mut plan = Self {
             kind,
@@ -180,6 +184,7 @@ impl Plan {
             reenters: 1_000,
             attribute: 2_000,
             looks: 200,
+            quarantine: 0,
             turns: !rng.chance(1_500),
             confirms: !rng.chance(2_500),
             linger: if rng.chance(3_000) { rng.pick(&[5, 50, 400]) } else { 0 },
@@ -267,6 +272,24 @@ impl Plan {
                     (ClockStep, 2 * often),
                     (Crash, 4 * often),
                     (BlackHole, 2 * often),
+                ];
+            }
+            Guarded => {
+                plan.replicas = 1;
+                plan.ttls = rng.pick(&[&[300], &[300, 300, 1_000]]);
+                (plan.long_bodies, plan.delayed) = (500, rng.pick(&[0, 50, 300]));
+                plan.aim = rng.pick(&[None, Some(ScriptKind::Renew)]);
+                plan.quarantine = plan.longest_ttl() / MILLISECOND + 1_000;
+                let often = often.max(3 * SECOND);
+                plan.faults = vec![
+                    (WritesLost, 2 * often),
+                    (Failover, 4 * often),
+                    (DataLost, 4 * often),
+                    (Restart, 8 * often),
+                    (Pause, often),
+                    (Crash, 4 * often),
+                    (BlackHole, 4 * often),
+                    (Reset, often),
                 ];
             }
         }

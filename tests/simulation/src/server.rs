@@ -24,8 +24,9 @@ pub(crate) struct Servers {
     /// What the servers' clocks are ahead.
     pub(crate) step: i64,
     weakness: Option<Weakness>,
-    /// How many lives the master had.
+    /// How many lives the master had, and how many processes there were.
     pub(crate) life: u64,
+    runs: u64,
     /// How many texts of scripts were weakened.
     pub(crate) weakened: u64,
     /// The text of each script by its hash.
@@ -119,16 +120,29 @@ impl Servers {
             step: 0,
             weakness,
             life: 0,
+            runs: 0,
             weakened: 0,
             texts: BTreeMap::new(),
         };
+        for node in 0..count {
+            // They have been there for long.
+            servers.begin_run(node, EPOCH - 3_600_000_000);
+        }
         servers.promote(0);
         servers
+    }
+
+    /// A server is another process, from that time on.
+    pub(crate) fn begin_run(&mut self, node: usize, started: u64) {
+        self.runs += 1;
+        self.stores.all.borrow_mut()[node].begin_run(self.runs, started);
     }
 
     pub(crate) fn promote(&mut self, node: usize) {
         self.master = node;
         self.begin_life();
+        let before = self.life - 1;
+        self.store(node, |store| store.goes_on_from(before));
         for (at, store) in self.stores.all.borrow_mut().iter_mut().enumerate() {
             store.is_replica = at != node;
             store.hurries = self.weakness == Some(Weakness::LeasesEndEarly);

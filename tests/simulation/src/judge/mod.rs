@@ -112,6 +112,8 @@ struct Lock {
     late: Time,
     /// Whether it has fences. One without may be taken for the one before, if a late command gets it once more.
     is_fenced: bool,
+    /// The last fence that is reserved for it.
+    last: u64,
     /// The last millisecond of the server's clock in which it exists.
     expires: u64,
 }

@@ -46,7 +46,8 @@ impl Sim {
     /// Data was lost, or a clock stepped.
     pub(crate) fn disaster(&self, now: Time) {
         let judge = &mut *self.judge.borrow_mut();
-        if self.weakness == Some(Weakness::DisasterDenied) {
+        // With a failover guard a loss is no excuse.
+        if self.weakness == Some(Weakness::DisasterDenied) || self.plan.quarantine > 0 {
             return;
         }
         judge.disaster = Some(now);
@@ -56,6 +57,28 @@ impl Sim {
             key.lock = None;
             key.free = now;
         });
+    }
+
+    /// Another server is the master from now on, or the same with what it has yet, and runs from `from` on. With a failover guard nobody
+    /// who holds a lock may notice: only the store lacks it for a while, and what must happen in time has to wait.
+    pub(crate) fn takes_over(&self, from: Time) {
+        if self.plan.quarantine == 0 {
+            return;
+        }
+        let (now, opens) = (self.now(), from + self.plan.quarantine * MILLISECOND);
+        self.disturb_all(opens + 4 * SECOND);
+        let judge = &mut *self.judge.borrow_mut();
+        judge.lenient = judge.lenient.max(opens + 6 * SECOND);
+        for (key, file) in judge.keys.iter_mut().enumerate() {
+            let name = format!("sim:k{key}");
+            let (owner, last) = self.with_servers(|servers| (servers.owner(&name), servers.last_fence(&name)));
+            let identity = |token: &str| token.split('-').next().unwrap_or_default().to_owned();
+            file.lock = owner.map(|(token, expires)| {
+                let life = judge.identities.get(&identity(&token)).copied();
+                Lock { token, life, since: now, told: 0, late: 0, is_fenced: true, last, expires }
+            });
+            file.free = now;
+        }
     }
 
     /// The message of a hand-over, `token fence waiting name`, will arrive.
@@ -104,13 +127,27 @@ impl Sim {
                 let late = judge.asked.get(token).map_or(0, |asked| asked.2).max(ran.late);
                 let (since, told, late) = same.map_or((now, 0, late), |lock| (lock.since, lock.told, lock.late));
                 let life = judge.identities.get(&identity(token)).copied();
-                Lock { token: token.clone(), life, since, told, late, is_fenced: ran.last > 0, expires: *expires }
+                Lock {
+                    token: token.clone(),
+                    life,
+                    since,
+                    told,
+                    late,
+                    is_fenced: ran.last > 0,
+                    last: ran.last,
+                    expires: *expires,
+                }
             });
             let (was, is) = (before.as_ref().map(|lock| &*lock.token), file.lock.as_ref().map(|lock| &*lock.token));
             if was.is_some() && is.is_none() {
                 file.free = now;
             }
-            if let Some(was) = was.filter(|was| Some(*was) != is && !(ran.releases() && *was == ran.by)) {
+            // After a failover a renewal takes the place of a hold that is older.
+            let is_older = before.as_ref().is_some_and(|lock| 0 < lock.last && lock.last < ran.last);
+            let comes_back = ran.kind == Some(ScriptKind::Renew) && is == Some(ran.by) && is_older;
+            let comes_back = comes_back && self.plan.quarantine > 0 && now < judge.lenient;
+            let is_own = |was: &str| ran.releases() && was == ran.by || comes_back;
+            if let Some(was) = was.filter(|was| Some(*was) != is && !is_own(was)) {
                 faults.push((Rule::OwnToken, format!("{} ended the lock of {was} on k{}", ran.by, ran.key)));
             }
             if let (Some(before), Some(after)) = (&before, &file.lock)

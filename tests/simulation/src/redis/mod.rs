@@ -36,8 +36,12 @@ pub struct Redis {
     pub(crate) published: Vec<(Vec<u8>, Vec<u8>)>,
     /// Which keys were written since they were last taken.
     pub(crate) written: Vec<Vec<u8>>,
-    /// Which life of the server this is: its replication id.
+    /// Which life of the server this is: its replication id. And the one before, if it was promoted from that; else 0.
     life: u64,
+    before: u64,
+    /// Which process it is, and when that began.
+    run: u64,
+    started: u64,
     /// A replica takes no writes.
     pub(crate) is_replica: bool,
     /// Memory is full: nothing grows.
@@ -78,7 +82,17 @@ impl Redis {
 
     /// From now on it has another replication id.
     pub fn begin_life(&mut self, life: u64) {
-        self.life = life;
+        (self.life, self.before) = (life, 0);
+    }
+
+    /// It goes on from the life before that, as one that was promoted does.
+    pub(crate) fn goes_on_from(&mut self, before: u64) {
+        self.before = before;
+    }
+
+    /// It is another process, from that time on.
+    pub fn begin_run(&mut self, run: u64, started: u64) {
+        (self.run, self.started) = (run, started);
     }
 
     fn millis(&self) -> u64 {
@@ -135,7 +149,12 @@ impl Redis {
             }
             [b"INFO", b"replication"] => {
                 let role = if self.is_replica { "slave" } else { "master" };
-                let info = format!("# Replication\r\nrole:{role}\r\nmaster_replid:{:040x}\r\n", self.life);
+                let ids = format!("master_replid:{:040x}\r\nmaster_replid2:{:040x}\r\n", self.life, self.before);
+                Ok(Reply::Text(format!("# Replication\r\nrole:{role}\r\n{ids}").into_bytes()))
+            }
+            [b"INFO", b"server"] => {
+                let uptime = self.now.saturating_sub(self.started) / 1_000_000;
+                let info = format!("# Server\r\nrun_id:{:040x}\r\nuptime_in_seconds:{uptime}\r\n", self.run);
                 Ok(Reply::Text(info.into_bytes()))
             }
             [b"PTTL", key] => self.pttl(key),

@@ -57,6 +57,10 @@ async fn process(life: u32) {
         let builder = Runtime::builder().redis("redis://user:secret@simulated/3").namespace("sim");
         let builder = builder.turns(plan.turns).confirm_release(plan.confirms).linger(millis(plan.linger));
         let builder = if plan.put_off > 0 { builder.yield_after(20, millis(3)) } else { builder };
+        let builder = match plan.quarantine {
+            0 => builder,
+            quarantine => builder.ttl(millis(plan.longest_ttl() / MILLISECOND)).failover_guard(millis(quarantine)),
+        };
         if plan.lazily { builder.connect_lazily() } else { builder }
     };
     let runtime = loop {
