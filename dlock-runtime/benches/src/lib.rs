@@ -25,7 +25,7 @@ mod stats;
 mod table;
 
 pub use bench::{Bench, Outcome, brief, folder, rounds, span};
-pub use clock::{now, sleep_until};
+pub use clock::{now, processor_time, sleep_until};
 pub use commands::{Commands, Meter};
 pub use contest::{Contest, Rival, Standing, compete};
 pub use crew::{Crew, Orders, role, tell};

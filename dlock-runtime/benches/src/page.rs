@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The cases in the order of the report, and what each does.
-const CASES: [(&str, &str); 12] = [
+const CASES: [(&str, &str); 13] = [
     ("hot_key_one_process", "One process, 64 and 256 tasks, one key, empty body"),
     ("hot_key_processes", "Four processes of 16 tasks, one key"),
     ("hot_key_single_tasks", "Four processes of one task, one key"),
@@ -20,6 +20,7 @@ const CASES: [(&str, &str); 12] = [
     ("uncontended", "One task, distinct keys"),
     ("linger", "One task, the same key, an idle lease is kept"),
     ("many_keys", "64 and 512 tasks, 10,000 keys at random"),
+    ("cluster", "Three masters beside one server: 64 tasks on 10,000 keys, hand-over between two runtimes"),
     ("cancellation", "1,000 acquires cancelled at random moments, 1,000 guards dropped"),
     ("leases", "100,000 leases held and renewed by one process for 60 s, ttl 10 s"),
     ("attribute", "The attribute beside the same call by hand"),

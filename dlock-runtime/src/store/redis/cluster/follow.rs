@@ -32,7 +32,7 @@ impl Nodes {
         ask: impl Fn(&Redis) -> Reply<T>,
     ) -> Result<T, StoreError> {
         let mut node = self.owner(name).await?;
-        let (mut is_asking, mut looked, mut hops) = (false, false, 0);
+        let (mut is_asking, mut hops) = (false, 0);
         loop {
             let reply = {
                 let _watch = Watch { nodes: self, since: BootTime::now(), reply_timeout };
@@ -43,7 +43,7 @@ impl Nodes {
                 Err(error) => error,
             };
             hops += 1;
-            let Some(next) = self.way_on(name, &node, &error, &mut is_asking, &mut looked).await else {
+            let Some(next) = self.way_on(name, &node, &error, &mut is_asking) else {
                 return Err(error);
             };
             if hops > HOPS {
@@ -54,13 +54,12 @@ impl Nodes {
     }
 
     /// Where a request goes on that failed at `node`. `None` if there is no sense in that.
-    pub(super) async fn way_on(
+    pub(super) fn way_on(
         self: &Arc<Self>,
         name: &Arc<str>,
         node: &Arc<Node>,
         error: &StoreError,
         is_asking: &mut bool,
-        looked: &mut bool,
     ) -> Option<Arc<Node>> {
         match Detour::of(error) {
             Detour::Moved(to) => {
@@ -76,11 +75,12 @@ impl Nodes {
             // It was not carried out there, and another server may have its place.
             Detour::Elsewhere if error.class != ErrorClass::Indeterminate => {
                 *is_asking = false;
-                if !std::mem::replace(looked, true) {
-                    self.look().await.ok()?;
-                }
                 let next = self.table().owner(name).cloned();
-                next.filter(|next| !Arc::ptr_eq(next, node))
+                let next = next.filter(|next| !Arc::ptr_eq(next, node));
+                if next.is_none() {
+                    self.look_soon();
+                }
+                next
             }
             Detour::Elsewhere | Detour::Doubtful => {
                 self.look_soon();

@@ -126,7 +126,7 @@ impl Nodes {
         self.look_soon();
     }
 
-    /// The table may be wrong.
+    /// The table may be wrong. Whoever found that does not wait until it is right: those who have patience ask again.
     fn look_soon(&self) {
         self.doubt.notify_one();
     }

@@ -32,7 +32,7 @@ impl Nodes {
         // The answers of the others must not come too late for one that is missing.
         let end = BootTime::now().after(reply_timeout / 8 * 7);
         for hop in 0..=HOPS {
-            let (mut next, mut looked) = (Vec::new(), hop > 0);
+            let mut next = Vec::new();
             for (group, replies) in self.ask_each(groups, &renewals, end.since(BootTime::now())).await {
                 for (place, reply) in group.places.into_iter().zip(replies) {
                     if let Err(error) = &reply
@@ -43,8 +43,7 @@ impl Nodes {
                         // It does no harm if it is carried out twice, unless it shortens the lease.
                         let error =
                             if *shorten { error.clone() } else { error.clone().with_class(ErrorClass::Transient) };
-                        let on = self.way_on(&lock_id.name, &group.node, &error, &mut is_asking, &mut looked);
-                        if let Ok(Some(node)) = timeout(end.since(BootTime::now()), on).await {
+                        if let Some(node) = self.way_on(&lock_id.name, &group.node, &error, &mut is_asking) {
                             join(&mut next, node, is_asking, place);
                             continue;
                         }
