@@ -202,3 +202,29 @@ async fn a_proxy_without_messages_and_info_locks_all_the_same() {
         guard.release().await.unwrap_or_else(|err| panic!("{fault:?}: {err:?}"));
     }
 }
+
+/// Before Redis 7.0 a cluster has no channels that are counted where they are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_of_an_old_version_is_refused_by_name_and_a_newer_one_is_not() {
+    let server = RedisServer::start_with(&["--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf"]);
+    let mut raw = server.raw();
+    let slots = (0..16_384).map(|slot: u16| slot.to_string()).collect::<Vec<_>>();
+    let words = ["CLUSTER", "ADDSLOTS"].into_iter().chain(slots.iter().map(String::as_str)).collect::<Vec<_>>();
+    assert!(raw.command(&words).is_ok());
+    dlock_testkit::eventually("it works", Duration::from_secs(20), || {
+        raw.command(&["CLUSTER", "INFO"]).text().is_some_and(|info| info.contains("cluster_state:ok"))
+    });
+    let info = raw.command(&["INFO", "server"]);
+    let version = info.text().and_then(|info| info.lines().find_map(|line| line.strip_prefix("redis_version:")));
+    let is_old = version.expect("a version").starts_with("6.");
+    match Runtime::builder().cluster([server.url()]).failover_guard(false).build().await {
+        Ok(runtime) => {
+            assert!(!is_old);
+            runtime.lock("k").acquire().await.expect("free").release().await.expect("ours");
+        }
+        Err(error) => {
+            let said = error.to_string();
+            assert!(is_old && said.contains("this is a cluster of Redis 6.2"), "{said}");
+        }
+    }
+}
