@@ -112,10 +112,9 @@ async fn with_the_failover_guard_it_takes_the_epoch_as_well() {
     let server = RedisServer::start();
     server.open_guard();
     let mut raw = server.raw();
-    assert!(
-        include_str!("../SAFETY.md")
-            .contains("For the failover guard, which is on with `Builder::sentinel`, add `~dlock:epoch*`")
-    );
+    assert!(include_str!("../SAFETY.md").contains(
+        "For the failover guard, which is on with `Builder::sentinel` and `Builder::cluster`, add `~dlock:epoch*`"
+    ));
     let builder = || {
         let url = server.url().replace("redis://", "redis://shop:password@");
         Runtime::builder().redis(url).namespace("shop").wait(SOON).failover_guard(true)

@@ -22,7 +22,7 @@ async fn worker_entry() {
     let builder = match (url("DLOCK_TEST_URL"), url("DLOCK_TEST_SENTINEL"), url("DLOCK_TEST_CLUSTER")) {
         (Some(master), Some(sentinel), _) => Runtime::builder().sentinel(master, [sentinel]).failover_guard(false),
         (Some(url), None, _) => Runtime::builder().redis(url),
-        (_, _, node) => Runtime::builder().cluster(node),
+        (_, _, node) => Runtime::builder().cluster(node).failover_guard(false),
     };
     let said = match builder.build().await {
         Ok(runtime) => match runtime.lock("k").acquire().await {
@@ -157,7 +157,7 @@ async fn a_client_in_place_of_a_url_brings_certificates_to_all_nodes_of_a_cluste
     let (cluster, port) = cluster("server.pem", "server-key.pem", "authority.pem", "yes");
     let builder = |trusts, shows| {
         let client = client(port, trusts, shows);
-        Runtime::builder().cluster([client]).wait(Duration::from_millis(300))
+        Runtime::builder().cluster([client]).failover_guard(false).wait(Duration::from_millis(300))
     };
     let [holder, waiter] = [builder(true, true).build().await, builder(true, true).build().await];
     let [holder, waiter] = [holder, waiter].map(|runtime| runtime.expect("both sides are known"));

@@ -31,7 +31,8 @@ fn on(cluster: &Cluster) -> Builder {
 }
 
 fn at(nodes: impl IntoIterator<Item = String>) -> Builder {
-    Runtime::builder().cluster(nodes).namespace("cluster").ttl(LONG).wait(LONG)
+    // `tests/failover` has the guard.
+    Runtime::builder().cluster(nodes).failover_guard(false).namespace("cluster").ttl(LONG).wait(LONG)
 }
 
 async fn build(cluster: &Cluster) -> Runtime {

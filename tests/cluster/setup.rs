@@ -14,7 +14,7 @@ use crate::{LONG, MS, SECOND, SOON, at, build, is_direct, on, refused, text};
 async fn what_cannot_work_is_said_by_name() {
     let (cluster, single) = (Cluster::shared(), RedisServer::shared());
     let url = cluster.nodes[0].url();
-    let at = |urls: &[&str]| Runtime::builder().cluster(urls.iter().copied());
+    let at = |urls: &[&str]| Runtime::builder().cluster(urls.iter().copied()).failover_guard(false);
     let none: [&str; 0] = [];
     assert!(refused(Runtime::builder().cluster(none)).await.contains("no node of the cluster is named"));
     assert!(refused(at(&[&format!("{url}3")])).await.contains("no databases but 0"));
@@ -49,7 +49,7 @@ async fn a_cluster_without_slots_is_unavailable() {
 async fn one_node_that_answers_is_enough() {
     let cluster = Cluster::shared();
     let urls = ["redis://127.0.0.1:1".to_owned(), cluster.nodes[1].url()];
-    let builder = Runtime::builder().cluster(urls).namespace("cluster").ttl(LONG).wait(LONG);
+    let builder = Runtime::builder().cluster(urls).failover_guard(false).namespace("cluster").ttl(LONG).wait(LONG);
     let [holder, waiter] = [builder.clone().build().await.expect("built"), builder.build().await.expect("built")];
     for master in cluster.masters() {
         let key = crate::key_at(cluster, master, "seeds");
@@ -66,7 +66,8 @@ async fn a_password_is_for_all_nodes() {
         assert!(raw.command(&["ACL", "SETUSER", "default", "off"]).is_ok());
     }
     let url = cluster.nodes[2].url().replace("redis://", "redis://shop:sesame@");
-    let builder = || Runtime::builder().cluster([&*url]).namespace("cluster").ttl(LONG).wait(LONG);
+    let builder =
+        || Runtime::builder().cluster([&*url]).failover_guard(false).namespace("cluster").ttl(LONG).wait(LONG);
     let [holder, waiter] = [builder().build().await.expect("built"), builder().build().await.expect("built")];
     for number in 0..12 {
         let guard = holder.lock(number.to_string()).acquire().await.expect("free");

@@ -48,7 +48,7 @@ macro_rules! on_each_store {
             $(
                 #[tokio::test]
                 async fn $name() {
-                    let builder = Runtime::builder().cluster(Cluster::shared().urls());
+                    let builder = Runtime::builder().cluster(Cluster::shared().urls()).failover_guard(false);
                     super::$name(builder.turns(with_turns()).namespace(stringify!($name))).await;
                 }
             )*

@@ -2,6 +2,7 @@
 //! back with the next renewal.
 
 mod closed;
+mod cluster;
 mod holds;
 mod opening;
 mod sentinel;

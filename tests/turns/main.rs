@@ -82,7 +82,7 @@ fn shared() -> Builder {
 }
 
 fn cluster() -> Builder {
-    Runtime::builder().cluster(Cluster::shared().urls()).namespace("turns").ttl(LONG).wait(LONG)
+    Runtime::builder().cluster(Cluster::shared().urls()).failover_guard(false).namespace("turns").ttl(LONG).wait(LONG)
 }
 
 fn embedded() -> Builder {

@@ -21,7 +21,7 @@ async fn main() -> Outcome<()> {
     let about = "three masters beside one server: 64 tasks on 10,000 keys, and hand-over between two runtimes";
     let Some((mut bench, server)) = Bench::begin("cluster", about) else { return Ok(()) };
     let cluster = Cluster::start(3, 0);
-    let runtime = async || Runtime::builder().cluster(cluster.urls()).build().await;
+    let runtime = async || Runtime::builder().cluster(cluster.urls()).failover_guard(false).build().await;
     let (one, many) = (dlock(&server.url(), Setting::Default).await?, Dlock(runtime().await?));
     let waiters = [dlock(&server.url(), Setting::Default).await?, Dlock(runtime().await?)];
 

@@ -107,8 +107,8 @@ impl Builder {
     }
 
     /// Whether, or for how long, nothing is granted after a failover: a master that was replaced may have granted locks of which its
-    /// successor does not know. The default is yes for [`sentinel`](Self::sentinel), where failovers happen by themselves, and no for
-    /// [`redis`](Self::redis), [`redis_client`](Self::redis_client) and [`cluster`](Self::cluster). [`embedded`](Self::embedded) locks have nothing to guard.
+    /// successor does not know. The default is yes for [`sentinel`](Self::sentinel) and [`cluster`](Self::cluster), where failovers happen by
+    /// themselves, and no for [`redis`](Self::redis) and [`redis_client`](Self::redis_client). [`embedded`](Self::embedded) locks have nothing to guard.
     ///
     /// With the guard, a server that took over, or that began not long ago, grants no locks and hands none over for a while: for the
     /// TTL of the builder and a second (`true`), or for as long as is said. By then every lease has ended that may have been granted

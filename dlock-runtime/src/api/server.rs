@@ -114,6 +114,10 @@ impl Builder {
     /// be given back. New ones cannot be taken, as Redis refuses scripts with several keys then: requests wait, and end as
     /// [`LockError::Unavailable`](crate::LockError::Unavailable) when their wait is over. Where the server moves whole slots at once
     /// (Valkey 9, Redis 8.4), there is no such time.
+    ///
+    /// # What a failover costs
+    /// As with [`sentinel`](Self::sentinel), and for the locks of that shard alone: the [failover guard](Self::failover_guard) is on.
+    /// Slots that move close nothing.
     pub fn cluster<S: Into<ClusterNode>>(mut self, nodes: impl IntoIterator<Item = S>) -> Self {
         self.redis.cluster = Some(nodes.into_iter().map(|node| node.into().0).collect());
         self

@@ -42,7 +42,7 @@ impl RedisOptions {
 
     /// Whether they lead to servers of which one takes the place of another by itself.
     pub(crate) fn may_fail_over(&self) -> bool {
-        self.sentinel.is_some()
+        self.sentinel.is_some() || self.cluster.is_some()
     }
 }
 

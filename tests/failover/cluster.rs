@@ -1,0 +1,70 @@
+//! The guard is on by itself in a cluster, and knows each shard by itself.
+
+use dlock_testkit::{Cluster, Value, eventually_async};
+
+use super::*;
+
+const QUARANTINE: Duration = Duration::from_secs(9);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_of_a_shard_whose_master_dies_comes_back_and_the_other_shards_go_on() {
+    let mut cluster = Cluster::start_with(3, 1, &["--cluster-require-full-coverage", "no"]);
+    let builder = || Runtime::builder().cluster(cluster.urls()).failover_guard(QUARANTINE).ttl(8 * SECOND).wait(SOON);
+    let error = builder().wait(300 * MS).build().await.expect_err("its servers began a moment ago");
+    assert!(settling(&error).is_some(), "{error:?}");
+    let (first, second) = tokio::join!(builder().build(), builder().build());
+    let (first, second) = (first.expect("it opens"), second.expect("it opens"));
+    let masters = cluster.masters();
+    let (old, well) = (masters[0], masters[1]);
+    let [key, other, elsewhere] =
+        [(old, "held"), (old, "other"), (well, "well")].map(|(at, key)| cluster.key_at(at, key));
+    let new = cluster.replica_of(old);
+    cluster.nodes[new].pause();
+    let cut = cluster.nodes[old].raw().command(&["CLIENT", "KILL", "TYPE", "replica"]);
+    assert_eq!(cut, Value::Int(1), "what is written now is copied by nobody");
+    let held = first.lock(&*key).acquire().await.expect("free");
+    cluster.nodes[old].kill();
+    cluster.nodes[new].resume();
+    let slot = cluster.slot(&key);
+    eventually("there is a new master", SOON, || cluster.owner(slot) == new);
+    eventually_async("the shard is closed", SOON, async || {
+        let error = second.lock(&*other).wait(100 * MS).acquire().await.expect_err("nobody knows who has it");
+        assert!(error.is_unavailable(), "{error:?}");
+        settling(&error).is_some()
+    })
+    .await;
+    second.lock(&*elsewhere).acquire().await.expect("another shard").release().await.expect("ours");
+    let mut raw = cluster.nodes[new].raw();
+    eventually("its renewal brings it back", SOON, || raw.exists(&key));
+    held.ensure_held().expect("it was never lost");
+    held.release().await.expect("ours");
+    second.lock(&*key).acquire().await.expect("it opens").release().await.expect("ours");
+}
+
+/// What is on its way from one shard to another is lost by nobody, so nothing closes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slot_that_moves_closes_nothing() {
+    let cluster = Cluster::start(2, 0);
+    let builder = || Runtime::builder().cluster(cluster.urls()).failover_guard(4 * SECOND).ttl(3 * SECOND).wait(SOON);
+    let (first, second) = tokio::join!(builder().build(), builder().build());
+    let (first, second) = (first.expect("it opens"), second.expect("it opens"));
+    let (from, to) = (cluster.masters()[0], cluster.masters()[1]);
+    let key = cluster.key_at(from, "moves");
+    let slot = cluster.slot(&key);
+    let held = first.lock(&*key).acquire().await.expect("free");
+    cluster.begin_to_move(slot, to);
+    held.renew().await.expect("ours");
+    cluster.finish_moving(slot, to);
+    held.renew().await.expect("ours");
+    assert!(second.lock(&*key).wait(100 * MS).acquire().await.expect_err("held").is_busy());
+    held.release().await.expect("ours");
+    second
+        .lock(&*key)
+        .wait(SECOND)
+        .acquire()
+        .await
+        .expect("the server has been open all the time")
+        .release()
+        .await
+        .expect("ours");
+}
