@@ -235,6 +235,20 @@ async fn three(cluster: &Cluster) -> [Runtime; 3] {
     [build(cluster).await, build(cluster).await, build(cluster).await]
 }
 
+/// How often a server said that a lock is elsewhere.
+fn redirections(cluster: &Cluster) -> u64 {
+    let count = |node: &dlock_testkit::RedisServer| {
+        let info = node.raw().command(&["INFO", "errorstats"]);
+        let lines = info.text().unwrap_or_default().lines().map(str::to_owned).collect::<Vec<_>>();
+        let of = |name: &str| {
+            let line = lines.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix(":count="));
+            line.and_then(|count| count.trim().parse::<u64>().ok()).unwrap_or(0)
+        };
+        of("errorstat_MOVED") + of("errorstat_ASK")
+    };
+    cluster.nodes.iter().map(count).sum()
+}
+
 /// Nothing of a lock is left on any server.
 fn nothing_is_left(cluster: &Cluster) {
     for node in &cluster.nodes {
@@ -260,6 +274,9 @@ async fn slots_that_move_back_and_forth_key_by_key_disturb_no_lock() {
     }
     let turns = storm.end().await;
     assert!(turns >= 400, "{turns}");
+    // Of each task at most one request is on its way when a slot moves, and a runtime is told once.
+    let hops = redirections(&cluster);
+    assert!(hops > 0 && hops <= 4 * 6 * 24, "{hops} hops for {turns} turns and 24 moves");
     nothing_is_left(&cluster);
     for key in &keys {
         is_direct(&runtimes[0], &runtimes[1], key).await;
