@@ -1,6 +1,6 @@
 //! The guard is on by itself where sentinels see to failovers.
 
-use dlock_testkit::{Sentinels, Value};
+use dlock_testkit::{Sentinels, Value, eventually_async};
 
 use super::*;
 
@@ -15,10 +15,11 @@ async fn with_sentinel_the_guard_is_on_unless_it_is_switched_off() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lock_that_no_replica_has_is_kept_when_its_master_is_killed_and_goes_on_when_the_next_one_opens() {
+async fn a_lock_that_no_replica_has_is_kept_when_its_master_is_killed() {
     let mut group = Sentinels::start();
     group.open_guard();
-    let builder = || Runtime::builder().sentinel(Sentinels::MASTER, group.urls()).ttl(10 * SECOND).wait(2 * SOON);
+    // Sentinels that cannot agree take several seconds more.
+    let builder = || Runtime::builder().sentinel(Sentinels::MASTER, group.urls()).ttl(2 * SOON).wait(2 * SOON);
     let (first, second) = (builder().build().await.expect("open"), builder().build().await.expect("open"));
     let old = group.master_at();
     let replicas = (0..group.servers.len()).filter(|at| *at != old).collect::<Vec<_>>();
@@ -29,15 +30,11 @@ async fn a_lock_that_no_replica_has_is_kept_when_its_master_is_killed_and_goes_o
     group.servers[old].kill();
     replicas.iter().for_each(|at| group.servers[*at].resume());
     group.until_replaced(old);
-    let replaced = Instant::now();
     let error = second.lock("k").wait(SECOND).acquire().await.expect_err("somebody may have it");
+    assert!(settling(&error).is_some_and(|left| left > SOON), "{error:?}");
+    eventually_async("it comes back", SOON, async || held.renew().await.is_ok()).await;
+    assert_eq!(group.master().raw().last_fence("k"), Some(held.fence()));
+    held.release().await.expect("it was never lost");
+    let error = second.lock("k").wait(Duration::ZERO).acquire().await.expect_err("nobody knows that it is free");
     assert!(settling(&error).is_some(), "{error:?}");
-    let waiting = tokio::spawn(second.lock("k").acquire());
-    let mut raw = group.master().raw();
-    eventually("its renewal brings it back", SOON, || raw.exists("k"));
-    held.ensure_held().expect("it was never lost");
-    held.release().await.expect("ours");
-    let next = waiting.await.expect("no panic").expect("it opens");
-    assert!(replaced.elapsed() > 8 * SECOND && replaced.elapsed() < 20 * SECOND, "{:?}", replaced.elapsed());
-    next.release().await.expect("ours");
 }
