@@ -138,14 +138,25 @@ impl Cluster {
     pub fn finish_moving(&self, slot: u16, to: usize) {
         let from = self.owner(slot);
         self.move_keys(slot, from, to, usize::MAX);
-        let (target, slot) = (self.id(to), slot.to_string());
+        let (target, port, mut told) = (self.id(to), self.nodes[to].port(), None::<Instant>);
         let others = (0..self.nodes.len()).filter(|at| *at != from && *at != to);
-        for at in [to, from].into_iter().chain(others) {
-            // Replicas hear of it from their masters.
-            if let Some(mut raw) = self.nodes[at].try_raw() {
-                raw.command(&["CLUSTER", "SETSLOT", &slot, "NODE", &target]);
+        let all = [to, from].into_iter().chain(others).collect::<Vec<_>>();
+        eventually("all agree who has the slot", SOON, || {
+            if told.is_none_or(|told| told.elapsed() > Duration::from_secs(1)) {
+                // What nodes tell each other may be older, and come later: then they disagree for good.
+                if told.is_some() {
+                    self.nodes[to].raw().command(&["CLUSTER", "BUMPEPOCH"]);
+                }
+                for at in &all {
+                    // Replicas hear of it from their masters.
+                    if let Some(mut raw) = self.nodes[*at].try_raw() {
+                        raw.command(&["CLUSTER", "SETSLOT", &slot.to_string(), "NODE", &target]);
+                    }
+                }
+                told = Some(Instant::now());
             }
-        }
+            self.nodes.iter().filter_map(RedisServer::try_raw).all(|mut raw| owner(&mut raw, slot) == Some(port))
+        });
     }
 
     /// Moves at most `most` keys of a slot that is on its way.

@@ -128,9 +128,14 @@ impl Table {
             }
             self.owners[usize::from(first)..=usize::from(last)].fill(at as u16);
         }
-        for (at, node) in self.masters.iter().enumerate() {
-            let slots = (0..).zip(&self.owners).filter(|(_, owner)| usize::from(**owner) == at).map(|(slot, _)| slot);
-            node.set_shard(map::tag(slots));
+        let mut slots = vec![Vec::new(); self.masters.len()];
+        for (slot, owner) in (0..).zip(&self.owners) {
+            if let Some(slots) = slots.get_mut(usize::from(*owner)) {
+                slots.push(slot);
+            }
+        }
+        for (node, slots) in self.masters.iter().zip(slots) {
+            node.set_shard(map::tag(slots.into_iter()));
         }
         fn has(nodes: &[Arc<Node>], node: &Arc<Node>) -> bool {
             nodes.iter().any(|other| Arc::ptr_eq(other, node))
