@@ -12,7 +12,7 @@ mod exchange;
 mod head;
 mod in_flight;
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use self::{backoff::Backoff, head::Head};
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
         turn::{Obligation, Opening, Taker, Turn},
         verdict::Verdict,
     },
-    observe::Observer,
+    observe::{Observer, Scope},
     store::StoreError,
     types::{
         boot_time::BootTime,
@@ -64,14 +64,7 @@ pub(crate) async fn acquire(request: Request) -> Result<Hold, Box<LockError>> {
         Some(opening) => (request.begin(baton, opening, now), now),
         None => {
             let (host, name) = (Arc::clone(request.obligation.obligor()), Arc::clone(&request.name));
-            // Boxed, so that the future stays small for a turn on a lease that is there. Mostly it is known that this is
-            // the place.
-            let asked = if executor::is_known_to_be_fit_here() {
-                Box::pin(span.around(ask_store(baton, request))).await
-            } else {
-                Box::pin(span.around(ask_where_that_can_be(baton, request))).await
-            };
-            match asked {
+            match ask(span, baton, request).await {
                 Ok(hold) => (hold, BootTime::now()),
                 Err(error) => {
                     host.observer().not_acquired(label, &name, &error);
@@ -120,6 +113,17 @@ async fn enter(request: &Request) -> Result<(Baton, BootTime), Box<LockError>> {
 async fn without_a_wait(baton: Baton) -> (Baton, BootTime) {
     tokio::task::consume_budget().await;
     (baton, BootTime::now())
+}
+
+/// Asks the store. Boxed and apart, so that a turn on a lease that is there has nothing of it in its future, nor in its code.
+#[inline(never)]
+fn ask(span: Scope, baton: Baton, request: Request) -> Pin<Box<dyn Future<Output = Result<Hold, LockError>> + Send>> {
+    // Mostly it is known that this is the place.
+    if executor::is_known_to_be_fit_here() {
+        Box::pin(span.around(ask_store(baton, request)))
+    } else {
+        Box::pin(span.around(ask_where_that_can_be(baton, request)))
+    }
 }
 
 /// Asks the store until the request has the lock or is out of time.
