@@ -126,17 +126,19 @@ impl Groups {
             };
             match rider {
                 Rider::One(sender) => tell(sender, reply.map(Some)),
-                Rider::Acquires(senders) => self.hand_out_many(&self.acquires, senders, reply.map(&learn)),
-                Rider::Releases(senders) => self.hand_out_many(&self.releases, senders, reply.and_then(numbers)),
+                Rider::Acquires(senders) => {
+                    self.hand_out_many(&self.acquires, senders, reply.map(&learn).and_then(fences))
+                }
+                Rider::Releases(senders) => self.hand_out_many(&self.releases, senders, reply.and_then(released)),
             }
         }
     }
 
-    fn hand_out_many(&self, known: &Known, senders: Vec<oneshot::Sender<Answer>>, reply: RedisResult<Value>) {
-        match reply.and_then(|reply| Ok(Vec::<Value>::from_redis_value(reply)?)) {
-            Ok(replies) => {
+    fn hand_out_many(&self, known: &Known, senders: Vec<oneshot::Sender<Answer>>, numbers: RedisResult<Vec<i64>>) {
+        match numbers {
+            Ok(numbers) => {
                 // What is missing reads as nil, which is an error then.
-                let replies = replies.into_iter().chain(std::iter::repeat(Value::Nil));
+                let replies = numbers.into_iter().map(Value::Int).chain(std::iter::repeat(Value::Nil));
                 for (sender, reply) in senders.into_iter().zip(replies) {
                     tell(sender, Ok(Some(reply).filter(|reply| *reply != Value::Int(0))));
                 }
@@ -165,10 +167,16 @@ impl Groups {
     }
 }
 
-/// The digits that `release_many.lua` replies with, as numbers.
-fn numbers(reply: Value) -> RedisResult<Value> {
-    let digits = Vec::<u8>::from_redis_value(reply)?;
-    Ok(Value::Array(digits.into_iter().map(|digit| Value::Int(i64::from(digit == b'1'))).collect()))
+/// The fences that `acquire_many.lua` gave, zero to those that were left alone. One text and one number are quick to read.
+fn fences(reply: Value) -> RedisResult<Vec<i64>> {
+    let (granted, first) = <(Vec<u8>, i64)>::from_redis_value(reply)?;
+    Ok(granted.into_iter().zip(first..).map(|(digit, fence)| if digit == b'1' { fence } else { 0 }).collect())
+}
+
+/// Which of them `release_many.lua` released.
+fn released(reply: Value) -> RedisResult<Vec<i64>> {
+    let released = Vec::<u8>::from_redis_value(reply)?;
+    Ok(released.into_iter().map(|digit| i64::from(digit == b'1')).collect())
 }
 
 /// Whether the request may have been carried out.

@@ -4,21 +4,21 @@
 -- KEYS[4], KEYS[5] and so on: the other locks, each with its queue
 -- ARGV[1] how many locks, and so how many fences   ARGV[2] the highest fence that the caller knows of
 -- ARGV[3] to ARGV[5] and so on: for each lock owner token, ttl in ms, who
--- Reply for each lock its fence; 0 if it was left alone
+-- Reply {a text with a digit for each lock, 1 if it is granted, 0 if it was left alone; the fence of the first, the next ones follow}
 -- An error means that nothing was locked.
 local time = redis.call('TIME')
 local fence = mint(ARGV[1], ARGV[2], time)
 if type(fence) == 'table' then return fence end
-local since, replies = in_micros(time), {}
+local since, granted = in_micros(time), {}
 for place = 1, #ARGV / 3 do
   local lock, token, ttl, who = KEYS[2 * place], ARGV[3 * place], ARGV[3 * place + 1], ARGV[3 * place + 2]
   if place == 1 then lock = KEYS[1] end
-  replies[place] = 0
+  granted[place] = '0'
   -- An error is for acquire.lua to tell.
   if redis.pcall('ZCARD', KEYS[2 * place + 1]) == 0 then
-    local number = fence + place - 1
-    local taken = redis.pcall('SET', lock, value(token, string.format('%.0f', number), since, who, 0), 'NX', 'PX', ttl)
-    if taken and taken.ok then replies[place] = number end
+    local number = string.format('%.0f', fence + place - 1)
+    local taken = redis.pcall('SET', lock, value(token, number, since, who, 0), 'NX', 'PX', ttl)
+    if taken and taken.ok then granted[place] = '1' end
   end
 end
-return replies
+return {table.concat(granted), fence}

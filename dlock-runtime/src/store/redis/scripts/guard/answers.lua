@@ -1,5 +1,5 @@
 end
--- The epoch is behind the replies, if the caller does not know it.
-local replies = run()
-if epoch and not replies.err then replies[#replies + 1] = epoch end
-return replies
+-- The epoch is behind the reply, if the caller does not know it.
+local reply = run()
+if epoch and not reply.err then reply[#reply + 1] = epoch end
+return reply
