@@ -90,10 +90,8 @@ impl Sim {
         }
         let is_of_many = matches!(kind, Some(ScriptKind::AcquireMany | ScriptKind::ReleaseMany));
         self.count(|figures| figures.of_many += if is_of_many { about.len() as u64 } else { 0 });
-        let reply_to = |place: usize| match &reply {
-            Reply::List(replies) if is_of_many => replies.get(place).unwrap_or(&Reply::Nil),
-            reply => reply,
-        };
+        let each = if is_of_many { replies_of_many(&reply) } else { Vec::new() };
+        let reply_to = |place: usize| each.get(place).unwrap_or(&reply);
         // Of several that are about one lock, what happened to it is the work of the one that was not left alone.
         let mut places = (0..about.len()).collect::<Vec<_>>();
         places.sort_by_key(|place| matches!(reply_to(*place), Reply::Int(0)));
@@ -159,5 +157,23 @@ impl Sim {
                 self.push(self.now() + late, Event::ToClient(id, bytes));
             }
         }
+    }
+}
+
+/// What a script for many locks replied for each of them: the fence, or whether it was released; zero if it was left alone. Nothing
+/// for an error, which is about all of them.
+fn replies_of_many(reply: &Reply) -> Vec<Reply> {
+    let numbers = |digits: &[u8], first: i64, step: i64| {
+        let numbers =
+            digits.iter().zip(0..).map(|(digit, place)| if *digit == b'1' { first + step * place } else { 0 });
+        numbers.map(Reply::Int).collect()
+    };
+    match reply {
+        Reply::Text(released) => numbers(released, 1, 0),
+        Reply::List(parts) => match &parts[..] {
+            [Reply::Text(granted), Reply::Int(first), ..] => numbers(granted, *first, 1),
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
     }
 }
