@@ -97,11 +97,11 @@ weaknesses! {
     /// A lock that is given to who waits is kept if nobody is left.
     GivenToNobodyIsKept: Orphan in Storm within 100, "if not told then redis.call('DEL', KEYS[1]) end" => "";
     /// What is known of the epoch is brought along to another server, whose copy says the same.
-    EpochBroughtAlong: Exclusion in Guarded within 20, "if epoch == known then return 0 end" => "if epoch then return 0 end";
+    EpochBroughtAlong: Exclusion in Guarded within 200, "if epoch == known then return 0 end" => "if epoch then return 0 end";
     /// A server that took over is open at once.
-    AlwaysOpen: Exclusion in Guarded within 20, "  if opens - now > 0 then return opens - now end\n" => "";
+    AlwaysOpen: Exclusion in Guarded within 200, "  if opens - now > 0 then return opens - now end\n" => "";
     /// A server that took over is open after a tenth of a TTL.
-    ShortQuarantine: Exclusion in Guarded within 50,
+    ShortQuarantine: Exclusion in Guarded within 200,
         "longest = math.max(quarantine, longest or 0)" => "longest = 30";
     /// A hold comes back, whoever had the lock since.
     ComesBackWithoutFences: OwnToken in Guarded within 200,
