@@ -1,5 +1,6 @@
 //! dlock's real runtime in simulated worlds. See README.md beside this crate.
 
+mod about;
 mod faults;
 mod figures;
 mod judge;

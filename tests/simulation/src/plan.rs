@@ -1,6 +1,6 @@
 //! What kind of world a seed makes: who is in it, what they want, and what goes wrong.
 
-use crate::{rng::Rng, server::ScriptKind};
+use crate::{about::ScriptKind, rng::Rng};
 
 /// Virtual time in nanoseconds.
 pub(crate) type Time = u64;

@@ -1,11 +1,11 @@
 //! The servers at work: requests arrive and are carried out before the eyes of the judge, and replies and messages leave.
 
 use crate::{
+    about::{About, ScriptKind},
     judge::Ran,
     plan::{MILLISECOND, SECOND, Time},
     redis::Reply,
     resp,
-    server::{About, ScriptKind},
     sim::{Event, Sim},
     trace::Lane,
     weakness::Weakness,

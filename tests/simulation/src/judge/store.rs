@@ -2,9 +2,10 @@
 
 use super::{Lock, Rule};
 use crate::{
+    about::{ScriptKind, Seat},
     plan::{MICROSECOND, MILLISECOND, SECOND, Time},
     redis::Reply,
-    server::{EPOCH, ScriptKind, Seat},
+    server::EPOCH,
     sim::Sim,
     weakness::Weakness,
 };

@@ -4,6 +4,8 @@
 //! This is group commit, as databases write their logs. There is no timer in it: a batch leaves when one before it came back, with
 //! whatever has gathered by then.
 
+mod gathered;
+
 use std::{
     collections::VecDeque,
     future::poll_fn,
@@ -18,6 +20,7 @@ use std::{
 use redis::{Cmd, Pipeline, RedisResult, Value};
 use tokio::{sync::oneshot, task::yield_now};
 
+pub(super) use self::gathered::{Gathered, IfAbandoned, Item};
 use super::{
     epoch::{Epoch, Told},
     groups::{Answer, Groups, Member},
@@ -80,38 +83,6 @@ struct Waiting {
     carriers: usize,
     /// How many of them are about to take what has gathered.
     coming: usize,
-}
-
-/// What waits for its batch.
-pub(super) struct Gathered {
-    pub(super) item: Item,
-    pub(super) reply: oneshot::Sender<Answer>,
-}
-
-impl Gathered {
-    /// Whether nobody waits for it any more, so that it must not be sent. A lock that was asked for before a stall and is granted
-    /// after it would be nobody's: its release went another way long ago.
-    fn is_abandoned(&self) -> bool {
-        let is_sent_anyway = match &self.item {
-            Item::Command(_, if_abandoned) => *if_abandoned == IfAbandoned::Sent,
-            Item::Member(member) => matches!(member, Member::Release(_)),
-        };
-        !is_sent_anyway && self.reply.is_closed()
-    }
-}
-
-pub(super) enum Item {
-    Command(Cmd, IfAbandoned),
-    /// It becomes a part of a command for many locks.
-    Member(Member),
-}
-
-/// What becomes of a command for which nobody waits any more when its batch leaves.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum IfAbandoned {
-    /// It gives a lock back. The keeper may send it again, but it comes first here.
-    Sent,
-    Dropped,
 }
 
 impl Combiner {
