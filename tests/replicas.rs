@@ -1,6 +1,10 @@
 //! A master with a replica, behind one address that can be moved, as in a failover: who listens elsewhere than where
 //! commands go is granted nothing, and finds the way back.
 
+#[allow(dead_code, reason = "not all of them are needed")]
+#[path = "../dlock-runtime/src/store/redis/scripts/mod.rs"]
+mod scripts;
+
 use std::time::{Duration, Instant};
 
 use dlock_runtime::{Builder, Guard, Runtime};
@@ -214,14 +218,6 @@ async fn an_idle_listener_leaves_a_master_that_was_demoted() {
 /// new. A script that only reads succeeds at a replica, so each answer goes with a write. Found by the simulation.
 #[tokio::test]
 async fn a_replica_confirms_and_denies_no_lease() {
-    macro_rules! script {
-        ($($chapter:literal),+) => {
-            concat!($(include_str!(concat!("../dlock-runtime/src/store/redis/scripts/", $chapter, ".lua"))),+)
-        };
-    }
-    const RENEW: &str = script!("mint", "renew", "reserve");
-    const RELEASE: &str = script!("release", "mend", "mint", "channel", "hand_over", "give");
-    const ACQUIRE: &str = script!("mint", "acquire", "take", "mend", "channel", "hand_over", "wait");
     let master = RedisServer::start();
     let replica = RedisServer::start_replica_of(&master);
     let (mut at_master, mut at_replica) = (master.raw(), replica.raw());
@@ -234,9 +230,11 @@ async fn a_replica_confirms_and_denies_no_lease() {
         let renew = [token, "5000", "0", "0", "0"];
         let release = [token, "", "0"];
         let acquire = [token, "5000", "1", "a host", "0", "0", "1"];
-        for (text, keys, args) in
-            [(RENEW, &keys[..2], &renew[..]), (RELEASE, &keys[..], &release[..]), (ACQUIRE, &keys[..], &acquire[..])]
-        {
+        for (text, keys, args) in [
+            (scripts::RENEW, &keys[..2], &renew[..]),
+            (scripts::RELEASE, &keys[..], &release[..]),
+            (scripts::ACQUIRE, &keys[..], &acquire[..]),
+        ] {
             let count = keys.len().to_string();
             let reply = at_replica.command(&[&["EVAL", text, &*count], keys, args].concat());
             let Value::Error(message) = &reply else { panic!("{args:?}: {reply:?}") };

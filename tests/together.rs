@@ -1,5 +1,9 @@
 //! Requests for many locks travel in one script. Each has its own answer all the same, whatever becomes of the others.
 
+#[allow(dead_code, reason = "not all of them are needed")]
+#[path = "../dlock-runtime/src/store/redis/scripts/mod.rs"]
+mod scripts;
+
 use std::{collections::BTreeSet, time::Duration};
 
 use dlock_runtime::{Guard, LockError, Runtime};
@@ -207,16 +211,10 @@ async fn each_lock_of_a_script_for_many_has_its_own_answer() {
 
 #[test]
 fn a_script_for_many_leaves_alone_what_others_wait_for() {
-    macro_rules! script {
-        ($($chapter:literal),+) => {
-            concat!($(include_str!(concat!("../dlock-runtime/src/store/redis/scripts/", $chapter, ".lua"))),+)
-        };
-    }
     let server = RedisServer::start();
     let mut raw = server.raw();
     raw.command(&["ZADD", "{b}:queue", "1", "somebody"]);
-    let acquire =
-        ["EVAL", script!("mint", "acquire_many"), "5", "a", "dlock:fence-clock", "{a}:queue", "b", "{b}:queue"];
+    let acquire = ["EVAL", scripts::ACQUIRE_MANY, "5", "a", "dlock:fence-clock", "{a}:queue", "b", "{b}:queue"];
     let Value::List(replies) =
         raw.command(&[&acquire[..], &["2", "0", "0a-1", "60000", "me", "0a-2", "60000", "me"]].concat())
     else {
@@ -227,7 +225,7 @@ fn a_script_for_many_leaves_alone_what_others_wait_for() {
     assert!(raw.exists("a") && !raw.exists("b"));
     // And so does the one that releases: a mark says that somebody waits.
     raw.command(&["SET", "b", "0a-2 0 0 (me)+"]);
-    let release = ["EVAL", script!("release_many"), "3", "a", "b", "c", "0a-1 ", "0a-2 ", "0a-3 "];
+    let release = ["EVAL", scripts::RELEASE_MANY, "3", "a", "b", "c", "0a-1 ", "0a-2 ", "0a-3 "];
     assert_eq!(raw.command(&release).text(), Some("100"));
     assert!(raw.exists("b") && !raw.exists("a"));
     assert_eq!(raw.command(&release).text(), Some("000"));

@@ -26,6 +26,7 @@ mod reply;
 mod route;
 mod script;
 mod script_call;
+mod scripts;
 mod shortcut;
 mod slots;
 mod subscriber;

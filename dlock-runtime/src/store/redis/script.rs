@@ -12,61 +12,27 @@ use redis::{Cmd, RedisError, ServerErrorKind};
 
 use super::{
     classify::{self, Fault},
-    epoch,
+    epoch, scripts,
 };
 
-/// Puts a script together from its chapters. The most frequent case is the first chapter and runs through no other.
-macro_rules! script {
-    ($($chapter:literal),+) => {
-        LazyLock::new(|| Script::new(concat!($(include_str!(concat!("scripts/", $chapter, ".lua"))),+)))
-    };
-}
+pub(super) static ACQUIRE: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::ACQUIRE));
+pub(super) static RENEW: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::RENEW));
+pub(super) static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::RELEASE));
+pub(super) static UNLOCK: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::UNLOCK));
+pub(super) static ACQUIRE_MANY: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::ACQUIRE_MANY));
+pub(super) static RELEASE_MANY: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::RELEASE_MANY));
+pub(super) static INSPECT: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::INSPECT));
 
-pub(super) static ACQUIRE: LazyLock<Script> =
-    script!("mint", "acquire", "take", "mend", "channel", "hand_over", "wait");
-pub(super) static RENEW: LazyLock<Script> = script!("mint", "renew", "reserve");
-pub(super) static RELEASE: LazyLock<Script> = script!("release", "mend", "mint", "channel", "hand_over", "give");
-pub(super) static UNLOCK: LazyLock<Script> = script!("unlock");
-pub(super) static ACQUIRE_MANY: LazyLock<Script> = script!("mint", "acquire_many");
-pub(super) static RELEASE_MANY: LazyLock<Script> = script!("release_many");
-pub(super) static INSPECT: LazyLock<Script> = script!("inspect");
-
-/// The same for a server with a failover guard: those that grant, and those that must not hand over while it is closed.
+/// The same for a server with a failover guard.
 pub(super) mod guarded {
-    use super::{LazyLock, Script};
+    use super::{LazyLock, Script, scripts};
 
-    pub(in super::super) static ACQUIRE: LazyLock<Script> = script!(
-        "mint",
-        "guard/closed",
-        "guard/look",
-        "guard/run",
-        "acquire",
-        "guard/shut",
-        "take",
-        "guard/seat",
-        "mend",
-        "channel",
-        "hand_over",
-        "wait",
-        "guard/answer"
-    );
-    pub(in super::super) static RENEW: LazyLock<Script> =
-        script!("mint", "guard/closed", "guard/run", "renew", "reserve", "guard/come_back");
-    pub(in super::super) static RELEASE: LazyLock<Script> = script!(
-        "guard/closed",
-        "guard/run",
-        "release",
-        "guard/keep",
-        "mend",
-        "mint",
-        "channel",
-        "hand_over",
-        "give",
-        "guard/gone"
-    );
+    pub(in super::super) static ACQUIRE: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::guarded::ACQUIRE));
+    pub(in super::super) static RENEW: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::guarded::RENEW));
+    pub(in super::super) static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::guarded::RELEASE));
     pub(in super::super) static ACQUIRE_MANY: LazyLock<Script> =
-        script!("mint", "guard/closed", "guard/look", "guard/run", "guard/none", "acquire_many", "guard/answers");
-    pub(in super::super) static OPENS: LazyLock<Script> = script!("guard/closed", "guard/opens");
+        LazyLock::new(|| Script::new(scripts::guarded::ACQUIRE_MANY));
+    pub(in super::super) static OPENS: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::guarded::OPENS));
 }
 
 pub(super) struct Script {

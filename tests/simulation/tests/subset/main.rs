@@ -1,6 +1,8 @@
 //! The simulation is worth as much as its idea of Redis: the same calls, to the small set of commands and to a real
 //! server, must be answered alike.
 
+#[allow(dead_code, reason = "not all of them are compared")]
+#[path = "../../../../dlock-runtime/src/store/redis/scripts/mod.rs"]
 mod scripts;
 
 use std::{thread::sleep, time::Duration};
@@ -8,7 +10,20 @@ use std::{thread::sleep, time::Duration};
 use dlock_simulation::{Host, Reply, Rng, Stores};
 use dlock_testkit::{Raw, RedisServer, Value};
 
-use self::scripts::{ACQUIRE, ACQUIRE_MANY, GUARDED, KEYS, OPENS, RELEASE, RELEASE_MANY, RENEW, SPOIL};
+use self::scripts::{ACQUIRE, ACQUIRE_MANY, RELEASE, RELEASE_MANY, RENEW, guarded};
+
+const GUARDED: [&str; 4] = [guarded::ACQUIRE, guarded::RENEW, guarded::RELEASE, guarded::ACQUIRE_MANY];
+/// Has a server open in so many milliseconds.
+const OPENS: &str = "local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+    local history = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
+    local opens = redis.call('TIME')[1] * 1000 + ARGV[1]
+    return redis.call('SET', 'dlock:epoch', string.format('%s %s %.0f 2000', run, history, opens))";
+const SPOIL: [&str; 3] = [
+    "redis.call('DEL', KEYS[2]) return redis.call('ZADD', KEYS[2], 1, 'x')",
+    "redis.call('DEL', KEYS[3]) return redis.call('SET', KEYS[3], 'x')",
+    "redis.call('DEL', KEYS[4]) return redis.call('SET', KEYS[4], 'x')",
+];
+const KEYS: [&str; 4] = ["lock", "dlock:fence-clock", "{lock}:queue", "{lock}:seen"];
 
 /// Both servers.
 struct Pair {
