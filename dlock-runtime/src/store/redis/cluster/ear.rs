@@ -13,18 +13,15 @@ use super::{
         connections::Connections,
         exchange,
         link::Link,
-        subscriber::{Heartbeat, SubscriptionError, heartbeat_number, notification, within},
+        subscriber::{HEARTBEAT_INTERVAL, Heartbeat, SubscriptionError, deliver, heartbeat_number, within},
     },
     Nodes,
     table::Node,
 };
 use crate::{
     protocol::token::{Identity, Tag},
-    store::{ErrorClass, Notification, StoreError, Subscriber},
+    store::{ErrorClass, StoreError, Subscriber},
 };
-
-/// The interval of heartbeats.
-const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// A server that owes an answer for so long may have been replaced.
 const SUSPECT: Duration = Duration::from_millis(500);
@@ -159,11 +156,8 @@ impl Ear<'_> {
             (PushKind::SMessage, [Value::BulkString(channel), Value::BulkString(payload)]) => {
                 if *channel == self.own.as_bytes() {
                     self.received = self.received.max(heartbeat_number(payload).unwrap_or(0));
-                } else if let Some(notification) = notification(self.identity, payload) {
-                    if let Notification::Granted { lock_id, fence, .. } = &notification {
-                        self.connections.fence_clock.note(&lock_id.name, *fence);
-                    }
-                    self.subscriber.notify(notification);
+                } else {
+                    deliver(self.connections, self.identity, self.subscriber, payload);
                 }
                 Ok(())
             }

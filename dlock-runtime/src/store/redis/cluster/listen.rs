@@ -13,17 +13,13 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Nodes, ear, table::Node};
+use super::{super::subscriber::bounded, Nodes, ear, table::Node};
 use crate::{
     protocol::token::Identity,
     store::{ErrorClass, StoreError, Subscriber},
     system::{self, JoinHandle},
     types::boot_time::BootTime,
 };
-
-/// The bounds of how long a reply may take.
-const SHORTEST_TIMEOUT: Duration = Duration::from_millis(500);
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The pauses between attempts to listen to a master.
 const SHORTEST: Duration = Duration::from_millis(20);
@@ -48,7 +44,7 @@ pub(super) async fn listen(
     subscriber: Arc<dyn Subscriber>,
     reply_timeout: Duration,
 ) -> StoreError {
-    let reply_timeout = reply_timeout.clamp(SHORTEST_TIMEOUT, LONGEST_TIMEOUT);
+    let reply_timeout = bounded(reply_timeout);
     let (sender, mut news) = unbounded_channel::<News>();
     let _looking = Task(system::spawn(keep_looking(Arc::clone(nodes))));
     let mut changes = nodes.changes.subscribe();

@@ -39,7 +39,7 @@ use crate::{
 };
 
 /// The interval of heartbeats.
-const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);
+pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The shortest interval, however many signs of trouble there are.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(500);
@@ -56,9 +56,13 @@ pub(super) async fn subscribe(
     subscriber: Arc<dyn Subscriber>,
     reply_timeout: Duration,
 ) -> StoreError {
-    let Err(error) =
-        follow(connections, identity, &*subscriber, reply_timeout.clamp(SHORTEST_TIMEOUT, LONGEST_TIMEOUT)).await;
+    let Err(error) = follow(connections, identity, &*subscriber, bounded(reply_timeout)).await;
     error
+}
+
+/// How long a reply may take to one that listens.
+pub(super) fn bounded(reply_timeout: Duration) -> Duration {
+    reply_timeout.clamp(SHORTEST_TIMEOUT, LONGEST_TIMEOUT)
 }
 
 async fn follow(
@@ -224,18 +228,24 @@ impl<'a> Reader<'a> {
     fn take(&mut self, message: &Msg) {
         if message.get_channel_name() == self.subscription.own {
             self.received = self.received.max(heartbeat::read(message.get_payload_bytes()).unwrap_or(0));
-        } else if let Some(notification) = notification(self.identity, message.get_payload_bytes()) {
-            if let Notification::Granted { lock_id, fence, .. } = &notification {
-                self.connections.fence_clock.note(&lock_id.name, *fence);
-            }
-            self.subscriber.notify(notification);
+        } else {
+            deliver(self.connections, self.identity, self.subscriber, message.get_payload_bytes());
         }
     }
 }
 
+/// Passes a message on, if it is a notification for `identity`.
+pub(super) fn deliver(connections: &Connections, identity: Identity, subscriber: &dyn Subscriber, payload: &[u8]) {
+    let Some(notification) = notification(identity, payload) else { return };
+    if let Notification::Granted { lock_id, fence, .. } = &notification {
+        connections.fence_clock.note(&lock_id.name, *fence);
+    }
+    subscriber.notify(notification);
+}
+
 /// Reads `granted token fence waiting name`, `wanted token name` or `free token name`. Anybody may publish anything: a
 /// message of another form, or with the token of another runtime, is no notification.
-pub(super) fn notification(identity: Identity, payload: &[u8]) -> Option<Notification> {
+fn notification(identity: Identity, payload: &[u8]) -> Option<Notification> {
     let text = std::str::from_utf8(payload).ok()?;
     let (word, rest) = text.split_once(' ')?;
     let (token, rest) = rest.split_once(' ')?;
