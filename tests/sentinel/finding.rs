@@ -15,7 +15,7 @@ async fn locks_are_taken_from_the_master_and_handed_over_directly() {
     assert!(group.master().raw().exists("sentinel:main"));
     assert!(waiter.lock("main").try_acquire().await.expect("asked").is_none());
     guard.release().await.expect("ours");
-    is_direct(&holder, &waiter).await;
+    is_direct(&holder, &waiter, "times").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -112,7 +112,7 @@ async fn sentinels_that_are_down_or_do_not_answer_are_done_without() {
     let error = on(&group).wait(300 * MS).build().await.expect_err("nobody says where the master is");
     assert!(error.is_unavailable(), "{error:?}");
     // Who is connected needs no sentinel.
-    is_direct(&before, &runtime).await;
+    is_direct(&before, &runtime, "times").await;
     let lazy = on(&group).connect_lazily().build().await.expect("it asks nobody");
     let error = lazy.lock("lazy").wait(300 * MS).acquire().await.expect_err("nobody says where the master is");
     assert!(error.is_unavailable() && text(&error).contains("`mymaster`"), "{}", text(&error));

@@ -89,6 +89,24 @@ impl Sentinels {
         self.until_replaced(before);
     }
 
+    /// From now on no replica copies anything, until [`lose_master`](Self::lose_master).
+    #[track_caller]
+    pub fn lag(&self) {
+        let master = self.master_at();
+        self.servers.iter().enumerate().filter(|(at, _)| *at != master).for_each(|(_, replica)| replica.pause());
+        let cut = self.servers[master].raw().command(&["CLIENT", "KILL", "TYPE", "replica"]);
+        assert_eq!(cut, Value::Int(2), "what is written now is copied by nobody");
+    }
+
+    /// Kills the master, and has the replicas go on, which may have lagged. Returns when one of them has taken its place.
+    #[track_caller]
+    pub fn lose_master(&mut self) {
+        let master = self.master_at();
+        self.servers[master].kill();
+        self.servers.iter().enumerate().filter(|(at, _)| *at != master).for_each(|(_, replica)| replica.resume());
+        self.until_replaced(master);
+    }
+
     /// Returns when all sentinels that run name another server than the one at `before`.
     #[track_caller]
     pub fn until_replaced(&self, before: usize) {
