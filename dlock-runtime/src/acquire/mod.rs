@@ -12,7 +12,12 @@ mod exchange;
 mod head;
 mod in_flight;
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use self::{backoff::Backoff, head::Head};
 use crate::{
@@ -85,7 +90,7 @@ async fn enter(request: &Request) -> Result<(Baton, BootTime), Box<LockError>> {
     let until = match request.terms.wait {
         Wait::For(Duration::ZERO) => {
             return match queues.enter_if_idle(name) {
-                Some(baton) => Ok(without_a_wait(baton).await),
+                Some(baton) => Ok((baton, without_a_wait(*since).await)),
                 // If this process holds the lock itself, there is nothing to ask.
                 None => match queues.held_here(name, *since) {
                     Some(lease) => Err(request.busy(Some(request.core().holder_of(&lease))).into()),
@@ -97,7 +102,7 @@ async fn enter(request: &Request) -> Result<(Baton, BootTime), Box<LockError>> {
         Wait::Forever => BootTime::NEVER,
     };
     match queues.enter(name, until) {
-        Entered::Head(baton) => Ok(without_a_wait(baton).await),
+        Entered::Head(baton) => Ok((baton, without_a_wait(*since).await)),
         Entered::Queued(mut waiter) => match waiter.wait().await {
             WaitEnd::Baton(baton) => Ok((baton, BootTime::now())),
             WaitEnd::TimedOut(TimedOut::AskStore) => Ok((queues.unqueued_baton(name), BootTime::now())),
@@ -108,11 +113,18 @@ async fn enter(request: &Request) -> Result<(Baton, BootTime), Box<LockError>> {
     }
 }
 
-/// The baton of a task that came first. A turn on a lease that is there never suspends by itself: a loop over it would starve the
-/// executor.
-async fn without_a_wait(baton: Baton) -> (Baton, BootTime) {
-    tokio::task::consume_budget().await;
-    (baton, BootTime::now())
+/// The way of a task that came first, at `since`, to what time it is by its end. A turn on a lease that is there never suspends by
+/// itself: a loop over it would starve the executor.
+async fn without_a_wait(since: BootTime) -> BootTime {
+    let (mut budget, mut was_suspended) = (pin!(tokio::task::consume_budget()), false);
+    poll_fn(|cx| {
+        let polled = budget.as_mut().poll(cx);
+        was_suspended |= polled.is_pending();
+        polled
+    })
+    .await;
+    // Nearly always it goes on at once.
+    if was_suspended { BootTime::now() } else { since }
 }
 
 /// Asks the store. Boxed and apart, so that a turn on a lease that is there has nothing of it in its future, nor in its code.
