@@ -6,8 +6,9 @@ use dlock_model::{FenceClock, Scenario};
 use dlock_simulation::{Host, Reply, Stores};
 
 const MINT: &str = include_str!("../../../dlock-runtime/src/store/redis/scripts/mint.lua");
-/// The clock that a server finds is due to be looked at.
-const FIND: &[u8] = b"redis.call('HSET', KEYS[2], 'last', ARGV[1], 'ceiling', ARGV[2], 'life', ARGV[3], 'checked', 0)";
+/// The clock that a server finds is due to be looked at. It was looked at by a server whose time is ahead, so no time has passed since.
+const FIND: &[u8] =
+    b"redis.call('HSET', KEYS[2], 'last', ARGV[1], 'ceiling', ARGV[2], 'life', ARGV[3], 'checked', '9000000000000000')";
 const MINTED: &str = "local _, last = mint(ARGV[1], '0', redis.call('TIME'))
     local clock = redis.call('HMGET', KEYS[2], 'last', 'ceiling', 'life')
     return {clock[1] == last and last or 'another', clock[2], clock[3]}";

@@ -195,7 +195,7 @@ impl Sim {
         self.disturb_all(loaded + 2 * SECOND);
         // Each life of a server puts the fences ahead of the time, which alone is left if their clock is lost then (mint.lua).
         if loses && self.with_servers(|servers| servers.life) > 1 {
-            self.judge.borrow_mut().forget_fences();
+            self.judge.borrow_mut().forget_fences(now);
         }
         let master = self.with_servers(|servers| {
             let master = servers.master;

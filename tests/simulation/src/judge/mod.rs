@@ -85,6 +85,8 @@ pub(crate) struct Judge {
     /// When data was lost or a clock stepped: until then all leases are void, and some time after that hardly anything is promised.
     disaster: Option<Time>,
     lenient: Time,
+    /// When the fence clock was lost while it was ahead of the time. Leases from before use higher fences for a while.
+    fences_lost: Option<Time>,
     only: Option<Rule>,
     pub(crate) violation: Option<Violation>,
 }
@@ -155,7 +157,8 @@ impl Judge {
     }
 
     /// Fences may begin anew.
-    pub(crate) fn forget_fences(&mut self) {
+    pub(crate) fn forget_fences(&mut self, now: Time) {
+        self.fences_lost = Some(now);
         self.keys.iter_mut().for_each(|key| key.last_fence = 0);
     }
 

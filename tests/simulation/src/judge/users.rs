@@ -75,7 +75,13 @@ impl Sim {
         self.note(now, Lane::Life(life), None, || format!("holds k{key} with fence {fence} for {remaining:?}"));
         self.count(|figures| figures.acquisitions += 1);
         self.mix(fence);
-        let (disaster, longest) = (self.judge.borrow().disaster, self.plan.longest_ttl() * 102 / 100);
+        let longest = self.plan.longest_ttl() * 102 / 100 + 100 * MILLISECOND;
+        let after = |loss: Option<Time>| loss.is_some_and(|loss| now < loss + longest);
+        let [is_excused, begins_anew] = {
+            let judge = self.judge.borrow();
+            // Until then a lease from before may be believed.
+            [judge.disaster, judge.fences_lost].map(after)
+        };
         let is_foreign = fence == 0 && guard.is_none();
         let number = self.judged(key, |file, number| {
             let own = file.waits.iter().find(|other| other.number == wait).filter(|own| own.queues && now < own.until);
@@ -88,10 +94,8 @@ impl Sim {
                 let before = |other: &&mut Wait| other.life == life && other.number < wait && other.queues;
                 file.waits.iter_mut().filter(before).for_each(|other| other.overtaken = other.overtaken.or(Some(now)));
             }
-            // Until then a lease from before the disaster may be believed.
-            let is_excused = disaster.is_some_and(|disaster| now < disaster + longest + 100 * MILLISECOND);
             let last = file.last_fence;
-            if !is_excused {
+            if !(is_excused || begins_anew) {
                 file.last_fence = last.max(fence);
             }
             // A resource refuses the fences of a lease that the store does not know any more.

@@ -8,10 +8,12 @@
 -- of its use: a replica has it by then. Every 100 ms, which `checked` says, the `life` of the server (its replication id) is
 -- looked at, and in a new life fences go on above the ceiling and the time. Calls of INFO are dear, so not each time; a failover
 -- takes longer. Without INFO nobody knows of a new life, and fences follow the time.
+-- The first writes of a life can be lost, too, and the next one begins with the same copy. So the ceiling moves on with the time since
+-- the clock was looked at, and the later life is above the earlier one.
 
 -- What is not done each time. `last` is what the clock says after `count` fences, or why it says nothing. Returns what it says
 -- from now on, or an error.
-local function check_clock(last, count, above, now)
+local function check_clock(last, count, above, now, checked)
   local ceiling, life = redis.pcall('HGET', KEYS[2], 'ceiling'), redis.pcall('HGET', KEYS[2], 'life')
   local trouble = type(last) == 'table' and last.err or type(ceiling) == 'table' and ceiling.err
   local is_spoilt = trouble and (string.find(trouble, 'WRONGTYPE', 1, true) or string.find(trouble, 'not an integer', 1, true)
@@ -27,7 +29,11 @@ local function check_clock(last, count, above, now)
   last = math.max(last, above + count)
   local info = redis.pcall('INFO', 'replication')
   local current = type(info) == 'string' and string.match(info, 'master_replid:(%w+)') or 'unknown'
-  if current ~= life then last = math.max(last, ceiling + count) end
+  if current ~= life then
+    -- After so long a time it is the time alone that counts.
+    local passed = math.min(math.max(now - (checked or now), 0), 100000000)
+    last = math.max(last, ceiling + passed * 8 + count)
+  end
   if current ~= life or current == 'unknown' then last = math.max(last, (now - 1514764800000000) * 8 + count) end
   -- Blocks of fences take less than 80 million until the next check.
   if last > ceiling - 120000000 then ceiling = last + 160000000 end
@@ -47,7 +53,7 @@ local function mint(count, above, time)
   local now = time[1] * 1000000 + time[2]
   if not checked or math.abs(now - checked) > 100000 or type(last) ~= 'number' or last < 1e15 or last > 9e15
     or last - count < above + 0 then
-    last = check_clock(last, count, above, now)
+    last = check_clock(last, count, above, now, checked)
     if type(last) == 'table' then return last end
   end
   -- To write a number as text is dear: once.
