@@ -12,7 +12,7 @@ local well, trouble = pcall(function()
   local time = redis.call('TIME')
   local now = time[1] * 1000000 + time[2]
   local since, unbroken = string.match(owner, '^%S+ %d+ (%d+):?(%d*)')
-  since, unbroken = tonumber(since), tonumber(unbroken)
+  unbroken = unbroken ~= '' and unbroken
   local free = unbroken and math.abs(now - unbroken) >= 1000000
   if free then
     -- For a millisecond or two only the waiter that is notified now gets it, when it asks after a rest (wait.lua).

@@ -2,7 +2,7 @@
 -- does not listen at this very server, loses the place: if it lives, it asks again and comes last.
 -- With `free`, the first one is only told that the lock is free, and keeps the place.
 -- `above` is the highest fence that the caller knows of, `waiting` how many are in the queue. `unbroken` is since when the lock
--- has been handed on without being free, in us; nil if it was free now. Callers see to it that the queue is a queue.
+-- has been handed on without being free, in us as text; nil if it was free now. Callers see to it that the queue is a queue.
 -- Returns the value that the lock has now, or the token of who was told that it is free; nil if nobody is there, or if it is `me`
 -- who comes first. And how many are left in the queue.
 --
@@ -31,14 +31,17 @@ local function hand_over(me, free, above, time, waiting, unbroken)
     waiting = waiting - 1
     if heard and not free then
       -- The message has a fence in any case, by which it can be told from older ones.
-      local fence, last = mint(math.max(count, 1), above, time)
+      local fence, last = mint(count == '0' and '1' or count, above, time)
       if type(fence) == 'number' then
-        local since = string.format('%.0f:%.0f', now, unbroken or now)
-        local taken = value(token, count == '0' and count or last, since, who, waiting)
+        local from = in_micros(time)
+        local taken = value(token, count == '0' and count or last, from .. ':' .. (unbroken or from), who, waiting)
         -- It holds the lock before it is told, so that it can trust the message.
         local done = redis.pcall('SET', KEYS[1], taken, 'PX', ttl)
         if not done.err then
-          done = redis.pcall(publish, channel, string.format('granted %s %.0f %d ', token, fence, waiting) .. KEYS[1])
+          -- To write a number as text is dear, and of one fence the last is the first.
+          local first = tonumber(count) > 1 and string.format('%.0f', fence) or last
+          local message = 'granted ' .. token .. ' ' .. first .. ' ' .. waiting .. ' ' .. KEYS[1]
+          done = redis.pcall(publish, channel, message)
           if type(done) == 'number' then return taken, waiting end
           -- Nothing was published, so nobody believes it.
           redis.call('DEL', KEYS[1])

@@ -30,8 +30,9 @@ if ARGV[6] ~= '0' then
   -- A holder of our kind is told that somebody waits, unless it heard so when it was granted the lock. The mark tells its
   -- release to look at the queue. Messages get lost, so whoever asks again tells it again. The value of another client is its
   -- own business: it compares it as a whole.
-  local holder = string.match(owner, '^(%x+{?%x*}?%-%x+) %d+ %S+ %(.*%)%+?$')
   local is_marked = string.byte(owner, -1) == 43
+  local holder = (ARGV[7] == '1' or not is_marked)
+    and string.match(owner, '^(%x+{?%x*}?%-%x+) %d+ %S+ %(.*%)%+?$')
   if holder and not is_marked then redis.call('SET', KEYS[1], owner .. '+', 'KEEPTTL') end
   waiting = waiting + redis.call('ZADD', KEYS[3], 'NX', in_micros(time), entry)
   helper('ZADD', KEYS[4], math.floor(now / 1000) + ARGV[6], entry)
@@ -44,7 +45,7 @@ if ARGV[6] ~= '0' then
       return redis.call('PEXPIRE', KEYS[place], ARGV[6])
     end
   end
-  if holder and (ARGV[7] == '1' or not is_marked) then
+  if holder then
     local channel, publish = channel_of(holder)
     redis.pcall(publish, channel, 'wanted ' .. holder .. ' ' .. KEYS[1])
   end
