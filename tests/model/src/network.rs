@@ -39,7 +39,7 @@ pub(crate) enum Body {
     Release,
     /// Reply: the lock is the client's.
     Granted { first: u8, waiting: bool },
-    /// Reply: not yet. All fences given out so far are at most `last`.
+    /// Reply: not yet. All fences given out so far are at most `last`; 0 if it was put for the first time.
     Busy { last: u8 },
     /// Reply: nothing is granted yet, whoever asks.
     Closed,

@@ -234,7 +234,7 @@ impl Store {
             Some(_) => {}
         }
         self.queue_up(entry, again, around);
-        Body::Busy { last: self.clock.map_or(0, |clock| clock.last) }
+        Body::Busy { last: if again { self.clock.map_or(0, |clock| clock.last) } else { 0 } }
     }
 
     /// The end of wait.lua: a place in the queue, a mark, and a word to the holder. The value of another client is left alone.

@@ -71,11 +71,10 @@ weaknesses! {
     /// A hand-over is published before it is done and called back if nobody here heard of it: a subscriber of a replica hears
     /// of it all the same.
     PublishedFirst: Covered in Replicas within 200,
-        "local done = redis.pcall('SET', KEYS[1], taken, 'PX', ttl)" => "local done = redis.pcall(publish, channel,
-             string.format('granted %s %.0f %d ', token, fence, waiting) .. KEYS[1])
+        "local done = redis.pcall('SET', KEYS[1], taken, 'PX', ttl)" => "local done = redis.pcall(publish, channel, message)
              done = done == 0 and {err = 'nobody'} or redis.pcall('SET', KEYS[1], taken, 'PX', ttl)",
         "heard = not listeners.err and tonumber(listeners[2]) > 0" => "heard = true",
-        "done = redis.pcall(publish, channel, string.format('granted %s %.0f %d ', token, fence, waiting) .. KEYS[1])
+        "done = redis.pcall(publish, channel, message)
           if type" => "done = 1 if type";
     /// An answer that does not say when the lock was given away last counts as if it did.
     FloorUnknown: Covered in Storm within 400,

@@ -35,12 +35,12 @@ local function hand_over(me, free, above, time, waiting, unbroken)
       if type(fence) == 'number' then
         local from = in_micros(time)
         local taken = value(token, count == '0' and count or last, from .. ':' .. (unbroken or from), who, waiting)
+        -- To write a number as text is dear, and of one fence the last is the first.
+        local first = tonumber(count) > 1 and string.format('%.0f', fence) or last
+        local message = 'granted ' .. token .. ' ' .. first .. ' ' .. waiting .. ' ' .. KEYS[1]
         -- It holds the lock before it is told, so that it can trust the message.
         local done = redis.pcall('SET', KEYS[1], taken, 'PX', ttl)
         if not done.err then
-          -- To write a number as text is dear, and of one fence the last is the first.
-          local first = tonumber(count) > 1 and string.format('%.0f', fence) or last
-          local message = 'granted ' .. token .. ' ' .. first .. ' ' .. waiting .. ' ' .. KEYS[1]
           done = redis.pcall(publish, channel, message)
           if type(done) == 'number' then return taken, waiting end
           -- Nothing was published, so nobody believes it.

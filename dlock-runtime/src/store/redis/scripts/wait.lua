@@ -53,6 +53,6 @@ else
   -- A replica, which may lag behind, refuses a write, and so does not say that the lock is taken.
   redis.call('PEXPIRE', KEYS[2], 604800000)
 end
--- A hand-over that was told of before has no fence above this one.
-local last = tonumber(redis.pcall('HGET', KEYS[2], 'last')) or 0
+-- A hand-over that was told of before has no fence above this one. Before the first command there was none.
+local last = ARGV[7] == '1' and tonumber(redis.pcall('HGET', KEYS[2], 'last')) or 0
 return {0, redis.call('PTTL', KEYS[1]), owner, last, waiting}
