@@ -23,7 +23,7 @@ const UNTIL_2018: u64 = 1_514_764_800_000_000;
 fn real(found: Option<FenceClock>, count: u8, life: u8, now: u8, scenario: &Scenario) -> FenceClock {
     let size = BLOCK / u64::from(scenario.block);
     let fence = |fence: u8| (BASE + u64::from(fence) * size).to_string();
-    let mut host = Host::new(Stores::new(1)).expect("Lua begins");
+    let host = Host::new(Stores::new(1)).expect("Lua begins");
     host.with_redis(|redis| {
         redis.set_time(UNTIL_2018 + (BASE + u64::from(now * scenario.fences_per_tick) * size) / 8);
         redis.begin_life(life.into());

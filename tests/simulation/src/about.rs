@@ -1,10 +1,12 @@
 //! What a request is about, as the server sees it before it runs: which script, which locks, and who waits for them.
 
-/// A script as it was sent, and as it is run.
+/// A script as a server knows it.
 #[derive(Debug)]
 pub(crate) struct Script {
     pub(crate) kind: ScriptKind,
-    pub(crate) text: Vec<u8>,
+    pub(crate) hash: Vec<u8>,
+    /// Its text, or what was made of that on purpose, as Lua read it.
+    pub(crate) function: mlua::Result<mlua::Function>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

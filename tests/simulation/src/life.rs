@@ -5,7 +5,7 @@ use std::{cell::Cell, task::Waker, time::Duration};
 use dlock_runtime::simulated::Place;
 
 use crate::{
-    plan::{SECOND, Time},
+    plan::{PATIENCE, SECOND, Time},
     sim::Sim,
     weakness::Weakness,
 };
@@ -88,8 +88,14 @@ impl Sim {
     }
 
     pub(crate) fn resume(&self, life: u32) {
-        // It had no time to notice anything.
-        self.conns.borrow_mut().iter_mut().filter(|conn| conn.life == life).for_each(|conn| conn.vain = None);
+        // It had no time to notice anything. What waits for an answer in vain does so for a while yet.
+        let mut in_vain = false;
+        for conn in self.conns.borrow_mut().iter_mut().filter(|conn| conn.life == life) {
+            in_vain |= conn.vain.take().is_some();
+        }
+        if in_vain {
+            self.disturb(life, self.now() + PATIENCE);
+        }
         let wakers = {
             let life = &mut self.lives.borrow_mut()[life as usize];
             if let Some(since) = life.paused.take() {

@@ -2,7 +2,6 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
     rc::Rc,
 };
 
@@ -17,12 +16,11 @@ pub struct Stores {
     pub(crate) current: Cell<usize>,
 }
 
-/// Lua, and the scripts that it has read.
+/// Lua.
 #[derive(Debug)]
 pub struct Host {
     lua: Lua,
     stores: Rc<Stores>,
-    scripts: BTreeMap<Vec<u8>, Function>,
 }
 
 impl Host {
@@ -47,22 +45,30 @@ impl Host {
             __newindex = function(_, name) error('global variable ' .. tostring(name)) end,
         })";
         lua.load(strict).exec()?;
-        Ok(Self { lua, stores, scripts: BTreeMap::new() })
+        Ok(Self { lua, stores })
+    }
+
+    /// Reads a text, as `EVAL` does.
+    ///
+    /// # Errors
+    /// If Lua does not take it.
+    pub fn load(&self, text: &[u8]) -> mlua::Result<Function> {
+        self.lua.load(text).set_name("script").into_function()
     }
 
     /// Runs a text, as `EVAL` does.
     ///
     /// # Errors
     /// If Lua does not take it.
-    pub fn eval(&mut self, text: &[u8], keys: &[&[u8]], args: &[&[u8]]) -> mlua::Result<Reply> {
-        let script = match self.scripts.get(text) {
-            Some(script) => script.clone(),
-            None => {
-                let script = self.lua.load(text).set_name("script").into_function()?;
-                self.scripts.insert(text.to_vec(), script.clone());
-                script
-            }
-        };
+    pub fn eval(&self, text: &[u8], keys: &[&[u8]], args: &[&[u8]]) -> mlua::Result<Reply> {
+        self.run(&self.load(text)?, keys, args)
+    }
+
+    /// Runs what was read.
+    ///
+    /// # Errors
+    /// If Lua does not take it.
+    pub fn run(&self, script: &Function, keys: &[&[u8]], args: &[&[u8]]) -> mlua::Result<Reply> {
         let globals = self.lua.globals();
         for (name, words) in [("KEYS", keys), ("ARGV", args)] {
             let table = self.lua.create_table_with_capacity(words.len(), 0)?;

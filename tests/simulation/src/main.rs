@@ -1,14 +1,15 @@
 //! Runs worlds: `cargo run --release -p dlock-simulation -- --help`.
 
-use std::{env, fs, process::ExitCode, time::Instant};
+use std::{env, fmt::Debug, fs, process::ExitCode, time::Instant};
 
-use dlock_simulation::{Options, Weakness, svg, worlds};
+use dlock_simulation::{Kind, Options, Weakness, svg, worlds};
 
 const HELP: &str = "\
 --seed N           the first seed (1)
 --seeds N          how many, on two threads (1)
 --acquisitions N   how many turns each world takes (2000)
 --total N          go on until all worlds together took so many turns
+--kind NAME        worlds of one kind
 --weakness NAME    do something wrong on purpose
 --trace            print the time line
 --svg FILE         draw the last 50 ms";
@@ -24,13 +25,11 @@ fn main() -> ExitCode {
         println!("{HELP}");
         return ExitCode::SUCCESS;
     }
-    let weakness = value("--weakness").map(|name| {
-        let known = Weakness::ALL.iter().copied().find(|weakness| format!("{weakness:?}") == *name);
-        known.unwrap_or_else(|| panic!("one of {:?}", Weakness::ALL))
-    });
+    let kind = value("--kind").map(|name| one_of(&Kind::ALL, name));
+    let weakness = value("--weakness").map(|name| one_of(Weakness::ALL, name));
     let (seed, acquisitions, trace) =
         (number("--seed", 1), number("--acquisitions", 2_000), has("--trace") || has("--svg"));
-    let options = Options { seed, acquisitions, weakness, trace, ..Options::default() };
+    let options = Options { seed, acquisitions, kind, weakness, trace, ..Options::default() };
     let total = number("--total", u64::MAX);
     let began = Instant::now();
     let all = worlds(&options, number("--seeds", if has("--total") { u64::MAX } else { 1 }), total);
@@ -47,4 +46,9 @@ fn main() -> ExitCode {
     }
     println!("{}{:>14}  worlds\n{:>14.1}  seconds", all.figures, all.count, began.elapsed().as_secs_f64());
     code
+}
+
+fn one_of<T: Copy + Debug>(all: &[T], name: &str) -> T {
+    let known = all.iter().copied().find(|one| format!("{one:?}") == name);
+    known.unwrap_or_else(|| panic!("one of {all:?}"))
 }

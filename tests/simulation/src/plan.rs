@@ -95,6 +95,8 @@ pub enum Kind {
     Storm,
     /// Clients of another kind join in.
     Foreign,
+    /// Connections break under acquires, which are carried out late, when nobody wants the lock any more.
+    Late,
     /// Few processes whose tasks ask for leases of other lengths, and connections that break when one is shortened.
     Terms,
     /// The server refuses, stalls, and restarts with its data.
@@ -105,6 +107,15 @@ pub enum Kind {
     Disaster,
     /// Data is lost by failovers and restarts, and a failover guard sees to it that nobody notices.
     Guarded,
+}
+
+impl Kind {
+    /// All of them; of some there are more worlds.
+    #[rustfmt::skip]
+    pub const ALL: [Self; 13] = [
+        Self::Hot, Self::Busy, Self::Calm, Self::Storm, Self::Storm, Self::Foreign, Self::Late, Self::Terms, Self::Server, Self::Replicas,
+        Self::Replicas, Self::Disaster, Self::Guarded,
+    ];
 }
 
 /// What can befall a world.
@@ -159,8 +170,7 @@ impl Plan {
     pub(crate) fn draw(rng: &mut Rng, kind: Option<Kind>) -> Self {
         use Fault::*;
         use Kind::*;
-        let drawn =
-            rng.pick(&[Hot, Busy, Calm, Storm, Storm, Foreign, Terms, Server, Replicas, Replicas, Disaster, Guarded]);
+        let drawn = rng.pick(&Kind::ALL);
         let kind = kind.unwrap_or(drawn);
         let mut plan = Self {
             kind,
@@ -240,6 +250,12 @@ impl Plan {
                 plan.foreigners = rng.between((1, 2)) as usize;
                 (plan.delayed, plan.put_off) = (50, 100);
                 plan.faults = vec![(Pause, 5 * SECOND), (Reset, 5 * SECOND)];
+            }
+            Late => {
+                (plan.processes, plan.tasks) = (rng.between((1, 2)) as usize, rng.between((1, 3)) as usize);
+                (plan.ttls, plan.body, plan.rest, plan.long_bodies) = (&[10_000], 3, 300, 0);
+                plan.aim = Some(ScriptKind::Acquire);
+                plan.faults = vec![(Reset, 10 * SECOND)];
             }
             Terms => {
                 (plan.processes, plan.keys) = (rng.between((1, 2)) as usize, rng.between((1, 2)) as usize);

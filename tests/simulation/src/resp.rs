@@ -1,5 +1,7 @@
 //! What goes over a connection: requests and replies of RESP 2.
 
+use std::{fmt, io::Write};
+
 use crate::redis::Reply;
 
 /// Takes the first whole request out of `bytes`, if there is one.
@@ -29,7 +31,8 @@ fn header(bytes: &[u8], at: &mut usize, kind: u8) -> Option<usize> {
 
 /// As a client sends it.
 pub(crate) fn request(words: &[&[u8]]) -> Vec<u8> {
-    let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+    let mut bytes = Vec::new();
+    line(&mut bytes, format_args!("*{}", words.len()));
     words.iter().for_each(|word| bulk(&mut bytes, word));
     bytes
 }
@@ -38,19 +41,23 @@ pub(crate) fn request(words: &[&[u8]]) -> Vec<u8> {
 pub(crate) fn write(bytes: &mut Vec<u8>, reply: &Reply) {
     match reply {
         Reply::Nil => bytes.extend(b"$-1\r\n"),
-        Reply::Int(number) => bytes.extend(format!(":{number}\r\n").as_bytes()),
+        Reply::Int(number) => line(bytes, format_args!(":{number}")),
         Reply::Text(text) => bulk(bytes, text),
-        Reply::Status(text) => bytes.extend(format!("+{text}\r\n").as_bytes()),
-        Reply::Error(text) => bytes.extend(format!("-{text}\r\n").as_bytes()),
+        Reply::Status(text) => line(bytes, format_args!("+{text}")),
+        Reply::Error(text) => line(bytes, format_args!("-{text}")),
         Reply::List(items) => {
-            bytes.extend(format!("*{}\r\n", items.len()).as_bytes());
+            line(bytes, format_args!("*{}", items.len()));
             items.iter().for_each(|item| write(bytes, item));
         }
     }
 }
 
 fn bulk(bytes: &mut Vec<u8>, text: &[u8]) {
-    bytes.extend(format!("${}\r\n", text.len()).as_bytes());
+    line(bytes, format_args!("${}", text.len()));
     bytes.extend(text);
     bytes.extend(b"\r\n");
+}
+
+fn line(bytes: &mut Vec<u8>, text: fmt::Arguments<'_>) {
+    write!(bytes, "{text}\r\n").expect("there is room");
 }

@@ -1,6 +1,6 @@
 //! The servers: a master that runs the scripts as they are sent, and replicas that copy it with a lag.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use crate::{
     about::{About, Script, ScriptKind, Seat},
@@ -31,12 +31,12 @@ pub(crate) struct Servers {
     /// How many texts of scripts were weakened.
     pub(crate) weakened: u64,
     /// The text of each script by its hash.
-    texts: BTreeMap<String, Rc<Script>>,
+    texts: BTreeMap<Vec<u8>, Rc<Script>>,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Node {
-    scripts: Vec<String>,
+    scripts: Vec<Vec<u8>>,
     /// Until when it does not run, loads its data, or does nothing.
     pub(crate) down: Time,
     pub(crate) loading: Time,
@@ -155,10 +155,15 @@ impl Servers {
     pub(crate) fn seats(&self, lock: &str) -> Vec<Seat> {
         let mut stores = self.stores.all.borrow_mut();
         let store = &mut stores[self.master];
-        let [members, seen] = ["queue", "seen"].map(|helper| {
-            let sorted = store.sorted(format!("{{{lock}}}:{helper}").as_bytes());
+        let mut helper = |name: &str| {
+            let sorted = store.sorted(["{", lock, "}:", name].concat().as_bytes());
             sorted.and_then(Result::ok).cloned().unwrap_or_default()
-        });
+        };
+        let members = helper("queue");
+        if members.is_empty() {
+            return Vec::new();
+        }
+        let seen = helper("seen");
         let seat = |(_, member): (f64, Vec<u8>)| {
             let counts = seen.iter().find(|(_, name)| *name == member).map_or(0.0, |(score, _)| *score);
             let token = String::from_utf8_lossy(&member).split(' ').next().unwrap_or_default().to_owned();
@@ -181,18 +186,22 @@ impl Servers {
         let mut stores = self.stores.all.borrow_mut();
         let store = &mut stores[node];
         let written = std::mem::take(&mut store.written);
+        if node != self.master || self.nodes.len() == 1 {
+            // Nobody copies it.
+            return (Vec::new(), std::mem::take(&mut store.published));
+        }
         let copies = written.into_iter().map(|key| (key.clone(), store.keys.get(&key).cloned())).collect();
         (copies, std::mem::take(&mut store.published))
     }
 
     /// The script of a request, if it is one that runs one.
     pub(crate) fn script(&mut self, words: &[Vec<u8>]) -> Option<Rc<Script>> {
-        let hash = match &*words[0] {
-            b"EVALSHA" => String::from_utf8_lossy(&words[1]).into_owned(),
+        match &*words[0] {
+            b"EVALSHA" => self.texts.get(&words[1]).cloned(),
             b"EVAL" => {
-                let text = String::from_utf8_lossy(&words[1]).into_owned();
-                let hash = redis::Script::new(&text).get_hash().to_owned();
+                let hash = hash_of(&words[1]);
                 if !self.texts.contains_key(&hash) {
+                    let text = String::from_utf8_lossy(&words[1]).into_owned();
                     let kind = match &*text {
                         text if text.contains("ARGV[7] 1 if it asked before") => ScriptKind::Acquire,
                         text if text.contains("-- Starts a lease anew") => ScriptKind::Renew,
@@ -204,20 +213,19 @@ impl Servers {
                     };
                     let spoilt = self.weakness.and_then(|weakness| weakness.spoil(&text));
                     self.weakened += u64::from(spoilt.is_some());
-                    let text = spoilt.unwrap_or(text).into_bytes();
-                    self.texts.insert(hash.clone(), Rc::new(Script { kind, text }));
+                    let function = self.host.load(spoilt.unwrap_or(text).as_bytes());
+                    self.texts.insert(hash.clone(), Rc::new(Script { kind, hash: hash.clone(), function }));
                 }
-                hash
+                self.texts.get(&hash).cloned()
             }
-            _ => return None,
-        };
-        self.texts.get(&hash).cloned()
+            _ => None,
+        }
     }
 
     /// What kind of a script a request runs.
     pub(crate) fn kind(&mut self, words: &[Vec<u8>]) -> Option<ScriptKind> {
         let kind = self.script(words)?.kind;
-        let shortens = kind == ScriptKind::Renew && argument(words, 3).as_deref() == Some("1");
+        let shortens = kind == ScriptKind::Renew && argument(words, 3).is_some_and(|word| word == b"1");
         Some(if shortens { ScriptKind::Shorten } else { kind })
     }
 
@@ -230,7 +238,7 @@ impl Servers {
             let (lock, by) = (word(lock), word(by).split(' ').next().unwrap_or_default().to_owned());
             About { seats: self.seats(&lock), lock, by }
         };
-        let keys = words.get(2).and_then(|count| std::str::from_utf8(count).ok()?.parse::<usize>().ok()).unwrap_or(0);
+        let keys = keys_of(words).unwrap_or(0);
         match kind {
             None => vec![about(1, 2)],
             Some(ScriptKind::AcquireMany) => {
@@ -251,22 +259,18 @@ impl Servers {
         let is_master = node == self.master;
         match &*words[0] {
             b"EVAL" | b"EVALSHA" => {
-                let by_hash = &*words[0] == b"EVALSHA";
-                let hash = String::from_utf8_lossy(&words[1]).into_owned();
                 let Some(script) = self.script(words) else { return no_script() };
-                if by_hash && !self.nodes[node].scripts.contains(&hash) {
-                    return no_script();
-                }
-                if !by_hash {
-                    let hash = redis::Script::new(&String::from_utf8_lossy(&words[1])).get_hash().to_owned();
-                    if !self.nodes[node].scripts.contains(&hash) {
-                        self.nodes[node].scripts.push(hash);
+                if !self.nodes[node].scripts.contains(&script.hash) {
+                    if &*words[0] == b"EVALSHA" {
+                        return no_script();
                     }
+                    self.nodes[node].scripts.push(script.hash.clone());
                 }
-                let count = std::str::from_utf8(&words[2]).ok().and_then(|count| count.parse().ok()).unwrap_or(0);
+                let count = keys_of(words).unwrap_or(0);
                 let rest = words[3..].iter().map(Vec::as_slice).collect::<Vec<_>>();
                 let (keys, args) = rest.split_at(count);
-                self.host.eval(&script.text, keys, args).unwrap_or_else(|error| Reply::Error(format!("LUA {error}")))
+                let reply = script.function.clone().and_then(|function| self.host.run(&function, keys, args));
+                reply.unwrap_or_else(|error| Reply::Error(format!("LUA {error}")))
             }
             b"ROLE" => {
                 let role = if is_master { "master" } else { "slave" };
@@ -287,10 +291,29 @@ impl Servers {
     }
 }
 
+/// How many keys a script is told of.
+fn keys_of(words: &[Vec<u8>]) -> Option<usize> {
+    std::str::from_utf8(words.get(2)?).ok()?.parse().ok()
+}
+
 /// `ARGV` of a script at that place.
-pub(crate) fn argument(words: &[Vec<u8>], place: usize) -> Option<String> {
-    let keys = words.get(2).and_then(|count| std::str::from_utf8(count).ok()?.parse::<usize>().ok())?;
-    words.get(2 + keys + place).map(|word| String::from_utf8_lossy(word).into_owned())
+fn argument(words: &[Vec<u8>], place: usize) -> Option<&[u8]> {
+    words.get(2 + keys_of(words)? + place).map(Vec::as_slice)
+}
+
+/// By what name a server knows a script. Each is worked out once for all worlds of a thread.
+fn hash_of(text: &[u8]) -> Vec<u8> {
+    thread_local! {
+        static KNOWN: RefCell<BTreeMap<Vec<u8>, Vec<u8>>> = const { RefCell::new(BTreeMap::new()) };
+    }
+    KNOWN.with_borrow_mut(|known| {
+        if let Some(hash) = known.get(text) {
+            return hash.clone();
+        }
+        let hash = redis::Script::new(&String::from_utf8_lossy(text)).get_hash().as_bytes().to_vec();
+        known.insert(text.to_vec(), hash.clone());
+        hash
+    })
 }
 
 fn no_script() -> Reply {

@@ -86,6 +86,8 @@ pub(crate) struct Sim {
     events: RefCell<BTreeMap<(Time, u64), Event>>,
     number: Cell<u64>,
     start: Instant,
+    /// What tokio's clock shows. To ask it is dear, and it stands still while tasks run.
+    timers: Cell<Time>,
     time: Cell<Time>,
     wake: Notify,
     /// Nothing goes wrong any more; nobody wants anything new; nothing happens any more.
@@ -114,6 +116,7 @@ impl Sim {
             events: RefCell::default(),
             number: Cell::new(0),
             start: Instant::now(),
+            timers: Cell::new(0),
             time: Cell::new(0),
             wake: Notify::new(),
             calm: Cell::new(false),
@@ -134,14 +137,14 @@ impl Sim {
     /// True time since the world began.
     pub(crate) fn now(&self) -> Time {
         if !self.over.get() {
-            let timers = self.start.elapsed().as_nanos() as Time;
-            self.time.set(self.time.get().max(timers));
+            self.time.set(self.time.get().max(self.timers.get()));
         }
         self.time.get()
     }
 
-    fn timers(&self) -> Time {
-        self.start.elapsed().as_nanos() as Time
+    /// Something runs: tokio's clock may have moved on before that.
+    fn look_at_timers(&self) {
+        self.timers.set(self.start.elapsed().as_nanos() as Time);
     }
 
     pub(crate) fn push(&self, at: Time, event: Event) {
@@ -188,15 +191,20 @@ impl Sim {
 
     /// Lets what is going to happen happen, until `done`.
     pub(crate) async fn go_on(&self, done: impl Fn() -> bool) {
-        while !done() {
+        loop {
+            self.look_at_timers();
+            if done() {
+                return;
+            }
             // Who is busy takes time, and timers must hear of that.
-            let ahead = self.now().saturating_sub(self.timers()) / MILLISECOND;
+            let ahead = self.now().saturating_sub(self.timers.get()) / MILLISECOND;
             if ahead > 0 {
                 tokio::time::advance(Duration::from_millis(ahead)).await;
+                self.look_at_timers();
             }
             let next = self.events.borrow().first_key_value().map(|(&(at, _), _)| at);
             match next {
-                Some(at) if at <= self.now() || at < self.timers() + MILLISECOND => {
+                Some(at) if at <= self.now() || at < self.timers.get() + MILLISECOND => {
                     let Some(((at, _), event)) = self.events.borrow_mut().pop_first() else { continue };
                     self.time.set(self.now().max(at));
                     self.mix(at);
@@ -218,7 +226,7 @@ impl World for Sim {
     fn boot_nanos(&self, process: u32) -> u64 {
         let now = self.now() + STEP;
         self.time.set(now);
-        if now.is_multiple_of(4 * STEP) && now > self.timers() + MILLISECOND && !self.over.get() {
+        if now.is_multiple_of(4 * STEP) && now > self.timers.get() + MILLISECOND && !self.over.get() {
             self.wake.notify_one();
         }
         let lives = self.lives.borrow();
@@ -245,6 +253,7 @@ impl World for Sim {
     }
 
     fn is_held_up(&self, place: Place, waker: &Waker) -> bool {
+        self.look_at_timers();
         !self.over.get() && self.hold_up(place, waker, true)
     }
 

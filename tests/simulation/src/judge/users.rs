@@ -75,13 +75,7 @@ impl Sim {
         self.note(now, Lane::Life(life), None, || format!("holds k{key} with fence {fence} for {remaining:?}"));
         self.count(|figures| figures.acquisitions += 1);
         self.mix(fence);
-        let longest = self.plan.longest_ttl() * 102 / 100 + 100 * MILLISECOND;
-        let after = |loss: Option<Time>| loss.is_some_and(|loss| now < loss + longest);
-        let [is_excused, begins_anew] = {
-            let judge = self.judge.borrow();
-            // Until then a lease from before may be believed.
-            [judge.disaster, judge.fences_lost].map(after)
-        };
+        let [is_excused, begins_anew] = self.is_soon_after_loss();
         let is_foreign = fence == 0 && guard.is_none();
         let number = self.judged(key, |file, number| {
             let own = file.waits.iter().find(|other| other.number == wait).filter(|own| own.queues && now < own.until);
@@ -112,12 +106,22 @@ impl Sim {
         number
     }
 
+    /// Whether leases from before the last disaster may be believed yet, and those from before the fence clock was lost.
+    fn is_soon_after_loss(&self) -> [bool; 2] {
+        let (now, judge) = (self.now(), self.judge.borrow());
+        let longest = self.plan.longest_ttl() * 102 / 100 + 100 * MILLISECOND;
+        [judge.disaster, judge.fences_lost].map(|loss| loss.is_some_and(|loss| now < loss + longest))
+    }
+
     /// A turn without a fence was joined by who needs one.
     pub(crate) fn gets_fence(&self, key: usize, number: u64, fence: u64) {
+        let [_, begins_anew] = self.is_soon_after_loss();
         let last = self.judged(key, |file, _| {
             let is_excused = file.holders.iter().all(|holder| holder.number != number || holder.is_excused);
             let last = if is_excused { 0 } else { file.last_fence };
-            file.last_fence = file.last_fence.max(fence);
+            if !begins_anew {
+                file.last_fence = file.last_fence.max(fence);
+            }
             last
         });
         if fence <= last {
