@@ -7,6 +7,7 @@ mod setup;
 mod shards;
 #[path = "../shared/mod.rs"]
 mod shared;
+mod together;
 
 use dlock_runtime::{Builder, Runtime};
 use dlock_testkit::Cluster;

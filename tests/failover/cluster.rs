@@ -1,6 +1,7 @@
 //! The guard is on by itself in a cluster, and knows each shard by itself.
 
 use dlock_testkit::{Cluster, Value, eventually_async};
+use tokio::task::JoinSet;
 
 use super::*;
 
@@ -33,12 +34,22 @@ async fn a_lock_of_a_shard_whose_master_dies_comes_back_and_the_other_shards_go_
         settling(&error).is_some()
     })
     .await;
+    // Also if many are asked for together.
+    let crowd = (0..200).map(|number| second.lock(format!("crowd{number}")).wait(300 * MS).acquire());
+    let crowd = crowd.collect::<JoinSet<_>>().join_all().await;
+    let closed = crowd.iter().filter(|guard| guard.as_ref().is_err_and(|error| settling(error).is_some())).count();
+    assert!(closed > 20 && crowd.iter().filter(|guard| guard.is_ok()).count() == 200 - closed, "{closed}: {crowd:?}");
+    drop(crowd);
     second.lock(&*elsewhere).acquire().await.expect("another shard").release().await.expect("ours");
     let mut raw = cluster.nodes[new].raw();
     eventually("its renewal brings it back", SOON, || raw.exists(&key));
     held.ensure_held().expect("it was never lost");
     held.release().await.expect("ours");
     second.lock(&*key).acquire().await.expect("it opens").release().await.expect("ours");
+    let crowd = (0..200).map(|number| second.lock(format!("crowd{number}")).acquire()).collect::<JoinSet<_>>();
+    for guard in crowd.join_all().await {
+        guard.expect("it is open").release().await.expect("ours");
+    }
 }
 
 /// What is on its way from one shard to another is lost by nobody, so nothing closes.

@@ -1,7 +1,10 @@
 //! Failovers, one after the other, in which the new master lacks what was written last, while many tasks take locks. No two of them may
-//! hold one lock at the same moment, each by its own clock.
+//! hold one lock at the same moment, each by its own clock. And who loses a lock was not told so by a server: its time was over before a
+//! server answered it. A witness, the plainest client there can be, says how long none did.
 
 use std::{
+    io::{self, Read, Write},
+    net::TcpStream,
     ops::AddAssign,
     sync::{
         Arc, Mutex, PoisonError,
@@ -10,12 +13,15 @@ use std::{
     thread,
 };
 
+use dlock_runtime::LostReason;
 use dlock_testkit::{Dice, full};
 
 use super::*;
 
 const TTL: Duration = Duration::from_millis(250);
 const QUARANTINE: Duration = Duration::from_millis(1_250);
+/// A third of a lease after it began it is renewed. So there are two thirds for that, and some milliseconds less.
+const SILENCE: Duration = Duration::from_millis(250 / 3);
 const KEYS: usize = 8;
 const TASKS: u64 = 24;
 
@@ -27,8 +33,12 @@ struct Figures {
     double: usize,
     /// Who held a lock when the master went away.
     holders: usize,
-    /// Which of them were told that they had lost it.
+    /// How often a lock was lost.
     lost: usize,
+    /// How often a server said so.
+    gone: usize,
+    /// How often that happened though the master was never silent for as long as a renewal may take.
+    in_time: usize,
     turns: u64,
 }
 
@@ -38,6 +48,8 @@ impl AddAssign for Figures {
         self.double += other.double;
         self.holders += other.holders;
         self.lost += other.lost;
+        self.gone += other.gone;
+        self.in_time += other.in_time;
         self.turns += other.turns;
     }
 }
@@ -48,13 +60,16 @@ struct Judge {
     holders: [Mutex<Vec<Arc<Guard>>>; KEYS],
     double: AtomicU64,
     lost: AtomicU64,
+    gone: AtomicU64,
+    in_time: AtomicU64,
+    witness: Witness,
     turns: AtomicU64,
     over: AtomicBool,
 }
 
 impl Judge {
     fn at(&self, key: usize) -> std::sync::MutexGuard<'_, Vec<Arc<Guard>>> {
-        self.holders[key].lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.holders[key])
     }
 
     fn begins(&self, key: usize, guard: &Arc<Guard>) {
@@ -73,9 +88,69 @@ impl Judge {
         self.at(key).retain(|other| !Arc::ptr_eq(other, guard));
     }
 
+    fn loses(&self, error: &LockError) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
+        let LockError::Lost { reason, .. } = error else { panic!("{error:?}") };
+        if !matches!(reason, LostReason::Expired | LostReason::TooSlow { .. }) {
+            println!("{error:?}");
+            self.gone.fetch_add(1, Ordering::Relaxed);
+        } else if !self.witness.was_without_answer() {
+            self.in_time.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     fn holding(&self) -> usize {
         (0..KEYS).map(|key| self.at(key).iter().filter(|guard| guard.is_held()).count()).sum()
     }
+}
+
+/// Who sees for how long no master answers.
+#[derive(Default)]
+struct Witness {
+    last_answer: Mutex<Option<Instant>>,
+    /// When the last long silence ended.
+    silent_until: Mutex<Option<Instant>>,
+}
+
+impl Witness {
+    /// Writes again and again, until the judge says that it is over.
+    fn watch(&self, address: &str, over: &AtomicBool) {
+        let mut stream = None;
+        while !over.load(Ordering::Relaxed) {
+            if Self::write(address, &mut stream).is_ok_and(|is_master| is_master) {
+                let now = Instant::now();
+                let before = lock(&self.last_answer).replace(now);
+                if before.is_some_and(|before| now - before > SILENCE) {
+                    *lock(&self.silent_until) = Some(now);
+                }
+            } else {
+                stream = None;
+            }
+            thread::sleep(2 * MS);
+        }
+    }
+
+    fn write(address: &str, stream: &mut Option<TcpStream>) -> io::Result<bool> {
+        let stream = match stream {
+            Some(stream) => stream,
+            none => none.insert(TcpStream::connect(address)?),
+        };
+        stream.set_read_timeout(Some(TTL))?;
+        stream.write_all(b"*3\r\n$3\r\nSET\r\n$7\r\nwitness\r\n$1\r\n1\r\n")?;
+        let mut reply = [0; 64];
+        Ok(stream.read(&mut reply)? > 0 && reply[0] == b'+')
+    }
+
+    /// Whether a lease that ends now was in vain renewed for the time that it takes.
+    fn was_without_answer(&self) -> bool {
+        let ago = |mutex: &Mutex<Option<Instant>>| lock(mutex).map(|at| at.elapsed());
+        ago(&self.last_answer).is_none_or(|ago| ago > SILENCE)
+            || ago(&self.silent_until).is_some_and(|ago| ago < 2 * TTL)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Takes locks until the judge says that it is over.
@@ -92,8 +167,8 @@ async fn work(runtime: Runtime, judge: Arc<Judge>, mut dice: Dice) {
         while Instant::now() < end && guard.is_held() && !judge.over.load(Ordering::Relaxed) {
             tokio::time::sleep(5 * MS).await;
         }
-        if !guard.is_held() {
-            judge.lost.fetch_add(1, Ordering::Relaxed);
+        if let Err(error) = guard.ensure_held() {
+            judge.loses(&error);
         }
         judge.ends(key, &guard);
         if let Some(guard) = Arc::into_inner(guard) {
@@ -117,6 +192,9 @@ fn lane(rounds: usize, guard: FailoverGuard, seed: u64) -> Figures {
         executor.spawn(work(runtime, Arc::clone(&judge), Dice(seed * 1_000 + task + 1)))
     });
     let tasks = tasks.collect::<Vec<_>>();
+    let (address, witnessed) =
+        (pair.proxy.url().trim_matches(|letter| letter == '/').replace("redis://", ""), Arc::clone(&judge));
+    let witness = thread::spawn(move || witnessed.witness.watch(&address, &witnessed.over));
     let mut figures = Figures::default();
     let until_they_work = || {
         let before = judge.turns.load(Ordering::Relaxed);
@@ -125,7 +203,7 @@ fn lane(rounds: usize, guard: FailoverGuard, seed: u64) -> Figures {
     for round in 0..rounds {
         until_they_work();
         pair.until_copied();
-        let before = (judge.double.load(Ordering::Relaxed), judge.lost.load(Ordering::Relaxed));
+        let before = judge.double.load(Ordering::Relaxed);
         pair.lag();
         thread::sleep(MS * (20 + dice.below(200)) as u32);
         figures.holders += judge.holding();
@@ -143,13 +221,15 @@ fn lane(rounds: usize, guard: FailoverGuard, seed: u64) -> Figures {
         pair.heal();
         until_they_work();
         figures.rounds += 1;
-        figures.double += usize::from(judge.double.load(Ordering::Relaxed) > before.0);
-        figures.lost += (judge.lost.load(Ordering::Relaxed) - before.1) as usize;
+        figures.double += usize::from(judge.double.load(Ordering::Relaxed) > before);
     }
     judge.over.store(true, Ordering::Relaxed);
     for task in tasks {
         executor.block_on(task).expect("no panic");
     }
+    witness.join().expect("no panic");
+    let count = |of: &AtomicU64| of.load(Ordering::Relaxed) as usize;
+    (figures.lost, figures.gone, figures.in_time) = (count(&judge.lost), count(&judge.gone), count(&judge.in_time));
     figures.turns = judge.turns.load(Ordering::Relaxed);
     figures
 }
@@ -175,6 +255,8 @@ fn no_failover_that_loses_writes_gives_a_lock_to_two_holders() {
     let figures = storm(full(1_000, 20), full(8, 4), QUARANTINE.into());
     assert_eq!(figures.double, 0, "{figures:?}");
     assert!(figures.holders >= figures.rounds, "nobody held a lock: {figures:?}");
+    assert_eq!(figures.gone, 0, "a server said so to somebody who had the lock: {figures:?}");
+    assert!(figures.in_time * 100 <= figures.holders, "they could have renewed it: {figures:?}");
 }
 
 /// The control: the same without a guard, where a tenth of the failovers at least have two holders.
@@ -185,4 +267,5 @@ fn without_a_guard_many_of_them_do() {
         figures += storm(full(1_000, 12), full(8, 4), false.into());
     }
     assert!(figures.double > 0 && figures.double * 10 >= full(figures.rounds, 0), "{figures:?}");
+    assert!(figures.gone > 0, "nobody was told that somebody else has it: {figures:?}");
 }

@@ -27,6 +27,17 @@ impl fmt::Display for Identity {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Tag(pub(crate) Option<u32>);
 
+impl Tag {
+    /// Adds its text to a key.
+    pub(crate) fn push_to(self, key: &mut String) {
+        let Self(Some(tag)) = self else { return };
+        let digits = (u32::BITS - tag.leading_zeros()).div_ceil(4).max(1);
+        key.push('{');
+        key.extend((0..digits).rev().map(|place| char::from(HEX[(tag >> (4 * place)) as usize % 16])));
+        key.push('}');
+    }
+}
+
 impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.map_or(Ok(()), |tag| write!(f, "{{{tag:x}}}"))
@@ -82,6 +93,8 @@ impl fmt::Display for Token {
     }
 }
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 /// An identity, a tag, a number, and one more.
 const LONGEST: usize = 32 + 10 + 1 + 16 + 1;
 
@@ -103,7 +116,7 @@ impl TokenText {
     fn push_hex(&mut self, number: u64, digits: u32) {
         let needed = (u64::BITS - number.leading_zeros()).div_ceil(4);
         for place in (0..needed.max(digits)).rev() {
-            self.push(b"0123456789abcdef"[(number >> (4 * place)) as usize % 16]);
+            self.push(HEX[(number >> (4 * place)) as usize % 16]);
         }
     }
 }
@@ -137,6 +150,11 @@ mod tests {
     #[test]
     fn a_token_is_read_by_its_own_runtime_only() {
         let [ours, theirs] = [Identity([0, 0xa]), Identity([0xa, 0])];
+        for tag in [None, Some(0), Some(0xb), Some(0x1_2345), Some(u32::MAX)].map(Tag) {
+            let mut text = String::new();
+            tag.push_to(&mut text);
+            assert_eq!(text, tag.to_string());
+        }
         let plain = Token::new(ours, 0x2f);
         assert_eq!(&*plain.text(), "0000000000000000000000000000000a-2f");
         let tagged = Token { tag: Tag(Some(0xb)), ..plain };

@@ -9,7 +9,7 @@ use redis::{Cmd, RedisWrite};
 
 use super::{
     super::{AcquireCommand, QUEUE_ENTRY_TTL, ReleaseCommand, RenewCommand},
-    epoch::Told,
+    epoch::{self, Told},
     fence_clock::FenceClock,
     keys::{self, Keys},
     script::{
@@ -107,6 +107,37 @@ fn add_acquires(command: &mut Cmd, acquires: &[Arc<AcquireCommand>], clock: &Fen
         command.arg(&*lock_id.token.text());
         command.arg(script::millis(*ttl)).arg(who);
     }
+}
+
+/// Each asks for one fence. Their locks may be of any slots that a master of a cluster has.
+pub(super) fn acquire_many_slots(
+    acquires: &[Arc<AcquireCommand>],
+    by: By,
+    clock: &FenceClock,
+    told: Option<&Told>,
+) -> Cmd {
+    guarded(told, &script::ACQUIRE_MANY_SLOTS, &script::guarded::ACQUIRE_MANY_SLOTS, |script| {
+        let mut command = script.begin(by, 0, 7 * acquires.len() + epoch::ARGS, 320 * acquires.len());
+        let mut key = String::new();
+        for AcquireCommand { lock_id, ttl, who, .. } in acquires.iter().map(|acquire| &**acquire) {
+            let highest = clock.write_of_slot(&lock_id.name, &mut key);
+            command.arg(&*lock_id.name).arg(&*key);
+            keys::write_queue(&lock_id.name, &mut key);
+            command.arg(&*key).arg(highest).arg(&*lock_id.token.text()).arg(script::millis(*ttl)).arg(who);
+        }
+        command
+    })
+}
+
+/// Their locks may be of any slots that a master of a cluster has.
+pub(super) fn release_many_slots(releases: &[LockId], by: By) -> Cmd {
+    let mut command = script::RELEASE_MANY_SLOTS.begin(by, 0, 2 * releases.len(), 128 * releases.len());
+    for LockId { name, token } in releases {
+        let mut text = token.text();
+        text.push(b' ');
+        command.arg(&**name).arg(&*text);
+    }
+    command
 }
 
 pub(super) fn release_many(releases: &[LockId], by: By) -> Cmd {

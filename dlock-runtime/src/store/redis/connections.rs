@@ -93,7 +93,7 @@ impl Connections {
             by_runtime: Mutex::default(),
             subscriptions: AtomicU64::new(0),
             fence_clock: Arc::clone(&self.fence_clock),
-            groups: Arc::clone(&self.groups),
+            groups: Arc::new(self.groups.beside()),
             quarantine: self.quarantine,
             epoch_key: Arc::default(),
             closed_until: BootTime::START.to_bits().into(),

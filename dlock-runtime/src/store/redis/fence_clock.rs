@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     sync::{
-        OnceLock,
+        LazyLock, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -15,6 +15,18 @@ use crate::key::namespace::FENCE_CLOCK;
 
 /// Fences stay below 2^53, so that they are exact in a double.
 const BEYOND: u64 = 1 << 53;
+
+/// Whoever does not know that this is a cluster uses the clock of a server for the locks of its slot.
+static OWN_SLOT: LazyLock<u16> = LazyLock::new(|| slots::slot(FENCE_CLOCK));
+
+fn write_key(slot: u16, key: &mut String) {
+    key.clear();
+    key.push_str(FENCE_CLOCK);
+    if slot != *OWN_SLOT {
+        key.push(':');
+        slots::tag(slot).push_to(key);
+    }
+}
 
 /// The fence clock of a server, or those of a cluster.
 #[derive(Default)]
@@ -49,12 +61,18 @@ impl FenceClock {
         if !self.is_per_slot() {
             return Cow::Borrowed(FENCE_CLOCK);
         }
+        let mut key = String::new();
+        write_key(slots::slot(lock), &mut key);
+        Cow::Owned(key)
+    }
+
+    /// Writes the key of the clock for a lock in a cluster over `key`, and returns the highest fence that is known of it. Many of them are
+    /// needed at once, and by way of a formatter that would be dear.
+    pub(super) fn write_of_slot(&self, lock: &str, key: &mut String) -> u64 {
         let slot = slots::slot(lock);
-        // Whoever does not know that this is a cluster uses that one for the locks of its slot.
-        if slot == slots::slot(FENCE_CLOCK) {
-            return Cow::Borrowed(FENCE_CLOCK);
-        }
-        Cow::Owned(format!("{FENCE_CLOCK}:{}", slots::tag(slot)))
+        write_key(slot, key);
+        let highest = self.per_slot.get().map_or(&self.highest, |slots| &slots[usize::from(slot)]);
+        highest.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_per_slot(&self) -> bool {

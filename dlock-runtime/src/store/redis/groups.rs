@@ -6,7 +6,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -45,10 +45,22 @@ pub(super) type Answer = RedisResult<Option<Value>>;
 pub(super) struct Groups {
     form: Arc<Form>,
     fence_clock: Arc<FenceClock>,
-    is_one_server: AtomicBool,
+    /// The number of a [`Reach`].
+    reach: AtomicU8,
     paused_until: AtomicU64,
     acquires: Known,
     releases: Known,
+}
+
+/// How far a script for many locks reaches.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// It may not be sent: a proxy before several servers would send it to the server of the first lock, where nobody holds the others.
+    Nothing,
+    /// All keys lie on one server.
+    Server,
+    /// Locks of any slots that a master of a cluster has. It says itself which it has.
+    Slots,
 }
 
 /// Whether the server knows a script, by its hash.
@@ -61,10 +73,21 @@ impl Groups {
         Self { form, fence_clock, paused_until, ..Self::default() }
     }
 
-    /// Whether it is known that all keys lie on one server. A proxy before several would send a script for many locks to the server of
-    /// the first, where nobody holds the others.
-    pub(super) fn set_one_server(&self, is_one: bool) {
-        self.is_one_server.store(is_one, Ordering::Relaxed);
+    /// The same for another server of the same cluster, which may not know the scripts.
+    pub(super) fn beside(&self) -> Self {
+        let other = Self::new(Arc::clone(&self.form), Arc::clone(&self.fence_clock));
+        other.set_reach(self.reach());
+        other
+    }
+
+    /// What is known of where locks lie.
+    pub(super) fn set_reach(&self, reach: Reach) {
+        self.reach.store(reach as u8, Ordering::Relaxed);
+    }
+
+    fn reach(&self) -> Reach {
+        let reach = self.reach.load(Ordering::Relaxed);
+        [Reach::Server, Reach::Slots].into_iter().find(|known| *known as u8 == reach).unwrap_or(Reach::Nothing)
     }
 
     /// Whether there may be scripts for many now.
@@ -72,7 +95,7 @@ impl Groups {
         let paused_until = BootTime::from_bits(self.paused_until.load(Ordering::Relaxed));
         // It seldom was.
         let is_paused = paused_until != BootTime::START && BootTime::now() < paused_until;
-        self.is_one_server.load(Ordering::Relaxed) && !is_paused
+        self.reach() != Reach::Nothing && !is_paused
     }
 
     /// Puts what has gathered on a pipeline. Releases come first: a task that gives a lock back and asks for it again, without
@@ -88,8 +111,10 @@ impl Groups {
             }
         }
         let (mut pipeline, mut riders) = (Pipeline::with_capacity(others.len() + 8), Vec::new());
+        let is_spread = self.reach() == Reach::Slots;
         in_parts(releases, |part, replies| {
-            pipeline.add_command(commands::release_many(&part, self.by(&self.releases)));
+            let release_many = if is_spread { commands::release_many_slots } else { commands::release_many };
+            pipeline.add_command(release_many(&part, self.by(&self.releases)));
             riders.push(Rider::Releases(replies));
         });
         for (command, reply) in others {
@@ -97,8 +122,9 @@ impl Groups {
             riders.push(Rider::One(reply));
         }
         in_parts(acquires, |part, replies| {
-            pipeline.add_command(commands::acquire_many(&part, self.by(&self.acquires), &self.fence_clock, told));
-            riders.push(Rider::Acquires(replies));
+            let acquire_many = if is_spread { commands::acquire_many_slots } else { commands::acquire_many };
+            pipeline.add_command(acquire_many(&part, self.by(&self.acquires), &self.fence_clock, told));
+            riders.push(Rider::Acquires(replies, if is_spread { fences_of_slots } else { fences }));
         });
         (pipeline, riders)
     }
@@ -126,7 +152,7 @@ impl Groups {
             };
             match rider {
                 Rider::One(sender) => tell(sender, reply.map(Some)),
-                Rider::Acquires(senders) => {
+                Rider::Acquires(senders, fences) => {
                     self.hand_out_many(&self.acquires, senders, reply.map(&learn).and_then(fences))
                 }
                 Rider::Releases(senders) => self.hand_out_many(&self.releases, senders, reply.and_then(released)),
@@ -157,7 +183,7 @@ impl Groups {
             return Ok(None);
         }
         if self.fence_clock.wants_slots(&error) {
-            self.set_one_server(false);
+            self.set_reach(Reach::Nothing);
         }
         let is_refused = self.form.refuses_hashes(&error) || !is_open(&error);
         if is_refused {
@@ -173,7 +199,19 @@ fn fences(reply: Value) -> RedisResult<Vec<i64>> {
     Ok(granted.into_iter().zip(first..).map(|(digit, fence)| if digit == b'1' { fence } else { 0 }).collect())
 }
 
-/// Which of them `release_many.lua` released.
+/// The same of `acquire_many_slots.lua`, whose locks have fences of their slots' clocks.
+fn fences_of_slots(reply: Value) -> RedisResult<Vec<i64>> {
+    let (granted, _) = <(Vec<u8>, i64)>::from_redis_value(reply)?;
+    let digits = |byte: &u8| Some(i64::from(byte.checked_sub(b'0').filter(|digit| *digit < 10)?));
+    let number = |text: &[u8]| {
+        let number = text.iter().try_fold(0_i64, |number, byte| number.checked_mul(10)?.checked_add(digits(byte)?));
+        number.filter(|_| !text.is_empty())
+    };
+    // What is no number reads as nil later, which is an error then.
+    Ok(granted.split(|byte| *byte == b' ').map_while(number).collect())
+}
+
+/// Which of them `release_many.lua` or `release_many_slots.lua` released.
 fn released(reply: Value) -> RedisResult<Vec<i64>> {
     let released = Vec::<u8>::from_redis_value(reply)?;
     Ok(released.into_iter().map(|digit| i64::from(digit == b'1')).collect())
@@ -187,7 +225,8 @@ fn is_open(error: &RedisError) -> bool {
 /// Who waits for the reply of a command.
 pub(super) enum Rider {
     One(oneshot::Sender<Answer>),
-    Acquires(Vec<oneshot::Sender<Answer>>),
+    /// And how the reply is read.
+    Acquires(Vec<oneshot::Sender<Answer>>, fn(Value) -> RedisResult<Vec<i64>>),
     Releases(Vec<oneshot::Sender<Answer>>),
 }
 

@@ -40,6 +40,12 @@ pub(super) fn queue(name: &str) -> Helper<'_> {
     helper(name, ":queue")
 }
 
+/// Writes the name of that queue over `key`.
+pub(super) fn write_queue(name: &str, key: &mut String) {
+    key.clear();
+    queue(name).parts().into_iter().for_each(|part| key.push_str(part));
+}
+
 fn helper<'a>(name: &'a str, ending: &'static str) -> Helper<'a> {
     Helper { name, ending }
 }
@@ -50,11 +56,17 @@ pub(super) struct Helper<'a> {
     ending: &'static str,
 }
 
+impl Helper<'_> {
+    fn parts(&self) -> [&str; 4] {
+        let Self { name, ending } = self;
+        let (open, close) = if name.as_bytes().contains(&b'{') { ("", "") } else { ("{", "}") };
+        [open, name, close, ending]
+    }
+}
+
 impl fmt::Display for Helper<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, ending } = self;
-        let (open, close) = if name.contains('{') { ("", "") } else { ("{", "}") };
-        [open, name, close, ending].into_iter().try_for_each(|part| f.write_str(part))
+        self.parts().into_iter().try_for_each(|part| f.write_str(part))
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::new(scrip
 pub(super) static UNLOCK: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::UNLOCK));
 pub(super) static ACQUIRE_MANY: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::ACQUIRE_MANY));
 pub(super) static RELEASE_MANY: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::RELEASE_MANY));
+pub(super) static ACQUIRE_MANY_SLOTS: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::ACQUIRE_MANY_SLOTS));
+pub(super) static RELEASE_MANY_SLOTS: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::RELEASE_MANY_SLOTS));
 pub(super) static INSPECT: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::INSPECT));
 
 /// The same for a server with a failover guard.
@@ -32,6 +34,8 @@ pub(super) mod guarded {
     pub(in super::super) static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::guarded::RELEASE));
     pub(in super::super) static ACQUIRE_MANY: LazyLock<Script> =
         LazyLock::new(|| Script::new(scripts::guarded::ACQUIRE_MANY));
+    pub(in super::super) static ACQUIRE_MANY_SLOTS: LazyLock<Script> =
+        LazyLock::new(|| Script::new(scripts::guarded::ACQUIRE_MANY_SLOTS));
     pub(in super::super) static OPENS: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::guarded::OPENS));
 }
 

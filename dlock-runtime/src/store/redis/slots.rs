@@ -9,8 +9,17 @@ pub(super) const SLOTS: usize = 16_384;
 
 /// The slot of a key: that of its hash tag, `{tag}`, if it has one.
 pub(super) fn slot(key: &str) -> u16 {
-    let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(tag, _)| tag);
-    crc16(tag.filter(|tag| !tag.is_empty()).unwrap_or(key).as_bytes()) % SLOTS as u16
+    let key = key.as_bytes();
+    let tag = first(key, b'{').and_then(|open| {
+        let rest = &key[open + 1..];
+        first(rest, b'}').map(|end| &rest[..end])
+    });
+    crc16(tag.filter(|tag| !tag.is_empty()).unwrap_or(key)) % SLOTS as u16
+}
+
+/// Keys are short, so a plain loop is quicker than a search that is made for long texts.
+fn first(bytes: &[u8], wanted: u8) -> Option<usize> {
+    bytes.iter().position(|byte| *byte == wanted)
 }
 
 /// A hash tag that lies in `slot`.

@@ -10,9 +10,12 @@ use std::{thread::sleep, time::Duration};
 use dlock_simulation::{Host, Reply, Rng, Stores};
 use dlock_testkit::{Raw, RedisServer, Value};
 
-use self::scripts::{ACQUIRE, ACQUIRE_MANY, RELEASE, RELEASE_MANY, RENEW, guarded};
+use self::scripts::{
+    ACQUIRE, ACQUIRE_MANY, ACQUIRE_MANY_SLOTS, RELEASE, RELEASE_MANY, RELEASE_MANY_SLOTS, RENEW, guarded,
+};
 
-const GUARDED: [&str; 4] = [guarded::ACQUIRE, guarded::RENEW, guarded::RELEASE, guarded::ACQUIRE_MANY];
+const GUARDED: [&str; 5] =
+    [guarded::ACQUIRE, guarded::RENEW, guarded::RELEASE, guarded::ACQUIRE_MANY, guarded::ACQUIRE_MANY_SLOTS];
 /// Has a server open in so many milliseconds.
 const OPENS: &str = "local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
     local history = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
@@ -236,7 +239,7 @@ fn guarded(pair: &mut Pair, rng: &mut Rng) {
     let state = "return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1]), redis.call('GET', 'dlock:epoch'), \
         redis.pcall('ZRANGE', KEYS[3], 0, -1), redis.pcall('ZCARD', KEYS[4])}";
     let mut clock = 1_800_000_010_000_000;
-    let [acquire, renew, release, many] = GUARDED;
+    let [acquire, renew, release, many, of_slots] = GUARDED;
     for _ in 0..400 {
         pair.pass(3, &mut clock);
         let token = rng.pick(&["0d-1", "0e-1", "0f-1"]);
@@ -249,7 +252,8 @@ fn guarded(pair: &mut Pair, rng: &mut Rng) {
             5..10 => (acquire, vec![token, "30000", "4", "a host", "0", waits, again]),
             10..14 => (renew, vec![token, "30000", shortens, rng.pick(&["0", "9"]), "0", last, "a host"]),
             14..18 => (release, vec![token, rng.pick(&["", &entry]), "0", last]),
-            _ => (many, vec!["1", "0", token, "30000", "a host"]),
+            18 => (many, vec!["1", "0", token, "30000", "a host"]),
+            _ => (of_slots, vec!["lock", "dlock:fence-clock", "{lock}:queue", "0", token, "30000", "a host"]),
         };
         if GUARDED.contains(&script) {
             args.extend(["dlock:epoch", "2000", ""]);
@@ -270,12 +274,25 @@ fn many(pair: &mut Pair, rng: &mut Rng) {
     let mark = "local value = redis.call('GET', 'other') if value then redis.call('SET', 'other', value .. '+', 'KEEPTTL') end";
     for _ in 0..200 {
         let tokens = [(); 4].map(|()| rng.pick(&["0a-1", "0b-1"]));
-        match rng.below(9) {
-            0..4 => {
+        match rng.below(15) {
+            0..3 => {
+                let queues = ["{lock}:queue", "{other}:queue", "{list}:queue", "{waited}:queue"];
+                let each = [0, 1, 2, 3].map(|at| {
+                    let clock = rng.pick(&["dlock:fence-clock", "dlock:fence-clock:{1}", "list"]);
+                    [locks[at], clock, queues[at], "0", tokens[at], rng.pick(&["30000", "no number"]), "a host"]
+                });
+                pair.same(ACQUIRE_MANY_SLOTS, &[], &each.concat());
+            }
+            3..6 => {
+                let each = tokens.map(|token| format!("{token} "));
+                let each = locks.iter().zip(&each).flat_map(|(lock, token)| [*lock, &**token]);
+                pair.same(RELEASE_MANY_SLOTS, &[], &each.collect::<Vec<_>>());
+            }
+            6..10 => {
                 let each = tokens.map(|token| [token, rng.pick(&["30000", "30000", "no number"]), "a host"]);
                 pair.same(ACQUIRE_MANY, &keys, &[&["4", "0"], &each.concat()[..]].concat());
             }
-            4..8 => {
+            10..14 => {
                 let each = tokens.map(|token| format!("{token} "));
                 pair.same(RELEASE_MANY, &locks, &each.each_ref().map(String::as_str));
             }

@@ -20,27 +20,54 @@ use crate::{
 /// So often a request is sent on.
 pub(super) const HOPS: usize = 5;
 
+/// A request that failed at a server, and why.
+pub(super) type Failed = (Arc<Node>, StoreError);
+
+/// A request that is with a server.
+pub(super) type Asked<T> = (Arc<Node>, Reply<T>);
+
 impl Nodes {
-    /// Puts a request about the lock `name` to the server that has it.
+    /// Puts a request about the lock `name` to the server that has it. `None` if that is not known.
+    pub(super) fn begin<T>(&self, name: &str, ask: impl Fn(&Redis) -> Reply<T>) -> Option<Asked<T>> {
+        let node = Arc::clone(self.table().owner(name)?);
+        let reply = ask(&node.redis);
+        Some((node, reply))
+    }
+
+    /// Awaits the reply, which is the end of most requests.
+    ///
+    /// # Errors
+    /// What there is to [`follow`](Self::follow).
+    pub(super) async fn first<T>(&self, asked: Option<Asked<T>>, reply_timeout: Duration) -> Result<T, Option<Failed>> {
+        let Some((node, reply)) = asked else { return Err(None) };
+        self.watched(reply, reply_timeout).await.map_err(|error| Some((node, error)))
+    }
+
+    /// Puts a request about the lock `name` to the server that has it, after it failed where it was.
     ///
     /// # Errors
     /// Those of that server; or why there is none.
     pub(super) async fn follow<T>(
         self: &Arc<Self>,
         name: &Arc<str>,
+        mut failed: Option<Failed>,
         reply_timeout: Duration,
         ask: impl Fn(&Redis) -> Reply<T>,
     ) -> Result<T, StoreError> {
-        let mut node = self.owner(name).await?;
+        let mut node = match &failed {
+            Some((node, _)) => Arc::clone(node),
+            None => self.owner(name).await?,
+        };
         let (mut is_asking, mut hops) = (false, 0);
         loop {
-            let reply = {
-                let _watch = Watch { nodes: self, since: BootTime::now(), reply_timeout };
-                if is_asking { ask(&node.redis.asking()).await } else { ask(&node.redis).await }
-            };
-            let error = match reply {
-                Ok(reply) => return Ok(reply),
-                Err(error) => error,
+            let error = if let Some((_, error)) = failed.take() {
+                error
+            } else {
+                let reply = if is_asking { ask(&node.redis.asking()) } else { ask(&node.redis) };
+                match self.watched(reply, reply_timeout).await {
+                    Ok(reply) => return Ok(reply),
+                    Err(error) => error,
+                }
             };
             hops += 1;
             let Some(next) = self.way_on(name, &node, &error, &mut is_asking) else {
@@ -51,6 +78,13 @@ impl Nodes {
             }
             node = next;
         }
+    }
+
+    async fn watched<T>(&self, reply: Reply<T>, reply_timeout: Duration) -> Result<T, StoreError> {
+        let mut watch = Watch { nodes: self, since: BootTime::now(), reply_timeout, is_over: false };
+        let reply = reply.await;
+        watch.is_over = reply.is_ok();
+        reply
     }
 
     /// Where a request goes on that failed at `node`. `None` if there is no sense in that.
@@ -111,11 +145,13 @@ struct Watch<'a> {
     nodes: &'a Nodes,
     since: BootTime,
     reply_timeout: Duration,
+    /// It was carried out.
+    is_over: bool,
 }
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
-        if self.since.after(self.reply_timeout / 2) <= BootTime::now() {
+        if !self.is_over && self.since.after(self.reply_timeout / 2) <= BootTime::now() {
             self.nodes.look_soon();
         }
     }

@@ -27,11 +27,12 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 use self::{
     detour::Detour,
+    follow::Failed,
     look::Looks,
     map::Address,
     table::{Node, Table},
 };
-use super::{Redis, address, connections::Connections, options::RedisOptions, route::Place};
+use super::{Redis, address, connections::Connections, groups::Reach, options::RedisOptions, route::Place};
 use crate::{
     protocol::token::{Identity, LockId, Tag},
     store::{
@@ -67,6 +68,7 @@ impl Cluster {
         let (common, places) = seeds::read(options)?;
         // A script touches keys of one slot.
         common.fence_clock.use_slots();
+        common.groups.set_reach(Reach::Slots);
         let names = places.iter().map(|place| &*place.name).collect::<Vec<_>>().join(", ");
         let seeds = places.into_iter().map(|place| Node::new(&common, place)).collect();
         Ok(Self(Arc::new(Nodes {
@@ -89,9 +91,14 @@ impl Cluster {
         ask: impl Fn(&Redis) -> Reply<T> + Send + Sync + 'static,
     ) -> Reply<T> {
         let (nodes, name) = (Arc::clone(&self.0), Arc::clone(name));
+        let asked = nodes.begin(&name, &ask);
         Box::pin(async move {
             let _permit = permit;
-            nodes.follow(&name, reply_timeout, ask).await
+            match nodes.first(asked, reply_timeout).await {
+                Ok(reply) => Ok(reply),
+                // Boxed, as few need it, and all would have room for it.
+                Err(failed) => Box::pin(nodes.follow(&name, failed, reply_timeout, ask)).await,
+            }
         })
     }
 }
@@ -124,6 +131,24 @@ impl Nodes {
             self.has_changed();
         }
         self.look_soon();
+    }
+
+    /// The rest of a release that failed where the lock was.
+    async fn release_on(
+        self: &Arc<Self>,
+        lock_id: LockId,
+        failed: Option<Failed>,
+        reply_timeout: Duration,
+        release: impl Fn(&Redis) -> Reply<bool>,
+    ) -> Result<bool, StoreError> {
+        match self.follow(&lock_id.name, failed, reply_timeout, release).await {
+            // The slot is on its way to another server, where those who wait will ask.
+            Err(error) if Detour::of(&error) == Detour::TryAgain => {
+                let unlock = |server: &Redis| server.unlock(lock_id.clone(), reply_timeout);
+                self.follow(&lock_id.name, None, reply_timeout, unlock).await
+            }
+            reply => reply,
+        }
     }
 
     /// The table may be wrong. Whoever found that does not wait until it is right: those who have patience ask again.
@@ -174,18 +199,14 @@ impl Store for Cluster {
     }
 
     fn release(&self, command: ReleaseCommand, permit: Permit, reply_timeout: Duration) -> Reply<bool> {
-        let nodes = Arc::clone(&self.0);
+        let (nodes, lock_id) = (Arc::clone(&self.0), command.lock_id.clone());
+        let release = move |server: &Redis| server.release(command.clone(), Permit::none(), reply_timeout);
+        let asked = nodes.begin(&lock_id.name, &release);
         Box::pin(async move {
             let _permit = permit;
-            let lock_id = &command.lock_id;
-            let release = |server: &Redis| server.release(command.clone(), Permit::none(), reply_timeout);
-            match nodes.follow(&lock_id.name, reply_timeout, release).await {
-                // The slot is on its way to another server, where those who wait will ask.
-                Err(error) if Detour::of(&error) == Detour::TryAgain => {
-                    let unlock = |server: &Redis| server.unlock(lock_id.clone(), reply_timeout);
-                    nodes.follow(&lock_id.name, reply_timeout, unlock).await
-                }
-                reply => reply,
+            match nodes.first(asked, reply_timeout).await {
+                Ok(reply) => Ok(reply),
+                Err(failed) => Box::pin(nodes.release_on(lock_id, failed, reply_timeout, release)).await,
             }
         })
     }

@@ -20,6 +20,7 @@ use super::{
     commands,
     connections::Connections,
     exchange::{self, Exchange},
+    groups::Reach,
     keys::Keys,
     script::By,
 };
@@ -87,8 +88,11 @@ async fn rehearse(
     if server.is_in_cluster() {
         connections.fence_clock.use_slots();
     }
-    // Proxies before several servers have no INFO.
-    connections.groups.set_one_server(info.is_ok() && !server.is_in_cluster());
+    if !kind.is_node {
+        // Proxies before several servers have no INFO.
+        let is_one = info.is_ok() && !server.is_in_cluster();
+        connections.groups.set_reach(if is_one { Reach::Server } else { Reach::Nothing });
+    }
     exchange::run(connections, None, reply_timeout, Rehearsal { lock_id: probe.clone(), server: server.clone(), kind })
         .await?
         .map_err(|(reason, error)| unusable(connections, reason, error))?;

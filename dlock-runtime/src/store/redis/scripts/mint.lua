@@ -10,10 +10,17 @@
 -- takes longer. Without INFO nobody knows of a new life, and fences follow the time.
 -- The first writes of a life can be lost, too, and the next one begins with the same copy. So the ceiling moves on with the time since
 -- the clock was looked at, and the later life is above the earlier one.
+-- A script for many locks of a cluster mints at the clocks of many slots, each of which is used less often than every 100 ms. It calls
+-- INFO once. A clock that it finds as it should be it leaves as it is for ten seconds, a tenth of what a ceiling moves on by at most: to
+-- look again next time costs less than to write down that it looked.
 
--- What is not done each time. `last` is what the clock says after `count` fences, or why it says nothing. Returns what it says
--- from now on, or an error.
+-- The life of the server, once a script has looked at it: it stays the same while that runs.
+local current
+
+-- What is not done each time. `last` is what the clock says after `count` fences, or why it says nothing, and `checked` when it was looked
+-- at, if it says so. Returns what it says from now on, or an error.
 local function check_clock(last, count, above, now, checked)
+  local said = last
   local ceiling, life = redis.pcall('HGET', KEYS[2], 'ceiling'), redis.pcall('HGET', KEYS[2], 'life')
   local trouble = type(last) == 'table' and last.err or type(ceiling) == 'table' and ceiling.err
   local is_spoilt = trouble and (string.find(trouble, 'WRONGTYPE', 1, true) or string.find(trouble, 'not an integer', 1, true)
@@ -27,8 +34,12 @@ local function check_clock(last, count, above, now, checked)
     last, ceiling, life = tonumber(count), 0, ''
   end
   last = math.max(last, above + count)
-  local info = redis.pcall('INFO', 'replication')
-  local current = type(info) == 'string' and string.match(info, 'master_replid:(%w+)') or 'unknown'
+  local is_known = current and current ~= 'unknown' and current == life
+  if is_known and last == said and last <= ceiling - 120000000 and checked and math.abs(now - checked) < 10000000 then return last end
+  if not current then
+    local info = redis.pcall('INFO', 'replication')
+    current = type(info) == 'string' and string.match(info, 'master_replid:(%w+)') or 'unknown'
+  end
   if current ~= life then
     -- After so long a time it is the time alone that counts.
     local passed = math.min(math.max(now - (checked or now), 0), 100000000)

@@ -13,6 +13,8 @@ pub(super) const RELEASE: &str = script!("release", "mend", "mint", "channel", "
 pub(super) const UNLOCK: &str = script!("unlock");
 pub(super) const ACQUIRE_MANY: &str = script!("mint", "acquire_many");
 pub(super) const RELEASE_MANY: &str = script!("release_many");
+pub(super) const ACQUIRE_MANY_SLOTS: &str = script!("mint", "acquire_many_slots");
+pub(super) const RELEASE_MANY_SLOTS: &str = script!("release_many_slots");
 pub(super) const INSPECT: &str = script!("inspect");
 
 /// The same for a server with a failover guard: those that grant, and those that must not hand over while it is closed.
@@ -48,5 +50,14 @@ pub(super) mod guarded {
     );
     pub(in super::super) const ACQUIRE_MANY: &str =
         script!("mint", "guard/closed", "guard/look", "guard/run", "guard/none", "acquire_many", "guard/answers");
+    pub(in super::super) const ACQUIRE_MANY_SLOTS: &str = script!(
+        "mint",
+        "guard/closed",
+        "guard/look",
+        "guard/run",
+        "guard/none_of_slots",
+        "acquire_many_slots",
+        "guard/answers"
+    );
     pub(in super::super) const OPENS: &str = script!("guard/closed", "guard/opens");
 }
