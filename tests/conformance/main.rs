@@ -48,8 +48,19 @@ macro_rules! on_each_store {
             $(
                 #[tokio::test]
                 async fn $name() {
+                    let builder = crate::guarded_cluster().await.turns(with_turns());
+                    super::$name(builder.namespace(stringify!($name))).await;
+                }
+            )*
+        }
+
+        mod cluster_without_guard {
+            use super::*;
+            $(
+                #[tokio::test]
+                async fn $name() {
                     let builder = Runtime::builder().cluster(Cluster::shared().urls()).failover_guard(false);
-                    super::$name(builder.turns(with_turns()).namespace(stringify!($name))).await;
+                    super::$name(builder.turns(with_turns()).namespace(concat!(stringify!($name), "-unguarded"))).await;
                 }
             )*
         }
@@ -63,11 +74,25 @@ mod waiting;
 use std::time::{Duration, Instant};
 
 use dlock_runtime::{Builder, Guard, LockError, Runtime};
+use dlock_testkit::Cluster;
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 /// Far longer than any condition takes to come true, even on a loaded machine.
 const LONG: Duration = Duration::from_secs(20);
+
+/// For runtimes on a cluster with the failover guard, which takes it for one that has been there for long.
+async fn guarded_cluster() -> Builder {
+    static OPEN: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
+    let cluster = Cluster::shared();
+    let builder = Runtime::builder().cluster(cluster.urls()).failover_guard(61 * SECOND);
+    let open = OPEN.get_or_init(async || {
+        builder.clone().wait(Duration::ZERO).build().await.expect_err("it began a moment ago");
+        cluster.open_guard();
+    });
+    open.await;
+    builder
+}
 
 async fn build(builder: Builder) -> Runtime {
     builder.build().await.expect("the store is there")

@@ -80,6 +80,39 @@ async fn a_server_that_was_promoted_is_closed_also_if_its_epoch_was_never_copied
     assert!(settling(&error).is_some(), "{error:?}");
 }
 
+/// It does not shrink by itself: leases that are only renewed say nothing of it, so nobody knows when the last of them is over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_longest_quarantine_that_was_asked_for_counts_until_an_operator_shortens_it() {
+    let mut pair = Pair::open();
+    drop(pair.builder(31 * SECOND).ttl(SECOND).build().await.expect("it is open"));
+    let runtime = pair.builder(QUARANTINE).ttl(SECOND).wait(Duration::ZERO).build().await.expect("it is open");
+    let new_lock_after_a_failover = async |pair: &mut Pair| {
+        pair.until_copied();
+        pair.fail_over();
+        let error = runtime.lock("new").wait(SECOND).acquire().await.expect_err("it is closed");
+        let left = settling(&error).expect("that is why");
+        pair.heal();
+        left
+    };
+    let left = new_lock_after_a_failover(&mut pair).await;
+    assert!(left > 25 * SECOND, "{left:?}");
+    // As SAFETY.md says.
+    let shorten = |pair: &Pair, opens: &str| {
+        let mut raw = pair.master().raw();
+        let epoch = raw.command(&["GET", "dlock:epoch"]).text().expect("a text").to_owned();
+        let [run, history, _, longest] = epoch.split(' ').collect::<Vec<_>>()[..] else { panic!("{epoch}") };
+        assert_eq!(longest, "31000");
+        let shorter = format!("{run} {history} {opens} {}", QUARANTINE.as_millis());
+        assert!(raw.command(&["SET", "dlock:epoch", &shorter]).is_ok());
+    };
+    // The time until then is not what this is about.
+    shorten(&pair, "0");
+    let guard = runtime.lock("held").wait(SECOND).acquire().await.expect("nothing closes by that");
+    guard.release().await.expect("ours");
+    let left = new_lock_after_a_failover(&mut pair).await;
+    assert!(left <= QUARANTINE, "{left:?}");
+}
+
 #[tokio::test]
 async fn a_ttl_that_the_guard_does_not_cover_is_a_mistake_that_names_its_cure() {
     let server = RedisServer::shared();

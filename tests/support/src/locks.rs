@@ -1,6 +1,6 @@
 //! What Redis holds of a lock, as an operator reads it: `token fence since (who)`, and `+` at the end if somebody waits.
 
-use crate::{Raw, RedisServer, Sentinels, Value};
+use crate::{Cluster, Raw, RedisServer, Sentinels, Value};
 
 /// The key by which the failover guard knows a server's life: "run-id replication-id opens quarantine".
 const EPOCH: &str = "dlock:epoch";
@@ -9,6 +9,11 @@ impl RedisServer {
     /// Has the failover guard take the server for one that grants locks now, as an operator may do who knows that nothing was lost.
     #[track_caller]
     pub fn open_guard(&self) {
+        self.open_guard_at(EPOCH);
+    }
+
+    #[track_caller]
+    fn open_guard_at(&self, epoch: &str) {
         let mut raw = self.raw();
         let mut field = |section: &str, name: &str| {
             let info = raw.command(&["INFO", section]).text().expect("INFO is a text").to_owned();
@@ -16,7 +21,20 @@ impl RedisServer {
             line.unwrap_or_else(|| panic!("INFO has no {name}"))
         };
         let (run, history) = (field("server", "run_id"), field("replication", "master_replid"));
-        assert!(raw.command(&["SET", EPOCH, &format!("{run} {history} 0 0")]).is_ok());
+        assert!(raw.command(&["SET", epoch, &format!("{run} {history} 0 0")]).is_ok());
+    }
+}
+
+impl Cluster {
+    /// The same for all masters, after a runtime has asked each of them: it says under which key.
+    #[track_caller]
+    pub fn open_guard(&self) {
+        for node in self.masters().into_iter().map(|at| &self.nodes[at]) {
+            let keys = node.raw().command(&["KEYS", &format!("{EPOCH}*")]);
+            let Value::List(keys) = keys else { panic!("{keys:?}") };
+            assert!(!keys.is_empty(), "nobody has asked it yet");
+            keys.iter().filter_map(Value::text).for_each(|key| node.open_guard_at(key));
+        }
     }
 }
 
