@@ -8,7 +8,7 @@ use std::{
 
 use dlock_runtime::{Guard, LockError, Runtime};
 use dlock_testkit::{Raw, RedisServer, Value, eventually, log};
-use tokio::task::JoinSet;
+use tokio::{sync::Mutex, task::JoinSet};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -81,8 +81,12 @@ async fn life(server: &RedisServer, key: &str) -> Result<(), LockError> {
     Ok(())
 }
 
+/// All tests here share the log, and one of them asserts that nothing is in it.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_rights_of_safety_md_are_enough_and_each_is_needed() {
+    let _alone = ALONE.lock().await;
     log::listen();
     let server = RedisServer::start();
     let mut raw = server.raw();
@@ -109,6 +113,7 @@ async fn the_rights_of_safety_md_are_enough_and_each_is_needed() {
 /// With the failover guard it takes a key more, as the page says.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_the_failover_guard_it_takes_the_epoch_as_well() {
+    let _alone = ALONE.lock().await;
     let server = RedisServer::start();
     server.open_guard();
     let mut raw = server.raw();

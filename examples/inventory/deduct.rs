@@ -83,7 +83,7 @@ impl fmt::Display for DeductError {
         match self {
             Self::Lock(e) => e.fmt(f),
             Self::Stale => f.write_str("a later holder has claimed the product"),
-            Self::Database(e) => write!(f, "database: {e}"),
+            Self::Database(_) => f.write_str("the database"),
         }
     }
 }

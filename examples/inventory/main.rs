@@ -20,7 +20,7 @@ use args::{Command, Options, Source};
 use books::Books;
 use fleet::{Event, Fleet, REPLICAS};
 use mode::Mode;
-use replica::Failure;
+use replica::{Failure, with_causes};
 use run::{Run, Strike};
 use shop::Shop;
 use std::process::ExitCode;
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         Ok(Command::Run(options)) => run(&options),
         Ok(Command::Replica { number, database, without_lock }) => fleet::be_a_replica(number, &database, without_lock)
             .map(|()| true)
-            .map_err(|e| format!("replica {number}: {e}").into()),
+            .map_err(|e| format!("replica {number}: {}", with_causes(&*e)).into()),
         Err(message) => {
             eprintln!("{message}; --help tells what there is");
             return ExitCode::from(2);
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(e) => {
-            eprintln!("error: {e}");
+            eprintln!("error: {}", with_causes(&*e));
             ExitCode::FAILURE
         }
     }

@@ -41,6 +41,12 @@ pub struct Replica {
 /// An error on its way to the user.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
+/// An error with its causes, which its own text leaves out.
+pub fn with_causes(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
 impl Replica {
     /// Works until no replica has an open order, so that it is still there if another one dies.
     pub async fn run(self) -> Result<(), Failure> {
@@ -107,7 +113,9 @@ impl Replica {
                     attempt += 1;
                     *retries += 1;
                 }
-                Err(e) => return Err(format!("order {}, item {}: {e}", line.order, line.line).into()),
+                Err(e) => {
+                    return Err(format!("order {}, item {}: {}", line.order, line.line, with_causes(&e)).into());
+                }
                 Ok(deducted) => return Ok(deducted),
             }
         }
