@@ -35,7 +35,7 @@ struct Figures {
     holders: usize,
     /// How often a lock was lost.
     lost: usize,
-    /// How often a server said so.
+    /// How often a server said so to somebody whose time was not over.
     gone: usize,
     /// How often that happened though the master was never silent for as long as a renewal may take.
     in_time: usize,
@@ -88,10 +88,12 @@ impl Judge {
         self.at(key).retain(|other| !Arc::ptr_eq(other, guard));
     }
 
-    fn loses(&self, error: &LockError) {
+    /// `was_over` says whether its time was over by then, by what it had left when it was looked at before.
+    fn loses(&self, error: &LockError, was_over: bool) {
         self.lost.fetch_add(1, Ordering::Relaxed);
         let LockError::Lost { reason, .. } = error else { panic!("{error:?}") };
-        if !matches!(reason, LostReason::Expired | LostReason::TooSlow { .. }) {
+        // A server that answers late says that the lock is gone, as it is by then.
+        if !was_over && !matches!(reason, LostReason::Expired | LostReason::TooSlow { .. }) {
             println!("{error:?}");
             self.gone.fetch_add(1, Ordering::Relaxed);
         } else if !self.witness.was_without_answer() {
@@ -164,11 +166,13 @@ async fn work(runtime: Runtime, judge: Arc<Judge>, mut dice: Dice) {
         judge.begins(key, &guard);
         let body = if dice.below(3) == 0 { dice.below(30) } else { 100 + dice.below(600) };
         let end = Instant::now() + MS * body as u32;
+        let mut over_at = Instant::now() + guard.remaining();
         while Instant::now() < end && guard.is_held() && !judge.over.load(Ordering::Relaxed) {
+            over_at = Instant::now() + guard.remaining();
             tokio::time::sleep(5 * MS).await;
         }
         if let Err(error) = guard.ensure_held() {
-            judge.loses(&error);
+            judge.loses(&error, over_at <= Instant::now());
         }
         judge.ends(key, &guard);
         if let Some(guard) = Arc::into_inner(guard) {
