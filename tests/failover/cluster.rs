@@ -35,10 +35,12 @@ async fn a_lock_of_a_shard_whose_master_dies_comes_back_and_the_other_shards_go_
     })
     .await;
     // Also if many are asked for together.
-    let crowd = (0..200).map(|number| second.lock(format!("crowd{number}")).wait(300 * MS).acquire());
+    let crowd = (0..200).map(|number| second.lock(format!("crowd{number}")).wait(2 * SECOND).acquire());
     let crowd = crowd.collect::<JoinSet<_>>().join_all().await;
     let closed = crowd.iter().filter(|guard| guard.as_ref().is_err_and(|error| settling(error).is_some())).count();
-    assert!(closed > 20 && crowd.iter().filter(|guard| guard.is_ok()).count() == 200 - closed, "{closed}: {crowd:?}");
+    assert!(closed > 20, "{closed}: {crowd:?}");
+    let there = cluster.nodes[new].raw().keys();
+    assert!(!there.iter().any(|key| key.starts_with("crowd")), "it is granted while the shard is closed: {there:?}");
     drop(crowd);
     second.lock(&*elsewhere).acquire().await.expect("another shard").release().await.expect("ours");
     let mut raw = cluster.nodes[new].raw();

@@ -98,6 +98,11 @@ impl Groups {
         self.reach() != Reach::Nothing && !is_paused
     }
 
+    /// Whether there are other servers, whose replies make tasks ready that are about to ask this one.
+    pub(super) fn are_spread(&self) -> bool {
+        self.reach() == Reach::Slots
+    }
+
     /// Puts what has gathered on a pipeline. Releases come first: a task that gives a lock back and asks for it again, without
     /// waiting for a reply, finds it free.
     /// Scripts with a guard are `told` something.
@@ -111,7 +116,7 @@ impl Groups {
             }
         }
         let (mut pipeline, mut riders) = (Pipeline::with_capacity(others.len() + 8), Vec::new());
-        let is_spread = self.reach() == Reach::Slots;
+        let is_spread = self.are_spread();
         in_parts(releases, |part, replies| {
             let release_many = if is_spread { commands::release_many_slots } else { commands::release_many };
             pipeline.add_command(release_many(&part, self.by(&self.releases)));

@@ -250,6 +250,9 @@ impl Combiner {
         loop {
             // Who is ready now comes along.
             yield_now().await;
+            if self.shared.groups.are_spread() {
+                yield_now().await;
+            }
             let begun = poll_fn(|cx| {
                 // Batches leave in the order in which they gathered: the first poll puts one on its way.
                 let _order = self.shared.order.lock().unwrap_or_else(PoisonError::into_inner);
