@@ -5,6 +5,7 @@ use std::{future::pending, sync::Arc, time::Duration};
 use super::{
     Request,
     backoff::{Backoff, LONGEST},
+    setback::{Asked, Next},
 };
 use crate::{
     keeper::state::KeeperState,
@@ -115,26 +116,23 @@ impl Head {
         error: StoreError,
         limit: Duration,
     ) -> Result<(), LockError> {
-        // If the request's own time was too short for the reply, it was not the store that failed.
-        let is_cut_short = error.is_overload() || error.is_timeout() && limit < self.state().command_timeout;
-        match self.before.take() {
-            Some(Verdict::Busy(holder)) if is_cut_short => return Err(self.busy(backoff, holder)),
-            Some(Verdict::Failed(earlier)) if is_cut_short => return Err(earlier.about(&self.request.key)),
-            _ => {}
+        let asked = Asked {
+            limit,
+            command_timeout: self.state().command_timeout,
+            wait: self.request.terms.wait,
+            is_repeated: self.is_repeated,
+        };
+        match asked.after(&error, &mut self.before) {
+            Next::EndAsBefore(Verdict::Busy(holder)) => return Err(self.busy(backoff, holder)),
+            Next::EndAsBefore(Verdict::Failed(earlier)) => return Err(earlier.about(&self.request.key)),
+            Next::End => return Err(error.about(&self.request.key)),
+            Next::Repeat => {
+                self.is_repeated = true;
+                return Ok(());
+            }
+            Next::Wait => self.record_answer(baton, Verdict::Failed(error.clone())),
         }
-        if error.class == ErrorClass::Transient || error.is_too_slow() {
-            self.before = Some(Verdict::Failed(error.clone()));
-        }
-        // An idle connection without a reply may have been dropped by something on the way. The next one is fresh.
-        if error.is_timeout() && self.request.terms.wait == Wait::For(Duration::ZERO) && !self.is_repeated {
-            self.is_repeated = true;
-            return Ok(());
-        }
-        let passes = matches!(error.class, ErrorClass::Transient | ErrorClass::Indeterminate);
-        if passes {
-            self.record_answer(baton, Verdict::Failed(error.clone()));
-        }
-        let waited = passes && self.wait(baton, backoff, None, BootTime::now()).await;
+        let waited = self.wait(baton, backoff, None, BootTime::now()).await;
         if !waited || Self::may_leave_it_to_others(baton, backoff) {
             return Err(error.about(&self.request.key));
         }

@@ -5,12 +5,14 @@
 //! state. A request that is dropped on the way leaves nothing behind: the baton passes on what it has, and a command without a
 //! reply stays with its pending request (`in_flight.rs`), which the next task or the keeper takes over.
 //!
-//! `head.rs` is the loop of the task that asks the store, `exchange.rs` what it asks, `backoff.rs` how long it waits between.
+//! `head.rs` is the loop of the task that asks the store, `exchange.rs` what it asks, `setback.rs` what it does about an error,
+//! `backoff.rs` how long it waits between.
 
 pub(crate) mod backoff;
 mod exchange;
 mod head;
 mod in_flight;
+mod setback;
 
 use std::{
     future::poll_fn,

@@ -47,6 +47,8 @@ pub struct Options {
     pub seed: u64,
     /// After so many turns the world comes to rest.
     pub acquisitions: u64,
+    /// So many times as many in worlds with many turns on one lease, instead of what these have by themselves.
+    pub hot: Option<u64>,
     /// What kind of world it is, instead of what the seed draws.
     pub kind: Option<Kind>,
     /// Something that is done wrong on purpose.
@@ -156,7 +158,8 @@ async fn live(options: &Options) -> Report {
         }
         sim.judge.borrow().violation.is_some()
     };
-    let acquisitions = options.acquisitions * sim.plan.share;
+    let share = sim.plan.share;
+    let acquisitions = options.acquisitions * options.hot.filter(|_| share > 1).unwrap_or(share);
     let wants = || sim.figures().acquisitions < acquisitions && sim.now() < sim.plan.duration;
     sim.go_on(|| is_violated() || !wants()).await;
     // They go on for a while in peace: what must happen in time is seen best then.

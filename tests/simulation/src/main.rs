@@ -8,6 +8,7 @@ const HELP: &str = "\
 --seed N           the first seed (1)
 --seeds N          how many, on two threads (1)
 --acquisitions N   how many turns each world takes (2000)
+--hot N            so many times as many where they take turns on one lease (20)
 --total N          go on until all worlds together took so many turns
 --kind NAME        worlds of one kind
 --weakness NAME    do something wrong on purpose
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     let (seed, acquisitions, trace) =
         (number("--seed", 1), number("--acquisitions", 2_000), has("--trace") || has("--svg"));
     let options = Options { seed, acquisitions, kind, weakness, trace, ..Options::default() };
+    let options = Options { hot: value("--hot").map(|_| number("--hot", 0)), ..options };
     let total = number("--total", u64::MAX);
     let began = Instant::now();
     let all = worlds(&options, number("--seeds", if has("--total") { u64::MAX } else { 1 }), total);
