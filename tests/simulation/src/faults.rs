@@ -120,7 +120,11 @@ impl Sim {
             Fault::Stall => {
                 let until = now + self.span(SECOND);
                 self.disturb_all(until);
-                self.with_servers(|servers| servers.nodes[servers.master].stalled = until);
+                // One that begins during another does not end that: what came before is read first.
+                self.with_servers(|servers| {
+                    let stalled = &mut servers.nodes[servers.master].stalled;
+                    *stalled = until.max(*stalled);
+                });
             }
             Fault::Restart | Fault::DataLost => self.restart(fault == Fault::DataLost),
             Fault::ScriptsLost => self.with_servers(|servers| servers.forget_scripts(servers.master)),
