@@ -30,6 +30,20 @@ on_each_store! {
         }
     }
 
+    async fn who_waits_behind_a_task_that_does_not_is_in_the_queue(builder: Builder) {
+        let [holder, runtime] = build_some(builder).await;
+        let guard = hold(&holder, "k").await;
+        // In one task, so that they come one right after the other.
+        let both = tokio::spawn(async move {
+            tokio::join!(runtime.lock("k").wait(Duration::ZERO).acquire(), runtime.lock("k").acquire())
+        });
+        until_waiting(&holder, "k", 1).await;
+        guard.release().await.expect("ours");
+        let (impatient, patient) = got(both).await;
+        assert!(impatient.is_err_and(|error| error.is_busy()));
+        patient.expect("handed over").release().await.expect("ours");
+    }
+
     async fn runtimes_are_served_in_the_order_in_which_they_came(builder: Builder) {
         let [holder, runtimes @ ..] = build_some::<6>(builder).await;
         let guard = hold(&holder, "k").await;
