@@ -178,10 +178,10 @@ async fn the_longest_times_on_redis() {
 /// A hold that may last for ever is not ended, and one of a nanosecond is.
 #[tokio::test]
 async fn the_longest_hold_is_one_without_a_bound() {
-    let runtime = embedded("holds").ttl(200 * MS).build().await.expect("a runtime");
+    let runtime = embedded("holds").ttl(500 * MS).build().await.expect("a runtime");
     for bound in [MaxHold::For(MAX), MaxHold::Unbounded] {
         let guard = runtime.lock("k").max_hold(bound).acquire().await.expect("free");
-        tokio::time::sleep(500 * MS).await;
+        tokio::time::sleep(1_200 * MS).await;
         assert!(guard.is_held(), "{bound:?}");
         guard.release().await.expect("held");
     }

@@ -155,8 +155,8 @@ async fn a_connection_looks_at_the_servers_life_some_ten_times_a_second_and_not_
         line.split(',').next().and_then(|calls| calls.parse::<u32>().ok()).expect("a number")
     };
     assert!(count >= 99, "{count}");
-    // Two for each look at the epoch, and one for each look of the fence clock.
-    let most = elapsed.as_millis() as u32 / 60 * 2 + elapsed.as_millis() as u32 / 100 + 12;
+    // Two for each look at the epoch, and one for each look of the fence clock. If one comes late, some locks look at once.
+    let most = elapsed.as_millis() as u32 / 60 * 2 + elapsed.as_millis() as u32 / 100 + 50;
     let looks = calls(&mut raw, "info");
     assert!(looks >= 6 && looks <= most, "{looks} in {elapsed:?}, and {most} at most");
 }
