@@ -31,9 +31,8 @@ impl Tag {
     /// Adds its text to a key.
     pub(crate) fn push_to(self, key: &mut String) {
         let Self(Some(tag)) = self else { return };
-        let digits = (u32::BITS - tag.leading_zeros()).div_ceil(4).max(1);
         key.push('{');
-        key.extend((0..digits).rev().map(|place| char::from(HEX[(tag >> (4 * place)) as usize % 16])));
+        key.extend(hex_digits(tag.into(), 1).map(char::from));
         key.push('}');
     }
 }
@@ -93,7 +92,11 @@ impl fmt::Display for Token {
     }
 }
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
+/// With zeros before it, so that there are at least so many.
+fn hex_digits(number: u64, least: u32) -> impl Iterator<Item = u8> {
+    let needed = (u64::BITS - number.leading_zeros()).div_ceil(4);
+    (0..needed.max(least)).rev().map(move |place| b"0123456789abcdef"[(number >> (4 * place)) as usize % 16])
+}
 
 /// An identity, a tag, a number, and one more.
 const LONGEST: usize = 32 + 10 + 1 + 16 + 1;
@@ -112,12 +115,8 @@ impl TokenText {
         }
     }
 
-    /// With zeros before it, so that there are at least so many digits.
-    fn push_hex(&mut self, number: u64, digits: u32) {
-        let needed = (u64::BITS - number.leading_zeros()).div_ceil(4);
-        for place in (0..needed.max(digits)).rev() {
-            self.push(HEX[(number >> (4 * place)) as usize % 16]);
-        }
+    fn push_hex(&mut self, number: u64, least: u32) {
+        hex_digits(number, least).for_each(|digit| self.push(digit));
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
         By, Script,
     },
 };
-use crate::protocol::token::LockId;
+use crate::protocol::token::{LockId, Token, TokenText};
 
 /// `again` says whether it was asked before. Here and below, a guarded script is `told` something.
 pub(super) fn acquire(command: &AcquireCommand, by: By, again: bool, clock: &FenceClock, told: Option<&Told>) -> Cmd {
@@ -133,9 +133,7 @@ pub(super) fn acquire_many_slots(
 pub(super) fn release_many_slots(releases: &[LockId], by: By) -> Cmd {
     let mut command = script::RELEASE_MANY_SLOTS.begin(by, 0, 2 * releases.len(), 128 * releases.len());
     for LockId { name, token } in releases {
-        let mut text = token.text();
-        text.push(b' ');
-        command.arg(&**name).arg(&*text);
+        command.arg(&**name).arg(&*with_space(token));
     }
     command
 }
@@ -146,11 +144,16 @@ pub(super) fn release_many(releases: &[LockId], by: By) -> Cmd {
         command.arg(&**name);
     }
     for LockId { token, .. } in releases {
-        let mut text = token.text();
-        text.push(b' ');
-        command.arg(&*text);
+        command.arg(&*with_space(token));
     }
     command
+}
+
+/// What the value of a lock begins with that the token holds.
+fn with_space(token: &Token) -> TokenText {
+    let mut text = token.text();
+    text.push(b' ');
+    text
 }
 
 pub(super) fn inspect(name: &Arc<str>, by: By, clock: &FenceClock) -> Cmd {

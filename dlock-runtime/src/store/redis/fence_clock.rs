@@ -53,7 +53,11 @@ impl FenceClock {
     }
 
     fn of(&self, lock: &str) -> &AtomicU64 {
-        self.per_slot.get().map_or(&self.highest, |slots| &slots[usize::from(slots::slot(lock))])
+        self.at(|| slots::slot(lock))
+    }
+
+    fn at(&self, slot: impl FnOnce() -> u16) -> &AtomicU64 {
+        self.per_slot.get().map_or(&self.highest, |clocks| &clocks[usize::from(slot())])
     }
 
     /// The key of the clock for a lock.
@@ -71,8 +75,7 @@ impl FenceClock {
     pub(super) fn write_of_slot(&self, lock: &str, key: &mut String) -> u64 {
         let slot = slots::slot(lock);
         write_key(slot, key);
-        let highest = self.per_slot.get().map_or(&self.highest, |slots| &slots[usize::from(slot)]);
-        highest.load(Ordering::Relaxed)
+        self.at(|| slot).load(Ordering::Relaxed)
     }
 
     pub(super) fn is_per_slot(&self) -> bool {

@@ -207,12 +207,8 @@ fn fences(reply: Value) -> RedisResult<Vec<i64>> {
 /// The same of `acquire_many_slots.lua`, whose locks have fences of their slots' clocks.
 fn fences_of_slots(reply: Value) -> RedisResult<Vec<i64>> {
     let (granted, _) = <(Vec<u8>, i64)>::from_redis_value(reply)?;
-    let digits = |byte: &u8| Some(i64::from(byte.checked_sub(b'0').filter(|digit| *digit < 10)?));
-    let number = |text: &[u8]| {
-        let number = text.iter().try_fold(0_i64, |number, byte| number.checked_mul(10)?.checked_add(digits(byte)?));
-        number.filter(|_| !text.is_empty())
-    };
     // What is no number reads as nil later, which is an error then.
+    let number = |text: &[u8]| std::str::from_utf8(text).ok()?.parse().ok();
     Ok(granted.split(|byte| *byte == b' ').map_while(number).collect())
 }
 

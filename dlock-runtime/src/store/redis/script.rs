@@ -1,8 +1,8 @@
-//! The Lua scripts, each loaded and hashed once.
+//! The Lua scripts, each hashed once.
 
 use std::{
     sync::{
-        LazyLock,
+        OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -15,38 +15,40 @@ use super::{
     epoch, scripts,
 };
 
-pub(super) static ACQUIRE: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::ACQUIRE));
-pub(super) static RENEW: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::RENEW));
-pub(super) static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::RELEASE));
-pub(super) static UNLOCK: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::UNLOCK));
-pub(super) static ACQUIRE_MANY: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::ACQUIRE_MANY));
-pub(super) static RELEASE_MANY: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::RELEASE_MANY));
-pub(super) static ACQUIRE_MANY_SLOTS: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::ACQUIRE_MANY_SLOTS));
-pub(super) static RELEASE_MANY_SLOTS: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::RELEASE_MANY_SLOTS));
-pub(super) static INSPECT: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::INSPECT));
+pub(super) static ACQUIRE: Script = Script::new(scripts::ACQUIRE);
+pub(super) static RENEW: Script = Script::new(scripts::RENEW);
+pub(super) static RELEASE: Script = Script::new(scripts::RELEASE);
+pub(super) static UNLOCK: Script = Script::new(scripts::UNLOCK);
+pub(super) static ACQUIRE_MANY: Script = Script::new(scripts::ACQUIRE_MANY);
+pub(super) static RELEASE_MANY: Script = Script::new(scripts::RELEASE_MANY);
+pub(super) static ACQUIRE_MANY_SLOTS: Script = Script::new(scripts::ACQUIRE_MANY_SLOTS);
+pub(super) static RELEASE_MANY_SLOTS: Script = Script::new(scripts::RELEASE_MANY_SLOTS);
+pub(super) static INSPECT: Script = Script::new(scripts::INSPECT);
 
 /// The same for a server with a failover guard.
 pub(super) mod guarded {
-    use super::{LazyLock, Script, scripts};
+    use super::{Script, scripts};
 
-    pub(in super::super) static ACQUIRE: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::guarded::ACQUIRE));
-    pub(in super::super) static RENEW: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::guarded::RENEW));
-    pub(in super::super) static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::guarded::RELEASE));
-    pub(in super::super) static ACQUIRE_MANY: LazyLock<Script> =
-        LazyLock::new(|| Script::new(scripts::guarded::ACQUIRE_MANY));
-    pub(in super::super) static ACQUIRE_MANY_SLOTS: LazyLock<Script> =
-        LazyLock::new(|| Script::new(scripts::guarded::ACQUIRE_MANY_SLOTS));
-    pub(in super::super) static OPENS: LazyLock<Script> = LazyLock::new(|| Script::new(scripts::guarded::OPENS));
+    pub(in super::super) static ACQUIRE: Script = Script::new(scripts::guarded::ACQUIRE);
+    pub(in super::super) static RENEW: Script = Script::new(scripts::guarded::RENEW);
+    pub(in super::super) static RELEASE: Script = Script::new(scripts::guarded::RELEASE);
+    pub(in super::super) static ACQUIRE_MANY: Script = Script::new(scripts::guarded::ACQUIRE_MANY);
+    pub(in super::super) static ACQUIRE_MANY_SLOTS: Script = Script::new(scripts::guarded::ACQUIRE_MANY_SLOTS);
+    pub(in super::super) static OPENS: Script = Script::new(scripts::guarded::OPENS);
 }
 
 pub(super) struct Script {
     text: &'static str,
-    sha1: String,
+    sha1: OnceLock<String>,
 }
 
 impl Script {
-    fn new(text: &'static str) -> Self {
-        Self { text, sha1: redis::Script::new(text).get_hash().to_owned() }
+    const fn new(text: &'static str) -> Self {
+        Self { text, sha1: OnceLock::new() }
+    }
+
+    fn sha1(&self) -> &str {
+        self.sha1.get_or_init(|| redis::Script::new(self.text).get_hash().to_owned())
     }
 
     /// The command that runs it: by its hash, or by its text where the server wants that ([`Form`]).
@@ -66,7 +68,7 @@ impl Script {
     /// The beginning of that command. `rest` is how many words follow, and `bytes` how long it may become.
     pub(super) fn begin(&self, by: By, keys: usize, rest: usize, bytes: usize) -> Cmd {
         let (verb, what) = match by {
-            By::Hash => ("EVALSHA", &*self.sha1),
+            By::Hash => ("EVALSHA", self.sha1()),
             By::Text => ("EVAL", self.text),
         };
         let mut command = Cmd::with_capacity(3 + rest, what.len() + bytes);

@@ -7,7 +7,8 @@
 -- ARGV[5] the highest fence that the caller knows of
 -- ARGV[6] for how many ms the caller's entry counts from now, 0 if it does not wait
 -- ARGV[7] 1 if it asked before
--- Reply {1, first fence or 0, how many wait} granted; {0, ttl in ms, value of the lock, last fence if the caller asked before, how many wait} busy
+-- Reply {1, first fence or 0, how many wait} granted; {0, ttl in ms, value of the lock, last fence, how many wait} busy, where the last
+-- fence is 0 if the caller did not ask before
 -- An error means that nothing was locked.
 -- A helper key (KEYS[2] to [4]) of another type never keeps a lock from being taken: it is begun anew.
 -- Asked again with the token that holds, it grants again with the same fences, and the lease starts anew.

@@ -4,7 +4,8 @@
 -- that is not its own, and of one that is on its way whatever is not here any more.
 -- ARGV for each lock: the lock, its fence clock (mint.lua), its queue, the highest fence that the caller knows of, owner token, ttl in
 -- ms, who
--- Reply {a text with the fence of each lock, 0 if it was left alone, how many are granted}
+-- Reply {a text with the fence of each lock, 0 if it was left alone, how many are granted}; a text that stands last is taken for an epoch
+-- (store/redis/epoch.rs)
 -- An error means that nothing was locked: all keys were refused.
 local time = redis.call('TIME')
 local since, fences, granted, refused, refusal = in_micros(time), {}, 0, 0, nil
