@@ -75,9 +75,7 @@ fn set(raw: &mut Raw, fields: &[String]) {
 }
 
 fn life(raw: &mut Raw) -> String {
-    let info = raw.command(&["INFO", "replication"]);
-    let life = info.text().and_then(|info| info.lines().find_map(|line| line.strip_prefix("master_replid:")));
-    life.expect("every server has one").trim().to_owned()
+    raw.info(&["INFO", "replication"], "master_replid").expect("every server has one")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -202,7 +200,7 @@ async fn they_rise_for_connections_that_survive_a_failover() {
     let last = server.raw().fence_clock();
     eventually("the copy has it", SOON, || copy.raw().fence_clock() == last);
     copy.promote();
-    let connections = |raw: &mut Raw| raw.command(&["INFO", "stats"]).text().map(connections_received).expect("stats");
+    let connections = |raw: &mut Raw| raw.figure("stats", "total_connections_received");
     for _ in 0..100 {
         fences.next(&other, "a write that gets lost").await;
     }
@@ -217,11 +215,6 @@ async fn they_rise_for_connections_that_survive_a_failover() {
     assert_eq!(connections(&mut raw), before, "the negative control: the connection is the same");
     assert!(fences.last > time_as_fence(), "the negative control: the time alone is not enough");
     fences.next(&other, "a failover").await;
-}
-
-fn connections_received(stats: &str) -> u64 {
-    let line = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
-    line.and_then(|count| count.trim().parse().ok()).expect("INFO counts connections")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -85,9 +85,7 @@ async fn a_node_of_a_cluster_is_named_and_one_that_has_all_keys_will_do() {
     let other = RedisServer::start_with(&["--cluster-enabled", "yes"]);
     assert!(add_slots(&other, 8001..16_384));
     assert!(raw.command(&["CLUSTER", "MEET", "127.0.0.1", &other.port().to_string()]).is_ok());
-    let up = |server: &RedisServer| {
-        server.raw().command(&["CLUSTER", "INFO"]).text().is_some_and(|info| info.contains("cluster_state:ok"))
-    };
+    let up = |server: &RedisServer| server.raw().info(&["CLUSTER", "INFO"], "cluster_state").as_deref() == Some("ok");
     eventually("they know each other", SOON * 2, || up(&server) && up(&other));
     for url in [server.url(), other.url(), user(&server, &["-info"])] {
         let said = refused(url).await;
@@ -212,11 +210,9 @@ async fn a_cluster_of_an_old_version_is_refused_by_name_and_a_newer_one_is_not()
     let words = ["CLUSTER", "ADDSLOTS"].into_iter().chain(slots.iter().map(String::as_str)).collect::<Vec<_>>();
     assert!(raw.command(&words).is_ok());
     dlock_testkit::eventually("it works", Duration::from_secs(20), || {
-        raw.command(&["CLUSTER", "INFO"]).text().is_some_and(|info| info.contains("cluster_state:ok"))
+        raw.info(&["CLUSTER", "INFO"], "cluster_state").as_deref() == Some("ok")
     });
-    let info = raw.command(&["INFO", "server"]);
-    let version = info.text().and_then(|info| info.lines().find_map(|line| line.strip_prefix("redis_version:")));
-    let is_old = version.expect("a version").starts_with("6.");
+    let is_old = raw.info(&["INFO", "server"], "redis_version").expect("a version").starts_with("6.");
     match Runtime::builder().cluster([server.url()]).failover_guard(false).build().await {
         Ok(runtime) => {
             assert!(!is_old);

@@ -181,7 +181,14 @@ async fn the_longest_hold_is_one_without_a_bound() {
     let runtime = embedded("holds").ttl(500 * MS).build().await.expect("a runtime");
     for bound in [MaxHold::For(MAX), MaxHold::Unbounded] {
         let guard = runtime.lock("k").max_hold(bound).acquire().await.expect("free");
-        tokio::time::sleep(1_200 * MS).await;
+        // It is renewed after a third of its TTL.
+        let (mut left, mut renewals) = (guard.remaining(), 0);
+        eventually_async("it is renewed for longer than its TTL", LONG, async || {
+            let before = std::mem::replace(&mut left, guard.remaining());
+            renewals += u32::from(before < left);
+            renewals == 6
+        })
+        .await;
         assert!(guard.is_held(), "{bound:?}");
         guard.release().await.expect("held");
     }

@@ -14,10 +14,8 @@ const SOON: Duration = Duration::from_secs(30);
 
 /// How often the server refused a command.
 fn refused(raw: &mut Raw, command: &str) -> u64 {
-    let stats = raw.command(&["INFO", "commandstats"]);
-    let line =
-        stats.text().and_then(|stats| stats.lines().find(|line| line.starts_with(&format!("cmdstat_{command}:"))));
-    let count = line.and_then(|line| line.split("rejected_calls=").nth(1)?.split(',').next()?.parse().ok());
+    let figures = raw.info(&["INFO", "commandstats"], &format!("cmdstat_{command}"));
+    let count = figures.as_deref().and_then(|all| all.split("rejected_calls=").nth(1)?.split(',').next()?.parse().ok());
     count.unwrap_or(0)
 }
 

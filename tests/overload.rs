@@ -18,18 +18,12 @@ async fn on(server: &RedisServer) -> Runtime {
     builder.build().await.expect("the store is there")
 }
 
-fn figure(raw: &mut Raw, name: &str) -> u64 {
-    let stats = raw.command(&["INFO", "stats"]);
-    let line = stats.text().and_then(|stats| stats.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')));
-    line.and_then(|figure| figure.trim().parse().ok()).expect("INFO counts them")
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crowd_of_keys_is_granted_on_the_connections_that_are_there() {
     let server = RedisServer::start();
     let runtime = on(&server).await;
     let mut raw = server.raw();
-    let before = figure(&mut raw, "total_connections_received");
+    let before = raw.figure("stats", "total_connections_received");
     let mut requests = JoinSet::new();
     for id in 0..many(50_000) {
         let request = runtime.lock(format!("crowd:{id}"));
@@ -39,7 +33,7 @@ async fn a_crowd_of_keys_is_granted_on_the_connections_that_are_there() {
     for guard in guards {
         guard.expect("each has a key of its own").release().await.expect("ours");
     }
-    let more = figure(&mut raw, "total_connections_received") - before;
+    let more = raw.figure("stats", "total_connections_received") - before;
     println!("{:?}", raw.command(&["CLIENT", "LIST"]).text());
     // With that of this test's tokio runtime they are four: the keeper's, that for messages, and one if a machine is too busy.
     assert!(more <= 3, "{more} new connections");
@@ -74,7 +68,7 @@ async fn requests_that_are_ready_together_travel_together() {
     let runtime = on(&server).await;
     let mut raw = server.raw();
     let mut reads_a_turn = async |tasks: usize| {
-        let before = figure(&mut raw, "total_reads_processed");
+        let before = raw.figure("stats", "total_reads_processed");
         let mut all = JoinSet::new();
         for task in 0..tasks {
             let runtime = runtime.clone();
@@ -86,7 +80,7 @@ async fn requests_that_are_ready_together_travel_together() {
             });
         }
         all.join_all().await;
-        (figure(&mut raw, "total_reads_processed") - before) as f64 / (tasks * 50) as f64
+        (raw.figure("stats", "total_reads_processed") - before) as f64 / (tasks * 50) as f64
     };
     let alone = reads_a_turn(1).await;
     assert!(alone > 1.5, "the negative control: one task has nobody to travel with, {alone} reads a turn");

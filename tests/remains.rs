@@ -24,9 +24,7 @@ async fn build(builder: Builder) -> Runtime {
 }
 
 fn used_memory(raw: &mut Raw) -> i64 {
-    let info = raw.command(&["INFO", "memory"]);
-    let line = info.text().and_then(|info| info.lines().find_map(|line| line.strip_prefix("used_memory:")));
-    line.and_then(|bytes| bytes.trim().parse().ok()).expect("INFO tells the memory")
+    raw.figure("memory", "used_memory") as i64
 }
 
 async fn until_one_waits(runtime: &Runtime, key: &'static str) {

@@ -76,12 +76,11 @@ async fn many_tasks_follow_a_slot_that_is_on_its_way() {
     let asked = |stats: &std::collections::BTreeMap<String, u64>| stats.get("asking").copied().unwrap_or(0);
     let before = asked(&cluster.nodes[to].raw().command_stats());
     for _ in 0..5 {
-        let held = held.iter().map(Guard::renew).collect::<Vec<_>>();
-        let mut results = Vec::new();
-        for renewed in futures(held).await {
-            results.push(renewed);
-        }
-        assert!(results.iter().all(Result::is_ok), "{results:?}");
+        let renewals = held.into_iter().map(async |guard: Guard| {
+            guard.renew().await.expect("its key is at one of the two servers");
+            guard
+        });
+        held = renewals.collect::<JoinSet<_>>().join_all().await;
     }
     let asked = asked(&cluster.nodes[to].raw().command_stats()) - before;
     // The first time it does not know the script.
@@ -91,23 +90,6 @@ async fn many_tasks_follow_a_slot_that_is_on_its_way() {
     }
     cluster.finish_moving(slot, to);
     assert!(cluster.nodes[to].raw().keys().iter().all(|key| !key.starts_with("{move}")));
-}
-
-/// Polls all of them side by side.
-async fn futures<T>(all: Vec<impl Future<Output = T>>) -> Vec<T> {
-    let mut all = all.into_iter().map(|one| (Box::pin(one), None)).collect::<Vec<_>>();
-    std::future::poll_fn(|cx| {
-        for (one, done) in &mut all {
-            if done.is_none()
-                && let std::task::Poll::Ready(output) = one.as_mut().poll(cx)
-            {
-                *done = Some(output);
-            }
-        }
-        if all.iter().all(|(_, done)| done.is_some()) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
-    all.into_iter().filter_map(|(_, done)| done).collect()
 }
 
 /// What happens without that: other commands come between the two.
@@ -237,16 +219,11 @@ async fn three(cluster: &Cluster) -> [Runtime; 3] {
 
 /// How often a server said that a lock is elsewhere.
 fn redirections(cluster: &Cluster) -> u64 {
-    let count = |node: &dlock_testkit::RedisServer| {
-        let info = node.raw().command(&["INFO", "errorstats"]);
-        let lines = info.text().unwrap_or_default().lines().map(str::to_owned).collect::<Vec<_>>();
-        let of = |name: &str| {
-            let line = lines.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix(":count="));
-            line.and_then(|count| count.trim().parse::<u64>().ok()).unwrap_or(0)
-        };
-        of("errorstat_MOVED") + of("errorstat_ASK")
+    let count = |node: &dlock_testkit::RedisServer, error: &str| {
+        let count = node.raw().info(&["INFO", "errorstats"], &format!("errorstat_{error}"));
+        count.map_or(0, |count| count.trim_start_matches("count=").parse::<u64>().expect("a number"))
     };
-    cluster.nodes.iter().map(count).sum()
+    cluster.nodes.iter().map(|node| count(node, "MOVED") + count(node, "ASK")).sum()
 }
 
 /// Nothing of a lock is left on any server.

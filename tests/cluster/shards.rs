@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use dlock_testkit::{Cluster, Value, eventually};
+use dlock_testkit::{Cluster, Raw, Value, eventually};
 use tokio::task::JoinSet;
 
 use crate::{LONG, MS, PREFIX, SECOND, SOON, build, is_direct, key_at, on, until_waiting, wait_for};
@@ -143,24 +143,16 @@ async fn a_thousand_held_keys_are_renewed_together_on_each_shard() {
     let locks = (0..1000).map(|number| runtime.lock(format!("held{number}")).acquire());
     let guards = locks.collect::<JoinSet<_>>().join_all().await.into_iter().collect::<Result<Vec<_>, _>>();
     let guards = guards.expect("free");
-    let count = |field: &str| {
-        let counts = cluster.nodes.iter().map(|node| {
-            let info = node.raw().command(&["INFO", "all"]);
-            let line = info.text().and_then(|info| {
-                info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).map(str::to_owned)
-            });
-            line.and_then(|line| line.split(',').next()?.trim_start_matches("calls=").trim().parse::<u64>().ok())
-                .unwrap_or(0)
-        });
-        counts.sum::<u64>()
-    };
-    let [calls, reads] = [count("cmdstat_pexpire"), count("total_reads_processed")];
+    let sum = |count: &dyn Fn(&mut Raw) -> u64| cluster.nodes.iter().map(|node| count(&mut node.raw())).sum::<u64>();
+    let renewals = || sum(&|raw| raw.command_stats().get("pexpire").copied().unwrap_or(0));
+    let reads = || sum(&|raw| raw.figure("stats", "total_reads_processed"));
+    let before = [renewals(), reads()];
     eventually("all are renewed", SOON, || {
         // To look costs reads as well.
         std::thread::sleep(300 * MS);
-        count("cmdstat_pexpire") >= calls + 2000
+        renewals() >= before[0] + 2000
     });
-    let per_renewal = (count("total_reads_processed") - reads) as f64 / (count("cmdstat_pexpire") - calls) as f64;
+    let per_renewal = (reads() - before[1]) as f64 / (renewals() - before[0]) as f64;
     // A renewal by itself would be one.
     assert!(per_renewal < 0.5, "{per_renewal}");
     for guard in &guards {

@@ -132,6 +132,16 @@ fn a_script_for_many_touches_nothing_that_lies_elsewhere() {
     assert!(matches!(run(scripts::RELEASE_MANY_SLOTS, &release[2..]), Value::Error(_)));
 }
 
+/// Each clock was looked at a while ago.
+fn make_clocks_due(cluster: &Cluster) {
+    for node in &cluster.nodes {
+        let mut raw = node.raw();
+        for clock in raw.keys().iter().filter(|key| key.starts_with("dlock:fence-clock")) {
+            raw.command(&["HINCRBY", clock, "checked", "-200000"]);
+        }
+    }
+}
+
 /// A slot's clock is looked at for each lock, and the server's life once for each script.
 #[tokio::test]
 async fn many_locks_cost_few_looks_at_the_life_of_their_server() {
@@ -139,6 +149,7 @@ async fn many_locks_cost_few_looks_at_the_life_of_their_server() {
     let runtime = on(&cluster).build().await.expect("built");
     let (mut few, most) = (Vec::new(), CROWD as u64 / 4);
     for _ in 0..6 {
+        make_clocks_due(&cluster);
         let before = [calls(&cluster, &["info"]), calls(&cluster, &["hset"])];
         release(acquire(&runtime, &keys()).await).await;
         let [looks, notes] = [calls(&cluster, &["info"]) - before[0], calls(&cluster, &["hset"]) - before[1]];
@@ -147,8 +158,6 @@ async fn many_locks_cost_few_looks_at_the_life_of_their_server() {
         if few.len() > 1 && (1..most).contains(&looks) && notes < most {
             return;
         }
-        // Each clock was looked at a while ago.
-        tokio::time::sleep(SECOND / 5).await;
     }
     panic!("{few:?} looks and notes for {CROWD} locks");
 }

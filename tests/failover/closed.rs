@@ -1,6 +1,6 @@
 //! What a closed server does, and what it does not do.
 
-use dlock_testkit::{Value, eventually_async, log};
+use dlock_testkit::{eventually_async, log};
 use tokio::task::JoinSet;
 
 use super::*;
@@ -148,15 +148,9 @@ async fn a_connection_looks_at_the_servers_life_some_ten_times_a_second_and_not_
         count += 33;
     }
     let elapsed = began.elapsed();
-    let calls = |raw: &mut Raw, command: &str| {
-        let Value::Text(info) = raw.command(&["INFO", "commandstats"]) else { panic!("a text") };
-        let line =
-            info.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls="))).unwrap_or("0,");
-        line.split(',').next().and_then(|calls| calls.parse::<u32>().ok()).expect("a number")
-    };
     assert!(count >= 99, "{count}");
     // Two for each look at the epoch, and one for each look of the fence clock. If one comes late, some locks look at once.
-    let most = elapsed.as_millis() as u32 / 60 * 2 + elapsed.as_millis() as u32 / 100 + 50;
-    let looks = calls(&mut raw, "info");
+    let most = elapsed.as_millis() as u64 / 60 * 2 + elapsed.as_millis() as u64 / 100 + 50;
+    let looks = raw.command_stats()["info"];
     assert!(looks >= 6 && looks <= most, "{looks} in {elapsed:?}, and {most} at most");
 }

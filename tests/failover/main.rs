@@ -14,7 +14,7 @@ use std::{
 };
 
 use dlock_runtime::{Builder, FailoverGuard, Guard, LockError, Runtime, Settling};
-use dlock_testkit::{Proxy, Raw, RedisServer, eventually};
+use dlock_testkit::{Proxy, RedisServer, eventually};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);

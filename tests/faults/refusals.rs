@@ -113,12 +113,7 @@ async fn a_server_that_was_a_replica_for_a_while_loses_no_lock() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_not_the_master_takes_its_connection_out_of_service() {
     let (_server, proxy, runtime, mut raw) = proxied().await;
-    let connected = |raw: &mut Raw| {
-        let stats = raw.command(&["INFO", "stats"]);
-        let stats = stats.text().expect("a text").to_owned();
-        let line = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
-        line.and_then(|count| count.trim().parse::<u64>().ok()).expect("a count")
-    };
+    let connected = |raw: &mut Raw| raw.figure("stats", "total_connections_received");
     for refusal in [DISGUISED, "READONLY You can't write against a read only replica."] {
         let before = connected(&mut raw);
         proxy.add(Rule::new(Fault::Refuse(refusal.to_owned())).matching("moved").times(1));

@@ -17,6 +17,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 /// How much later than `wait` a request may end, on a loaded machine.
 pub(crate) const SLACK: Duration = Duration::from_millis(700);
+
 pub(crate) fn wait_for(runtime: &Runtime, key: &str) -> JoinHandle<Guard> {
     let request = runtime.lock(key);
     tokio::spawn(async move { request.acquire().await.expect("a turn") })

@@ -15,11 +15,7 @@ impl RedisServer {
     #[track_caller]
     fn open_guard_at(&self, epoch: &str) {
         let mut raw = self.raw();
-        let mut field = |section: &str, name: &str| {
-            let info = raw.command(&["INFO", section]).text().expect("INFO is a text").to_owned();
-            let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::to_owned);
-            line.unwrap_or_else(|| panic!("INFO has no {name}"))
-        };
+        let mut field = |section: &str, name: &str| raw.info(&["INFO", section], name).expect("every server has one");
         let (run, history) = (field("server", "run_id"), field("replication", "master_replid"));
         assert!(raw.command(&["SET", epoch, &format!("{run} {history} 0 0")]).is_ok());
     }

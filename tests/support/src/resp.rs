@@ -160,6 +160,21 @@ impl Raw {
         list.text().unwrap_or_default().lines().map(fields).collect()
     }
 
+    /// What a server says in one line, as "NAME:what", of the reply to `INFO` with a section or to `CLUSTER INFO`.
+    #[track_caller]
+    pub fn info(&mut self, command: &[&str], name: &str) -> Option<String> {
+        let info = self.command(command);
+        let mut lines = info.text()?.lines();
+        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(|what| what.trim().to_owned())
+    }
+
+    /// The same of `INFO` where it is a number.
+    #[track_caller]
+    pub fn figure(&mut self, section: &str, name: &str) -> u64 {
+        let figure = self.info(&["INFO", section], name).and_then(|figure| figure.parse().ok());
+        figure.unwrap_or_else(|| panic!("INFO {section} has no number {name}"))
+    }
+
     /// How often each command has run since the server started or `CONFIG RESETSTAT`, those inside scripts included.
     #[track_caller]
     pub fn command_stats(&mut self) -> BTreeMap<String, u64> {

@@ -122,8 +122,7 @@ impl RedisServer {
         let mut raw = self.raw();
         assert!(raw.command(&["REPLICAOF", "127.0.0.1", &master.port.to_string()]).is_ok());
         crate::eventually("the replica is in step", Duration::from_secs(30), || {
-            let info = raw.command(&["INFO", "replication"]);
-            info.text().is_some_and(|info| info.contains("role:slave") && info.contains("master_link_status:up"))
+            raw.info(&["INFO", "replication"], "master_link_status").as_deref() == Some("up")
         });
     }
 
