@@ -1,6 +1,15 @@
 //! Many requests at once: they travel together, what is under way is bounded, and nothing of that shows but the time it takes.
 
-use std::time::Duration;
+use std::{
+    pin::pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    task::{Context, Wake},
+    time::Duration,
+};
 
 use dlock_runtime::{LockError, Runtime};
 use dlock_testkit::{Raw, RedisServer, eventually, full};
@@ -105,6 +114,41 @@ async fn a_dropped_guard_comes_before_the_next_request_of_its_task() {
         });
     }
     all.join_all().await;
+    assert!(runtime.shutdown(SOON).await);
+    eventually("nothing is left", SOON, || server.raw().keys().is_empty());
+}
+
+/// Whoever waits for something that the keeper says keeps it until this is told to let it go.
+struct Stuck(Mutex<mpsc::Receiver<()>>, AtomicBool);
+
+impl Wake for Stuck {
+    fn wake(self: Arc<Self>) {
+        self.1.store(true, Ordering::SeqCst);
+        _ = self.0.lock().expect("the only one").recv();
+    }
+}
+
+#[tokio::test]
+async fn dropped_guards_come_before_the_next_requests_of_their_tasks_also_if_the_keeper_is_late() {
+    let server = RedisServer::start();
+    let builder = Runtime::builder().redis(server.url()).namespace("overload").command_timeout(SOON);
+    let runtime = builder.build().await.expect("the store is there");
+    let (let_go, stays) = mpsc::channel();
+    let stuck = Arc::new(Stuck(Mutex::new(stays), AtomicBool::new(false)));
+    let short = runtime.lock("short").ttl(Duration::from_millis(50)).renew(false).acquire().await.expect("free");
+    {
+        let waker = stuck.clone().into();
+        let mut body = pin!(short.run(std::future::pending::<()>()));
+        assert!(body.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        eventually("the keeper is late", SOON, || stuck.1.load(Ordering::SeqCst));
+        // More than may be under way.
+        for turn in 0..2_000 {
+            let guard = runtime.lock("order").try_acquire().await.expect("an answer");
+            drop(guard.unwrap_or_else(|| panic!("it meets its own lock in turn {turn}")));
+        }
+        drop(let_go);
+    }
+    drop(short);
     assert!(runtime.shutdown(SOON).await);
     eventually("nothing is left", SOON, || server.raw().keys().is_empty());
 }
