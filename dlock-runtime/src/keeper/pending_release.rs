@@ -35,19 +35,21 @@ impl PendingRelease {
     /// `None` if there is nothing to release in the store.
     fn of(left: &ToRelease) -> Option<Self> {
         match left {
-            ToRelease::Lease(lease) if lease.lost_because() == Some(LostReason::Gone) && lease.doubt.is_none() => None,
+            ToRelease::Lease(lease) if lease.lost_because() == Some(LostReason::Gone) && lease.doubt().is_none() => {
+                None
+            }
             ToRelease::Lease(lease) => Some(Self {
                 label: lease.label,
                 command: ReleaseCommand {
                     lock_id: lease.lock_id.clone(),
                     // A command that is carried out late may also queue.
-                    queue_entry: lease.doubt.clone().filter(|command| command.waits),
+                    queue_entry: lease.doubt().filter(|command| command.waits).cloned(),
                     is_unwanted: !lease.is_contended(),
                     last_fence: lease.last_fence(),
                 },
                 // A command that is carried out late takes the lock for the TTL that it asked for.
-                ttl: lease.ttl().max(lease.doubt.as_ref().map_or(Duration::ZERO, |command| command.ttl)),
-                in_doubt: lease.doubt.is_some(),
+                ttl: lease.ttl().max(lease.doubt().map_or(Duration::ZERO, |command| command.ttl)),
+                in_doubt: lease.doubt().is_some(),
             }),
             ToRelease::Request(pending) => Some(Self {
                 label: pending.label,

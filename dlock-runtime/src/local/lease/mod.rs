@@ -31,11 +31,12 @@ pub(crate) struct Lease {
     /// The template of the request that took it.
     pub(crate) label: &'static str,
     pub(crate) taken: BootTime,
-    /// The command by which it was acquired, if a copy of it got no reply: the store may carry that out at any
-    /// time, even after the release.
-    pub(crate) doubt: Option<Arc<AcquireCommand>>,
-    /// The command by which it was acquired, where it may have to come back after a failover.
+    /// The command by which it was acquired, if something of that is not over.
     acquired_by: Option<Arc<AcquireCommand>>,
+    /// Whether a copy of it got no reply: the store may carry that out at any time, even after the release.
+    is_doubtful: bool,
+    /// Whether the lease may have to come back after a failover.
+    is_guarded: bool,
     /// `BootTime::START` once the lease is over, by loss or by release.
     deadline: AtomicU64,
     /// When the last yes was asked for.
@@ -111,8 +112,9 @@ impl Lease {
             lock_id,
             label,
             taken: grant.asked,
-            doubt,
-            acquired_by: None,
+            is_doubtful: doubt.is_some(),
+            is_guarded: false,
+            acquired_by: doubt,
             deadline: AtomicU64::new(grant.deadline().to_bits()),
             renewed: AtomicU64::new(grant.asked.to_bits()),
             tenure: Mutex::new(tenure),
@@ -144,18 +146,23 @@ impl Lease {
 
     /// It may have to come back after a failover, as what was acquired by `command`.
     pub(crate) fn acquired_by(self, command: &Arc<AcquireCommand>) -> Self {
-        Self { acquired_by: Some(Arc::clone(command)), ..self }
+        Self { acquired_by: Some(Arc::clone(command)), is_guarded: true, ..self }
+    }
+
+    /// The command by which it was acquired, if a copy of it may be carried out yet.
+    pub(crate) fn doubt(&self) -> Option<&Arc<AcquireCommand>> {
+        self.acquired_by.as_ref().filter(|_| self.is_doubtful)
     }
 
     /// How a guarded store knows the lease after a failover.
     pub(crate) fn prior_grant(&self) -> Option<PriorGrant> {
-        let acquired_by = Arc::clone(self.acquired_by.as_ref()?);
+        let acquired_by = self.acquired_by.clone().filter(|_| self.is_guarded)?;
         Some(PriorGrant { last_fence: self.last_fence(), acquired_by })
     }
 
     /// The last fence that was reserved for it, as a guarded store knows it. Each lease has one there.
     pub(crate) fn last_fence(&self) -> u64 {
-        if self.acquired_by.is_some() { self.tenure().fences.end().saturating_sub(1) } else { 0 }
+        if self.is_guarded { self.tenure().fences.end().saturating_sub(1) } else { 0 }
     }
 
     /// Why a turn of `ttl` that is renewed ran out of time: a renewal has two thirds of that.

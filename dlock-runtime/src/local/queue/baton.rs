@@ -16,7 +16,7 @@ use crate::{
 
 /// The bounds of how many fences are reserved at once for a lease that many turns are to use.
 const FEWEST_FENCES: u32 = 64;
-const MOST_FENCES: u32 = 8192;
+const MOST_FENCES: u32 = 16_384;
 
 /// The right of the head of a queue, or of a request that waits in none, with what the process has of the lock.
 ///

@@ -58,7 +58,8 @@ pub(crate) struct Turn {
     end: BootTime,
     /// When it ends even if the lease does not: the same, or its TTL if it is not renewed. `BootTime::START` once it is over.
     limit: AtomicU64,
-    lost: OnceLock<(LostReason, BootTime)>,
+    /// Why and when. Few are lost, so that it is worth an allocation.
+    lost: OnceLock<Box<(LostReason, BootTime)>>,
     /// The tasks whose bodies must stop when it is lost.
     bodies: Watchers,
     users: AtomicU32,
@@ -187,7 +188,7 @@ impl Turn {
 
     /// The error that says how it was lost.
     pub(crate) fn loss(&self) -> LockError {
-        let &(reason, at) = self.lost.get_or_init(|| (LostReason::Expired, BootTime::now()));
+        let &(reason, at) = &**self.lost.get_or_init(|| Box::new((LostReason::Expired, BootTime::now())));
         LockError::Lost { key: self.key.clone(), held_for: at.since(self.began), fence: self.fence(), reason }
     }
 
@@ -202,7 +203,7 @@ impl Turn {
     /// Marks it lost, once, and wakes the bodies that run under it.
     pub(crate) fn lose(&self, reason: LostReason) {
         let now = BootTime::now();
-        _ = self.lost.set((reason, now));
+        _ = self.lost.set(Box::new((reason, now)));
         // Before anybody sees that it is over, or its guard could be dropped meanwhile and it be reported as released.
         let reports = self.is_first_report(LOST, END);
         self.limit.store(BootTime::START.to_bits(), Ordering::Release);
