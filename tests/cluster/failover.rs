@@ -107,6 +107,28 @@ async fn a_master_that_is_killed_costs_the_time_of_the_cluster_and_the_other_sha
     is_direct(&holder, &waiter, &key).await;
 }
 
+/// Whoever is on call looks at that one, and not at all of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_names_the_server_that_does_not_answer() {
+    let cluster = Cluster::start(3, 0);
+    let masters = cluster.masters();
+    let (silent, seed) = (&cluster.nodes[masters[0]], &cluster.nodes[masters[1]]);
+    let runtime = at([seed.url()]).command_timeout(300 * MS).build().await.expect("built");
+    let [held, free] = ["held", "free"].map(|start| key_at(&cluster, masters[0], start));
+    let guard = runtime.lock(&*held).ttl(30 * SECOND).acquire().await.expect("free");
+    silent.pause();
+    let errors = [
+        runtime.lock(&*free).wait(300 * MS).acquire().await.expect_err("it does not answer"),
+        runtime.inspect(&*held).await.expect_err("nor here"),
+        guard.renew().await.expect_err("nor here"),
+        guard.release().await.expect_err("nor here"),
+    ];
+    silent.resume();
+    for error in errors {
+        assert!(text(&error).contains(&format!("127.0.0.1:{}", silent.port())), "{}", text(&error));
+    }
+}
+
 /// It takes itself for a master until it hears of the others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_paused_master_that_comes_back_grants_nothing() {

@@ -129,7 +129,7 @@ impl Head {
                 }
                 // The reply took longer than the lease lasts.
                 pending.mark_in_doubt();
-                Err(StoreError::too_slow(&self.state().store.address(), took, command.ttl))
+                Err(StoreError::too_slow(&state.store.address_of(&self.request.name), took, command.ttl))
             }
             Ok(AcquireReply::Busy { holder, last_fence }) => {
                 pending.record_busy(asked, last_fence);

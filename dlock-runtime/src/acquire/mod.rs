@@ -191,7 +191,8 @@ impl Request {
             },
             TimedOut::AskStore | TimedOut::NoAnswer => {
                 let waited = BootTime::now().since(self.since);
-                StoreError::timed_out(&self.core().keeper.state().store.address(), waited).about(&self.key)
+                let address = self.core().keeper.state().store.address_of(&self.name);
+                StoreError::timed_out(&address, waited).about(&self.key)
             }
         }
     }

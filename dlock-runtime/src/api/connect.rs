@@ -99,7 +99,8 @@ async fn ask(state: &KeeperState, probe: &LockId, limit: Duration) -> Result<Dur
     // A connection that does not reply within its share is not used by the next attempt.
     let reply_timeout = state.command_timeout.min(limit / EXCHANGES);
     let check = state.store.check(probe.clone(), reply_timeout);
-    state.observed(state.command_timeout.saturating_mul(EXCHANGES).min(limit), true, check).await
+    let limit = state.command_timeout.saturating_mul(EXCHANGES).min(limit);
+    state.observed(|| state.store.address(), limit, true, check).await
 }
 
 /// The store grants nothing for another `opens_in`. There is a time to wait for that, unlike for an answer.

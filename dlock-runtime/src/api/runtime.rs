@@ -120,7 +120,7 @@ impl Runtime {
         let name = self.0.namespace.name(key).map_err(|flaw| LockError::invalid_key(key, flaw))?;
         let state = self.0.keeper.state();
         let ask = || state.store.inspect(&name, state.command_timeout);
-        let holder = state.with_retry(ask).await.map_err(|error| error.about(key))?;
+        let holder = state.with_retry(&name, ask).await.map_err(|error| error.about(key))?;
         Ok(holder.map(|holder| holder.and_waiters(state.queues.waiting(&name))))
     }
 

@@ -71,7 +71,7 @@ impl PendingRelease {
         let mut lost_reply = false;
         loop {
             let reply = self.send(state, permit);
-            let error = match state.within_timeout(reply).await {
+            let error = match state.within_timeout(&self.command.lock_id.name, reply).await {
                 // If an earlier reply got lost, an earlier copy of this release may have freed the lock.
                 Ok(released) => return Ok(released || lost_reply),
                 Err(error) => error,
@@ -136,7 +136,7 @@ impl PendingRelease {
             pause = pause.saturating_mul(2);
             // No reply is as good as "not held": the next round sends it again.
             if let Ok(permit) = self.permit(state).await {
-                _ = state.within_timeout(self.send(state, permit)).await;
+                _ = state.within_timeout(&self.command.lock_id.name, self.send(state, permit)).await;
             }
         }
     }
@@ -251,7 +251,7 @@ fn is_final(error: &StoreError) -> bool {
 /// Waits for the reply to a command whose task went away: only after that, a release is sure to come last.
 async fn see_through(state: &KeeperState, pending: &PendingRequest) {
     let Some(InFlight { asked, reply }) = pending.take_in_flight() else { return };
-    match state.within_timeout(reply).await {
+    match state.within_timeout(&pending.command.lock_id.name, reply).await {
         Ok(AcquireReply::Granted { fence, waiting }) => {
             // The lock is known to be ours: one release is enough.
             pending.record_granted(fence, waiting, asked);

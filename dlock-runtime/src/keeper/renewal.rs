@@ -171,7 +171,9 @@ pub(crate) async fn ask(
     limit: Duration,
 ) -> Result<Vec<Result<RenewReply, StoreError>>, StoreError> {
     let epoch = state.observer.epoch();
-    let replies = store::within(&*state.store, limit, state.store.renew(renewals, limit)).await;
+    let lock = renewals.first().map(|renewal| Arc::clone(&renewal.lock_id.name)).filter(|_| renewals.len() == 1);
+    let address = || lock.map_or_else(|| state.store.address(), |lock| state.store.address_of(&lock));
+    let replies = store::within(address, limit, state.store.renew(renewals, limit)).await;
     // Those of one batch are seldom of different kinds.
     let trouble = match &replies {
         Ok(replies) if replies.iter().any(Result::is_ok) => None,

@@ -95,37 +95,40 @@ impl KeeperState {
         })
     }
 
-    /// Awaits a reply for as long as a command may take.
-    pub(crate) async fn within_timeout<T>(&self, reply: Reply<T>) -> Result<T, StoreError> {
-        self.within(self.command_timeout, reply).await
+    /// Awaits a reply about `lock` for as long as a command may take.
+    pub(crate) async fn within_timeout<T>(&self, lock: &str, reply: Reply<T>) -> Result<T, StoreError> {
+        self.within(lock, self.command_timeout, reply).await
     }
 
     /// The same, and once more if no reply came: the network may have forgotten an idle connection, and the next one is fresh.
-    pub(crate) async fn with_retry<T>(&self, ask: impl Fn() -> Reply<T>) -> Result<T, StoreError> {
-        match self.observed(self.command_timeout, false, ask()).await {
-            Err(error) if error.is_timeout() => self.within_timeout(ask()).await,
+    pub(crate) async fn with_retry<T>(&self, lock: &str, ask: impl Fn() -> Reply<T>) -> Result<T, StoreError> {
+        match self.observed(|| self.store.address_of(lock), self.command_timeout, false, ask()).await {
+            Err(error) if error.is_timeout() => self.within_timeout(lock, ask()).await,
             reply => reply,
         }
     }
 
-    /// Awaits a reply for at most `limit`.
+    /// Awaits a reply about `lock` for at most `limit`.
     pub(crate) async fn within<T>(
         &self,
+        lock: &str,
         limit: Duration,
         reply: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        self.observed(limit, limit >= self.command_timeout, reply).await
+        self.observed(|| self.store.address_of(lock), limit, limit >= self.command_timeout, reply).await
     }
 
     /// Awaits a reply and notes for the observer whether the store replies at all. `had_full_time` is as in [`Observer::note_reply`].
+    /// An error says that it was asked for at `address`.
     pub(crate) async fn observed<T>(
         &self,
+        address: impl FnOnce() -> Arc<str>,
         limit: Duration,
         had_full_time: bool,
         reply: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let epoch = self.observer.epoch();
-        let reply = store::within(&*self.store, limit, reply).await;
+        let reply = store::within(address, limit, reply).await;
         self.observer.note_reply(epoch, reply.as_ref().err(), had_full_time);
         reply
     }

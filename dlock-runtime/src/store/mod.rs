@@ -46,6 +46,11 @@ pub(crate) trait Store: Send + Sync {
     /// Where it is now, for errors. It holds no secret.
     fn address(&self) -> Arc<str>;
 
+    /// The same for the server that has the lock `name`, as far as is known.
+    fn address_of(&self, _name: &str) -> Arc<str> {
+        self.address()
+    }
+
     /// What bounds the acquires and releases of locks such as `name` that are under way from where this is called; `None` if
     /// nothing does. Each takes a [`Permit`].
     fn bound(&self, _name: &str) -> Option<Arc<Semaphore>> {
@@ -112,12 +117,12 @@ pub(crate) trait Store: Send + Sync {
 /// See [`within`].
 const SLICES: u32 = 4;
 
-/// Awaits a reply of `store` for at most `limit`.
+/// Awaits a reply of the store at `address` for at most `limit`.
 ///
 /// # Errors
 /// Those of the reply, and a timeout, after which the command may or may not have been carried out.
 pub(crate) async fn within<T>(
-    store: &dyn Store,
+    address: impl FnOnce() -> Arc<str>,
     limit: Duration,
     reply: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
@@ -129,5 +134,5 @@ pub(crate) async fn within<T>(
             return reply;
         }
     }
-    Err(StoreError::timed_out(&store.address(), limit))
+    Err(StoreError::timed_out(&address(), limit))
 }

@@ -37,7 +37,7 @@ impl Permit {
         match timeout(limit, bound.acquire_owned()).await {
             // The semaphore is never closed.
             Ok(permit) => Ok(Self(permit.ok())),
-            Err(_) => Err(StoreError::overloaded(&store.address(), limit)),
+            Err(_) => Err(StoreError::overloaded(&store.address_of(name), limit)),
         }
     }
 }

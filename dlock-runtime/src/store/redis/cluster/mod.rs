@@ -166,6 +166,10 @@ impl Store for Cluster {
         Arc::clone(&self.0.name)
     }
 
+    fn address_of(&self, name: &str) -> Arc<str> {
+        self.0.table().owner(name).map_or_else(|| self.address(), |node| Arc::clone(&node.place.name))
+    }
+
     fn bound(&self, name: &str) -> Option<Arc<Semaphore>> {
         self.0.table().owner(name).and_then(|node| node.redis.bound(name))
     }
