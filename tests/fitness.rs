@@ -1,9 +1,10 @@
 //! `build` says at once, and in words, what makes locking impossible, and leaves nothing behind in trying.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use dlock_runtime::{Builder, LockError, Runtime};
-use dlock_testkit::{Fault, Proxy, RedisServer, Rule, Value, eventually, eventually_async};
+use dlock_testkit::{Fault, History, Proxy, RedisServer, Router, Rule, Value, eventually, eventually_async};
+use tokio::task::JoinSet;
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -198,6 +199,48 @@ async fn a_proxy_without_messages_and_info_locks_all_the_same() {
         guard.release().await.unwrap_or_else(|err| panic!("{fault:?}: {err:?}"));
         let guard = waiting.await.expect("no panic").unwrap_or_else(|err| panic!("{fault:?}: {err:?}"));
         guard.release().await.unwrap_or_else(|err| panic!("{fault:?}: {err:?}"));
+    }
+}
+
+/// Each lock lies at one of the servers, and two runtimes agree at which.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_before_several_servers_takes_each_lock_to_its_own() {
+    const KEYS: usize = 6;
+    for namespace in ["shop", "{shop}:"] {
+        let servers = [RedisServer::start(), RedisServer::start(), RedisServer::start()];
+        let router = Router::start(&servers);
+        let build = || on(router.url()).namespace(namespace).wait(SOON).build();
+        let runtimes = [build().await.expect("a runtime"), build().await.expect("a runtime")];
+        let histories = Arc::new((0..KEYS).map(|_| History::create()).collect::<Vec<_>>());
+        let mut tasks = JoinSet::new();
+        for task in 0..24 {
+            let (runtime, histories) = (runtimes[task % 2].clone(), Arc::clone(&histories));
+            tasks.spawn(async move {
+                for turn in 0..KEYS {
+                    let (at, who) = ((task + turn) % KEYS, task.to_string());
+                    let guard = runtime.lock(format!("k{at}")).acquire().await.expect("its turn comes");
+                    histories[at].enter(&who, guard.fence());
+                    tokio::task::yield_now().await;
+                    histories[at].leave(&who, guard.fence());
+                    guard.release().await.expect("ours");
+                    // Nobody looks at the fence of this one.
+                    let own = runtime.lock(format!("own:{task}:{turn}")).unfenced().acquire().await;
+                    own.expect("free").release().await.expect("ours");
+                }
+            });
+        }
+        tasks.join_all().await;
+        for history in &*histories {
+            history.check().unwrap_or_else(|violation| panic!("{violation}"));
+        }
+        let used = servers.iter().filter(|server| server.raw().command_stats().contains_key("set")).count();
+        assert_eq!(used, if namespace == "shop" { 3 } else { 1 }, "{namespace}: the control");
+        for runtime in runtimes {
+            assert!(runtime.shutdown(SOON).await);
+        }
+        eventually("nothing is left but the fence clocks", SOON, || {
+            servers.iter().all(|server| server.raw().keys().iter().all(|key| key.starts_with("dlock:fence-clock")))
+        });
     }
 }
 

@@ -104,7 +104,7 @@ fn message(value: &Value) -> Option<Vec<&str>> {
 }
 
 /// The next whole value and its bytes; `None` when the connection has ended.
-pub(super) fn next(stream: &mut impl Read, buffer: &mut Vec<u8>) -> Option<(Value, Vec<u8>)> {
+pub(crate) fn next(stream: &mut impl Read, buffer: &mut Vec<u8>) -> Option<(Value, Vec<u8>)> {
     loop {
         if let Some((value, length)) = parse(buffer) {
             let rest = buffer.split_off(length);

@@ -12,7 +12,8 @@ use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
-use self::link::{Link, Pending, next};
+pub(crate) use self::link::next;
+use self::link::{Link, Pending};
 pub use self::rule::{Fault, Rule};
 use crate::{RedisServer, Value};
 
