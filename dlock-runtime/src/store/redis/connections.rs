@@ -3,6 +3,8 @@
 //! A multiplexed connection is driven by a task, which lives in the runtime in which the connection was made. If that runtime
 //! ends, or merely is not inside `block_on` at the moment, every request on the connection hangs. So callers in different
 //! runtimes (tests, a blocking façade, the keeper's thread) do not share a connection.
+//!
+//! The keeper's thread could talk to the server for all of them, with one connection. That would cost each request two thread switches.
 
 use std::{
     collections::HashMap,

@@ -1,4 +1,5 @@
-//! The provider of credentials, which is code of the program: it may be slow, fail and panic.
+//! The provider of credentials, which is code of the program: it may be slow, fail and panic. That of the redis crate serves connections
+//! for commands only, asks twice for each and stops at the first refusal.
 
 use std::{
     collections::HashMap,

@@ -1,4 +1,6 @@
 //! The texts of the scripts. This file needs nothing of the crate: tests that run a script as it is sent compile it by its path.
+//!
+//! They run on Redis 6.2, which knows no `#!lua` line, and by `EVAL` alone. Renewals and releases work when memory is full.
 
 /// Puts a script together from its chapters. The most frequent case is the first chapter and runs through no other.
 macro_rules! script {
@@ -17,7 +19,9 @@ pub(super) const ACQUIRE_MANY_SLOTS: &str = script!("mint", "acquire_many_slots"
 pub(super) const RELEASE_MANY_SLOTS: &str = script!("release_many_slots");
 pub(super) const INSPECT: &str = script!("inspect");
 
-/// The same for a server with a failover guard: those that grant, and those that must not hand over while it is closed.
+/// The same for a server with a failover guard: those that grant, and those that must not hand over while it is closed. Chapters stand before,
+/// between and behind those of a server without one, whose text stays as it is: nobody pays for what is switched off. `INFO` in each of
+/// them would make them four times as dear, so callers say what they know (`epoch.rs`).
 pub(super) mod guarded {
     pub(in super::super) const ACQUIRE: &str = script!(
         "mint",
