@@ -142,7 +142,7 @@ impl Store {
             Self::Sentinel(urls) => {
                 Runtime::builder().sentinel(format!("redis://{}", Sentinels::MASTER), urls).ttl(TTL)
             }
-            Self::Cluster(urls) => Runtime::builder().cluster(urls).ttl(TTL).wait(2 * TTL),
+            Self::Cluster(urls) => Runtime::builder().cluster(urls).ttl(TTL),
         }
     }
 }
