@@ -130,7 +130,8 @@ pub fn be_a_replica(number: usize, database: &Path, without_lock: bool) -> Resul
     executor.block_on(async {
         let runtime = match without_lock {
             true => None,
-            false => Some(store.builder().namespace("inventory").build().await?),
+            // A replica that starts while its Redis is busy waits with its first orders, and does not end.
+            false => Some(store.builder().namespace("inventory").connect_lazily().build().await?),
         };
         Replica { number, database: database.to_owned(), runtime, report }.run().await
     })

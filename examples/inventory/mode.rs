@@ -138,11 +138,11 @@ impl Store {
     pub fn builder(self) -> Builder {
         match self {
             Self::Server(url) => Runtime::builder().redis(url),
-            // After a failover, and after their start, they grant no locks for a second more than this.
+            // After a failover, and after their start, they grant no locks for a second more than the TTL.
             Self::Sentinel(urls) => {
-                Runtime::builder().sentinel(format!("redis://{}", Sentinels::MASTER), urls).ttl(TTL)
+                Runtime::builder().sentinel(format!("redis://{}", Sentinels::MASTER), urls).ttl(TTL).wait(2 * TTL)
             }
-            Self::Cluster(urls) => Runtime::builder().cluster(urls).ttl(TTL),
+            Self::Cluster(urls) => Runtime::builder().cluster(urls).ttl(TTL).wait(2 * TTL),
         }
     }
 }

@@ -129,7 +129,8 @@ async fn a_recall_of_a_lease_that_lingers_that_is_lost_is_said_again() {
         assert_eq!(proxy.messages_struck(), round, "the negative control: it was lost");
         guard.release().await.expect("ours");
     }
-    assert!(median(times.clone()) < POLL + SOME, "{times:?}");
+    // It would linger for much longer.
+    assert!(median(times.clone()) < 2 * POLL + SOME, "{times:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
