@@ -6,11 +6,12 @@
 //! the store may still say.
 
 mod share;
+mod ttl_cap;
 
 use std::time::Duration;
 
-use self::share::Usage;
 pub(crate) use self::share::{Share, Yield};
+use self::{share::Usage, ttl_cap::TtlCap};
 use crate::{
     local::turn::Turn,
     protocol::{fences::Fences, grant::Grant, token::LockId, turn_start::TurnStart},
@@ -70,15 +71,6 @@ struct Tenure {
     cap: TtlCap,
 }
 
-/// What keeps a lease short that was shortened: the store carries out a command at any time between its sending and its
-/// answer, and one of other kind that was under way meanwhile may have come before it or after it.
-#[derive(Clone, Copy, Debug)]
-struct TtlCap {
-    ttl: Nanos,
-    /// Grants that were asked for before count for no more; `BootTime::NEVER` as long as there is no answer.
-    until: BootTime,
-}
-
 /// What begins with a turn.
 pub(crate) struct Beginning {
     pub(crate) fence: u64,
@@ -106,7 +98,7 @@ impl Lease {
             // The share counts from now: a hand-over may have been asked for long ago.
             contended_since: if waiting { BootTime::now() } else { BootTime::NEVER },
             ttl: grant.ttl.into(),
-            cap: TtlCap { ttl: Nanos::MAX, until: BootTime::START },
+            cap: TtlCap::NONE,
         };
         Self {
             lock_id,
@@ -206,8 +198,7 @@ impl Lease {
     pub(crate) fn extend(&self, grant: Grant) {
         // Held to the end: a shortening that begins meanwhile must not be undone.
         let mut tenure = self.tenure();
-        let capped = grant.asked <= tenure.cap.until;
-        let ttl = if capped { grant.ttl.min(tenure.cap.ttl.get()) } else { grant.ttl };
+        let ttl = tenure.cap.ttl_of(grant);
         tenure.ttl = tenure.ttl.max(grant.ttl.into());
         if boot_time::advance(&self.deadline, Grant { asked: grant.asked, ttl }.deadline()) {
             self.renewed.fetch_max(grant.asked.to_bits(), Ordering::AcqRel);
