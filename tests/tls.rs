@@ -100,10 +100,13 @@ fn client(port: u16, trusts: bool, shows: bool) -> Client {
     Client::build_with_tls(format!("rediss://localhost:{port}/"), certificates).expect("a client")
 }
 
+/// How long to wait for the server. A handshake that fails is tried again.
+fn patience(trusts: bool, shows: bool) -> Duration {
+    if trusts && shows { SOON } else { Duration::from_millis(300) }
+}
+
 fn on(port: u16, trusts: bool, shows: bool) -> Builder {
-    // A handshake that fails is tried again.
-    let wait = if trusts && shows { SOON } else { Duration::from_millis(300) };
-    let builder = Runtime::builder().redis_client(client(port, trusts, shows)).wait(wait);
+    let builder = Runtime::builder().redis_client(client(port, trusts, shows)).wait(patience(trusts, shows));
     assert!(!format!("{builder:?}").contains("PrivateKey"), "{builder:?}");
     builder
 }
@@ -159,8 +162,7 @@ async fn a_client_in_place_of_a_url_brings_certificates_to_all_nodes_of_a_cluste
     let (cluster, port) = cluster("server.pem", "server-key.pem", "authority.pem", "yes");
     let builder = |trusts, shows| {
         let client = client(port, trusts, shows);
-        let wait = if trusts && shows { SOON } else { Duration::from_millis(300) };
-        Runtime::builder().cluster([client]).failover_guard(false).wait(wait)
+        Runtime::builder().cluster([client]).failover_guard(false).wait(patience(trusts, shows))
     };
     let [holder, waiter] = [builder(true, true).build().await, builder(true, true).build().await];
     let [holder, waiter] = [holder, waiter].map(|runtime| runtime.expect("both sides are known"));

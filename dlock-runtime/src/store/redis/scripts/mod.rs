@@ -19,9 +19,9 @@ pub(super) const ACQUIRE_MANY_SLOTS: &str = script!("mint", "acquire_many_slots"
 pub(super) const RELEASE_MANY_SLOTS: &str = script!("release_many_slots");
 pub(super) const INSPECT: &str = script!("inspect");
 
-/// The same for a server with a failover guard: those that grant, and those that must not hand over while it is closed. Chapters stand before,
-/// between and behind those of a server without one, whose text stays as it is: nobody pays for what is switched off. `INFO` in each of
-/// them would make them four times as dear, so callers say what they know (`epoch.rs`).
+/// The same for a server with a failover guard: those that grant, and those that must not hand over while it is closed. Chapters
+/// stand before, between and behind those of a server without one, whose text stays as it is: nobody pays for what is switched off.
+/// `INFO` in each of them would make them four times as dear, so callers say what they know (`epoch.rs`).
 pub(super) mod guarded {
     pub(in super::super) const ACQUIRE: &str = script!(
         "mint",

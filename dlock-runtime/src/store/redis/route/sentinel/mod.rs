@@ -8,8 +8,8 @@
 //! Nothing tells its clients. So we listen to the sentinels (`watch.rs`), and when they say that the master moved, the connections to
 //! where it was are cut.
 //!
-//! Sentinels are asked by plain commands over our own connections. The client of the redis crate looks at the role on one connection and opens
-//! another, and learns nothing of a master that was replaced and lives on.
+//! Sentinels are asked by plain commands over our own connections. The client of the redis crate looks at the role on one connection
+//! and opens another, and learns nothing of a master that was replaced and lives on.
 //!
 //! **Invariant.** Commands go to the newest master that a sentinel told us of, and only to a server that said that it is a master.
 
