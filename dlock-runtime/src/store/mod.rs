@@ -114,8 +114,12 @@ pub(crate) trait Store: Send + Sync {
     ) -> Pin<Box<dyn Future<Output = StoreError> + Send>>;
 }
 
-/// See [`within`].
-const SLICES: u32 = 4;
+/// The parts of the time for a reply, in quarters of it: see [`within`].
+///
+/// The longest comes first. A timer that is due before all others wakes the thread that waits for the next one, which then contends
+/// with this one for the timers. A waiter's own timer is due within a quarter of a second (`acquire/backoff.rs`), and so mostly before
+/// half of the usual time for a reply.
+const PARTS: [u32; 3] = [2, 1, 1];
 
 /// Awaits a reply of the store at `address` for at most `limit`.
 ///
@@ -126,13 +130,46 @@ pub(crate) async fn within<T>(
     limit: Duration,
     reply: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
-    // Time in which nothing could run here, as the executor was busy, is not the store's. So it is measured in slices, of which
-    // a long one counts as one.
+    // Time in which nothing could run here, as the executor was busy, is not the store's. So it is measured in parts, and a part that
+    // took longer than it should counts as what it should have taken.
     let mut reply = pin!(reply);
-    for _ in 0..SLICES {
-        if let Ok(reply) = timeout(limit / SLICES, &mut reply).await {
+    for part in PARTS {
+        if let Ok(reply) = timeout(limit / 4 * part, &mut reply).await {
             return reply;
         }
     }
     Err(StoreError::timed_out(&address(), limit))
+}
+
+#[cfg(all(test, not(dlock_simulation)))]
+mod tests {
+    use std::future::Pending;
+
+    use tokio::time::{Instant, advance};
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(1);
+
+    fn silent_store() -> impl Future<Output = Result<(), StoreError>> {
+        let reply: Pending<Result<(), StoreError>> = pending();
+        within(|| Arc::from("here"), LIMIT, reply)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reply_is_awaited_as_long_as_it_may_take_and_no_longer() {
+        let began = Instant::now();
+        assert!(silent_store().await.is_err_and(|error| error.is_timeout()));
+        assert_eq!(began.elapsed(), LIMIT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_in_which_nothing_could_run_is_not_the_stores() {
+        let mut reply = pin!(silent_store());
+        assert!(timeout(Duration::ZERO, reply.as_mut()).await.is_err());
+        advance(10 * LIMIT).await;
+        let half = LIMIT / 2 - Duration::from_millis(1);
+        assert!(timeout(half, reply.as_mut()).await.is_err(), "it is awaited for another half of its time");
+        assert!(reply.await.is_err_and(|error| error.is_timeout()));
+    }
 }
