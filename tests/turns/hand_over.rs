@@ -1,5 +1,9 @@
 //! A lock that is given back goes to the runtime that waits for it, directly.
 
+#[allow(dead_code, reason = "not all of them are needed")]
+#[path = "../../dlock-runtime/src/store/redis/scripts/mod.rs"]
+mod scripts;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -196,4 +200,23 @@ async fn a_runtime_is_one_waiter_however_many_of_its_tasks_wait() {
         got(task).await.0.release().await.expect("ours");
     }
     nothing_is_left(&mut raw, lock);
+}
+
+#[test]
+fn a_waiter_is_handed_the_lock_however_many_fences_it_asks_for() {
+    let server = RedisServer::start();
+    let (mut raw, mut listener) = (server.raw(), server.raw());
+    listener.command(&["SUBSCRIBE", "dlock:0b"]);
+    // The last one is more than any runtime asks for.
+    for (fences, is_one_of_ours) in [("0", true), ("1", true), ("9999", true), ("99999", true), ("100000", false)] {
+        let entry = format!("0b-1 60000 {fences} me");
+        raw.command(&["ZADD", "{k}:queue", "1", &entry]);
+        raw.command(&["ZADD", "{k}:seen", "9e15", &entry]);
+        raw.command(&["SET", "k", "0a-1 0 0 (me)+"]);
+        let keys = ["4", "k", "dlock:fence-clock", "{k}:queue", "{k}:seen"];
+        let release = [&["EVAL", scripts::RELEASE], &keys[..], &["0a-1", "", "0"]].concat();
+        assert_eq!(raw.command(&release).int(), Some(1), "{fences}");
+        assert_eq!(raw.token("k").as_deref(), is_one_of_ours.then_some("0b-1"), "{fences}");
+        raw.command(&["DEL", "k"]);
+    }
 }

@@ -17,6 +17,8 @@ use crate::{
 /// The bounds of how many fences are reserved at once for a lease that many turns are to use.
 const FEWEST_FENCES: u32 = 64;
 const MOST_FENCES: u32 = 16_384;
+// It stands in the entry of a waiter. One of more digits the store takes for nobody's, and passes it over (`hand_over.lua`).
+const _: () = assert!(MOST_FENCES < 100_000);
 
 /// The right of the head of a queue, or of a request that waits in none, with what the process has of the lock.
 ///

@@ -13,8 +13,8 @@ local function hand_over(me, free, above, time, waiting, unbroken)
   while true do
     local entry = redis.call('ZRANGE', KEYS[3], 0, 0)[1]
     if not entry then return nil, 0 end
-    -- No block of fences has more than four digits (local/queue/baton.rs). What is no entry of ours is passed over.
-    local token, ttl, count, who = string.match(entry, '^(%x+{?%x*}?%-%x+) (%d+) (%d%d?%d?%d?) (.*)$')
+    -- No block of fences has more than five digits (local/queue/baton.rs). What is no entry of ours is passed over.
+    local token, ttl, count, who = string.match(entry, '^(%x+{?%x*}?%-%x+) (%d+) (%d%d?%d?%d?%d?) (.*)$')
     if token and token == me then return nil, waiting end
     local counts = tonumber(helper('ZSCORE', KEYS[4], entry) or 0)
     local channel, publish, listening = channel_of(token or '')
