@@ -51,6 +51,9 @@ weaknesses! {
     /// The lock is handed to who came last.
     LastComesFirst: Order in Busy within 20,
         "local entry = redis.call('ZRANGE', KEYS[3], 0, 0)" => "local entry = redis.call('ZRANGE', KEYS[3], -1, -1)";
+    /// Who waits and asks for more than a few fences is taken for nobody.
+    LargeBlocksUnread: Order in Hot within 20,
+        "(%d%d?%d?%d?%d?) (.*)$" => "(%d%d?) (.*)$";
     /// Fences are reserved that nobody will use.
     BlockTooLarge: Ahead in Hot within 50,
         "'HINCRBY', KEYS[2], 'last', count)" => "'HINCRBY', KEYS[2], 'last', count * 10000000)";
