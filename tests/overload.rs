@@ -12,7 +12,7 @@ use std::{
 };
 
 use dlock_runtime::{LockError, Runtime};
-use dlock_testkit::{Raw, RedisServer, eventually, full};
+use dlock_testkit::{Raw, RedisServer, eventually, eventually_async, full};
 use tokio::task::JoinSet;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -128,28 +128,60 @@ impl Wake for Stuck {
     }
 }
 
+/// Does something while the keeper of `runtime` is stuck.
+async fn while_the_keeper_is_late(runtime: &Runtime, work: impl AsyncFnOnce()) {
+    let (let_go, stays) = mpsc::channel();
+    let stuck = Arc::new(Stuck(Mutex::new(stays), AtomicBool::new(false)));
+    let short = runtime.lock("short").ttl(Duration::from_millis(50)).renew(false).acquire().await.expect("free");
+    let waker = stuck.clone().into();
+    let mut body = pin!(short.run(std::future::pending::<()>()));
+    assert!(body.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    eventually("the keeper is late", SOON, || stuck.1.load(Ordering::SeqCst));
+    work().await;
+    drop(let_go);
+}
+
 #[tokio::test]
 async fn dropped_guards_come_before_the_next_requests_of_their_tasks_also_if_the_keeper_is_late() {
     let server = RedisServer::start();
     let builder = Runtime::builder().redis(server.url()).namespace("overload").command_timeout(SOON);
     let runtime = builder.build().await.expect("the store is there");
-    let (let_go, stays) = mpsc::channel();
-    let stuck = Arc::new(Stuck(Mutex::new(stays), AtomicBool::new(false)));
-    let short = runtime.lock("short").ttl(Duration::from_millis(50)).renew(false).acquire().await.expect("free");
-    {
-        let waker = stuck.clone().into();
-        let mut body = pin!(short.run(std::future::pending::<()>()));
-        assert!(body.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-        eventually("the keeper is late", SOON, || stuck.1.load(Ordering::SeqCst));
+    while_the_keeper_is_late(&runtime, async || {
         // More than may be under way.
         for turn in 0..2_000 {
             let guard = runtime.lock("order").try_acquire().await.expect("an answer");
             drop(guard.unwrap_or_else(|| panic!("it meets its own lock in turn {turn}")));
         }
-        drop(let_go);
-    }
-    drop(short);
+    })
+    .await;
     assert!(runtime.shutdown(SOON).await);
+    eventually("nothing is left", SOON, || server.raw().keys().is_empty());
+}
+
+#[tokio::test]
+async fn dropped_guards_that_others_wait_for_are_handed_over_also_if_the_keeper_is_late() {
+    let server = RedisServer::start();
+    let (runtime, other) = (on(&server).await, on(&server).await);
+    let key = |id: usize| format!("wanted:{id}");
+    let count = 300;
+    let mut guards = Vec::new();
+    for id in 0..count {
+        guards.push(runtime.lock(key(id)).acquire().await.expect("free"));
+    }
+    while_the_keeper_is_late(&runtime, async || {
+        // The runtime does not hear of them, so its releases travel together, in a script that leaves alone what others wait for.
+        let waiting: JoinSet<_> = (0..count).map(|id| other.lock(key(id)).acquire()).collect();
+        let mut raw = server.raw();
+        eventually_async("all of them are in their queues", SOON, async || {
+            raw.keys().iter().filter(|key| key.ends_with("}:queue")).count() == count
+        })
+        .await;
+        drop(guards);
+        let handed_over = tokio::time::timeout(SOON, waiting.join_all()).await.expect("nobody waits for the keeper");
+        assert!(handed_over.iter().all(Result::is_ok));
+    })
+    .await;
+    assert!(runtime.shutdown(SOON).await && other.shutdown(SOON).await);
     eventually("nothing is left", SOON, || server.raw().keys().is_empty());
 }
 

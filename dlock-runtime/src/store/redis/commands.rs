@@ -130,21 +130,21 @@ pub(super) fn acquire_many_slots(
 }
 
 /// Their locks may be of any slots that a master of a cluster has.
-pub(super) fn release_many_slots(releases: &[LockId], by: By) -> Cmd {
+pub(super) fn release_many_slots(releases: &[ReleaseCommand], by: By) -> Cmd {
     let mut command = script::RELEASE_MANY_SLOTS.begin(by, 0, 2 * releases.len(), 128 * releases.len());
-    for LockId { name, token } in releases {
-        command.arg(&**name).arg(&*with_space(token));
+    for ReleaseCommand { lock_id, .. } in releases {
+        command.arg(&*lock_id.name).arg(&*with_space(&lock_id.token));
     }
     command
 }
 
-pub(super) fn release_many(releases: &[LockId], by: By) -> Cmd {
+pub(super) fn release_many(releases: &[ReleaseCommand], by: By) -> Cmd {
     let mut command = script::RELEASE_MANY.begin(by, releases.len(), 2 * releases.len(), 128 * releases.len());
-    for LockId { name, .. } in releases {
-        command.arg(&**name);
+    for ReleaseCommand { lock_id, .. } in releases {
+        command.arg(&*lock_id.name);
     }
-    for LockId { token, .. } in releases {
-        command.arg(&*with_space(token));
+    for ReleaseCommand { lock_id, .. } in releases {
+        command.arg(&*with_space(&lock_id.token));
     }
     command
 }

@@ -2,6 +2,9 @@
 //!
 //! Each has a reply of its own. What such a script leaves alone (a lock that is taken, or that somebody waits for), and what
 //! belongs to one that the server refuses as a whole, is asked for by itself: so an error is always about the request that gets it.
+//!
+//! A release that is left alone goes with the next batch, and does not wait for its caller: nobody looks at the reply of a guard that
+//! was dropped, and somebody waits for its lock.
 
 use std::{
     sync::{
@@ -15,7 +18,7 @@ use redis::{FromRedisValue, Pipeline, RedisError, RedisResult, ServerErrorKind, 
 use tokio::sync::oneshot;
 
 use super::{
-    super::AcquireCommand,
+    super::{AcquireCommand, ReleaseCommand},
     classify::{self, Fault},
     combiner::{Gathered, Item},
     commands,
@@ -23,7 +26,7 @@ use super::{
     fence_clock::FenceClock,
     script::{By, Form},
 };
-use crate::{observe::caught::caught, protocol::token::LockId, types::boot_time::BootTime};
+use crate::{observe::caught::caught, types::boot_time::BootTime};
 
 /// The most locks of one script: the server does nothing else meanwhile.
 pub(super) const MOST: usize = 64;
@@ -34,7 +37,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// A request that may travel in a script for many.
 pub(super) enum Member {
     Acquire(Arc<AcquireCommand>),
-    Release(LockId),
+    /// Of a lock, without a queue entry.
+    Release(ReleaseCommand),
 }
 
 /// What it is told: what the script replied for it, `None` if it was left alone.
@@ -107,20 +111,27 @@ impl Groups {
     /// waiting for a reply, finds it free.
     /// Scripts with a guard are `told` something.
     pub(super) fn load(&self, batch: Vec<Gathered>, told: Option<&Told>) -> (Pipeline, Vec<Rider>) {
-        let (mut releases, mut acquires, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut releases, mut acquires) = (Vec::new(), Vec::new());
+        let (mut left_alone, mut others) = (Vec::new(), Vec::new());
         for Gathered { item, reply } in batch {
             match item {
                 Item::Command(command, _) => others.push((command, reply)),
                 Item::Member(Member::Acquire(command)) => acquires.push((command, reply)),
-                Item::Member(Member::Release(lock_id)) => releases.push((lock_id, reply)),
+                Item::Member(Member::Release(release)) => releases.push((release, reply)),
+                Item::LeftAlone(release) => left_alone.push((release, reply)),
             }
         }
         let (mut pipeline, mut riders) = (Pipeline::with_capacity(others.len() + 8), Vec::new());
         let is_spread = self.are_spread();
+        for (release, reply) in left_alone {
+            // The server may not know the hash, and nobody may be there to send the text then.
+            pipeline.add_command(commands::release(&release, By::Text, &self.fence_clock, told));
+            riders.push(Rider::LeftAlone(reply));
+        }
         in_parts(releases, |part, replies| {
             let release_many = if is_spread { commands::release_many_slots } else { commands::release_many };
             pipeline.add_command(release_many(&part, self.by(&self.releases)));
-            riders.push(Rider::Releases(replies));
+            riders.push(Rider::Releases(part, replies));
         });
         for (command, reply) in others {
             pipeline.add_command(command);
@@ -139,13 +150,16 @@ impl Groups {
         if known.0.swap(true, Ordering::Relaxed) && self.form.takes_hashes() { By::Hash } else { By::Text }
     }
 
-    /// Hands out what came back, after `learn` has taken off what guarded scripts say of the server.
+    /// Hands out what came back, after `learn` has taken off what guarded scripts say of the server. Returns the releases that were
+    /// left alone.
+    #[must_use]
     pub(super) fn hand_out(
         &self,
         riders: Vec<Rider>,
         replies: RedisResult<Vec<RedisResult<Value>>>,
         learn: impl Fn(Value) -> Value,
-    ) {
+    ) -> Vec<Gathered> {
+        let mut left = Vec::new();
         let (mut replies, broken) = match replies {
             Ok(replies) => (replies.into_iter(), None),
             Err(error) => (Vec::new().into_iter(), Some(error)),
@@ -158,27 +172,58 @@ impl Groups {
             match rider {
                 Rider::One(sender) => tell(sender, reply.map(Some)),
                 Rider::Acquires(senders, fences) => {
-                    self.hand_out_many(&self.acquires, senders, reply.map(&learn).and_then(fences))
+                    self.hand_out_acquires(senders, reply.map(&learn).and_then(fences));
                 }
-                Rider::Releases(senders) => self.hand_out_many(&self.releases, senders, reply.and_then(released)),
+                Rider::Releases(releases, senders) => {
+                    left.extend(self.hand_out_releases(releases, senders, reply.and_then(released)));
+                }
+                Rider::LeftAlone(sender) => tell(sender, reply.map(|reply| Some(learn(reply))).or_else(unless_open)),
             }
         }
+        left
     }
 
-    fn hand_out_many(&self, known: &Known, senders: Vec<oneshot::Sender<Answer>>, numbers: RedisResult<Vec<i64>>) {
-        match numbers {
-            Ok(numbers) => {
+    fn hand_out_acquires(&self, senders: Vec<oneshot::Sender<Answer>>, fences: RedisResult<Vec<i64>>) {
+        match fences {
+            Ok(fences) => {
                 // What is missing reads as nil, which is an error then.
-                let replies = numbers.into_iter().map(Value::Int).chain(std::iter::repeat(Value::Nil));
+                let replies = fences.into_iter().map(Value::Int).chain(std::iter::repeat(Value::Nil));
                 for (sender, reply) in senders.into_iter().zip(replies) {
                     tell(sender, Ok(Some(reply).filter(|reply| *reply != Value::Int(0))));
                 }
             }
             Err(error) => {
-                let answer = self.refused(known, error);
+                let answer = self.refused(&self.acquires, error);
                 senders.into_iter().for_each(|sender| tell(sender, answer.clone()));
             }
         }
+    }
+
+    /// Returns those that were left alone.
+    fn hand_out_releases(
+        &self,
+        releases: Vec<ReleaseCommand>,
+        senders: Vec<oneshot::Sender<Answer>>,
+        released: RedisResult<Vec<bool>>,
+    ) -> Vec<Gathered> {
+        let released = match released.map_err(|error| self.refused(&self.releases, error)) {
+            Ok(released) => released,
+            Err(Ok(_)) => Vec::new(),
+            Err(answer) => {
+                senders.into_iter().for_each(|sender| tell(sender, answer.clone()));
+                return Vec::new();
+            }
+        };
+        let mut left = Vec::new();
+        let released = released.into_iter().chain(std::iter::repeat(false));
+        for ((release, reply), is_released) in releases.into_iter().zip(senders).zip(released) {
+            if is_released {
+                tell(reply, Ok(Some(Value::Int(1))));
+            } else {
+                left.push(Gathered { item: Item::LeftAlone(release), reply });
+            }
+        }
+        left
     }
 
     /// A script for many was refused. What is certainly not carried out goes by itself.
@@ -213,9 +258,9 @@ fn fences_of_slots(reply: Value) -> RedisResult<Vec<i64>> {
 }
 
 /// Which of them `release_many.lua` or `release_many_slots.lua` released.
-fn released(reply: Value) -> RedisResult<Vec<i64>> {
+fn released(reply: Value) -> RedisResult<Vec<bool>> {
     let released = Vec::<u8>::from_redis_value(reply)?;
-    Ok(released.into_iter().map(|digit| i64::from(digit == b'1')).collect())
+    Ok(released.into_iter().map(|digit| digit == b'1').collect())
 }
 
 /// Whether the request may have been carried out.
@@ -223,12 +268,18 @@ fn is_open(error: &RedisError) -> bool {
     matches!(classify::classify(error), Fault::ConnectionBroken | Fault::Indeterminate)
 }
 
+/// What is certainly not carried out its caller may send by itself.
+fn unless_open(error: RedisError) -> Answer {
+    if is_open(&error) { Err(error) } else { Ok(None) }
+}
+
 /// Who waits for the reply of a command.
 pub(super) enum Rider {
     One(oneshot::Sender<Answer>),
     /// And how the reply is read.
     Acquires(Vec<oneshot::Sender<Answer>>, fn(Value) -> RedisResult<Vec<i64>>),
-    Releases(Vec<oneshot::Sender<Answer>>),
+    Releases(Vec<ReleaseCommand>, Vec<oneshot::Sender<Answer>>),
+    LeftAlone(oneshot::Sender<Answer>),
 }
 
 fn tell(sender: oneshot::Sender<Answer>, answer: Answer) {

@@ -194,7 +194,7 @@ impl Store for Redis {
 
     fn release(&self, release: ReleaseCommand, permit: Permit, reply_timeout: Duration) -> Reply<bool> {
         let connections = Arc::clone(&self.connections);
-        let member = release.may_be_one_of_many().then(|| Member::Release(release.lock_id.clone()));
+        let member = release.may_be_one_of_many().then(|| Member::Release(release.clone()));
         let command = move |by, told: Option<&Told>| commands::release(&release, by, &connections.fence_clock, told);
         // An earlier copy may have released it.
         let read = |reply, repeated| Ok(redis::from_redis_value::<bool>(reply)? || repeated);

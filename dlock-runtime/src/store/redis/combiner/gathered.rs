@@ -3,7 +3,10 @@
 use redis::Cmd;
 use tokio::sync::oneshot;
 
-use super::super::groups::{Answer, Member};
+use super::super::{
+    super::ReleaseCommand,
+    groups::{Answer, Member},
+};
 
 /// What waits for its batch.
 pub(in super::super) struct Gathered {
@@ -18,6 +21,7 @@ impl Gathered {
         let is_sent_anyway = match &self.item {
             Item::Command(_, if_abandoned) => *if_abandoned == IfAbandoned::Sent,
             Item::Member(member) => matches!(member, Member::Release(_)),
+            Item::LeftAlone(_) => true,
         };
         !is_sent_anyway && self.reply.is_closed()
     }
@@ -27,6 +31,8 @@ pub(in super::super) enum Item {
     Command(Cmd, IfAbandoned),
     /// It becomes a part of a command for many locks.
     Member(Member),
+    /// A release that such a command left alone.
+    LeftAlone(ReleaseCommand),
 }
 
 /// What becomes of a command for which nobody waits any more when its batch leaves.

@@ -5,9 +5,9 @@
 //! whatever has gathered by then.
 
 mod gathered;
+mod waiting;
 
 use std::{
-    collections::VecDeque,
     future::poll_fn,
     io,
     sync::{
@@ -21,6 +21,7 @@ use redis::{Cmd, Pipeline, RedisResult, Value};
 use tokio::{sync::oneshot, task::yield_now};
 
 pub(super) use self::gathered::{Gathered, IfAbandoned, Item};
+use self::waiting::Waiting;
 use super::{
     epoch::{Epoch, Told},
     groups::{Answer, Groups, Member},
@@ -31,7 +32,7 @@ use crate::{observe::caught::caught, system::Handle, types::boot_time::BootTime}
 
 /// So many commands may be under way by themselves. To gather two or three would cost more than it saves. The simulation has few tasks,
 /// and is to see what gathers.
-const ALONE: usize = if cfg!(dlock_simulation) { 1 } else { 4 };
+const ALONE: u64 = if cfg!(dlock_simulation) { 1 } else { 4 };
 
 /// So many batches may be under way: while the server works on one, the replies of the other are handed out.
 const BATCHES: usize = 2;
@@ -72,17 +73,6 @@ struct Shared {
     /// Held while a batch is put on its way.
     order: Mutex<()>,
     last_reply: AtomicU64,
-}
-
-#[derive(Default)]
-struct Waiting {
-    gathered: VecDeque<Gathered>,
-    /// How many commands are under way by themselves.
-    alone: usize,
-    /// How many tasks carry batches, at most [`BATCHES`].
-    carriers: usize,
-    /// How many of them are about to take what has gathered.
-    coming: usize,
 }
 
 impl Combiner {
@@ -187,20 +177,22 @@ impl Combiner {
             Err((command, None))
         } else {
             let gathered = self.gather(command, 1, |command| Item::Command(command, if_abandoned));
-            gathered.map_err(|command| (command, Some(Alone(&self.shared))))
+            gathered.map_err(|(command, number)| (command, Some(number)))
         };
         async move {
             // What is seldom is boxed, as it would make each request large that gathers, which are many.
             match gathered {
                 Ok(reply) => Ok(answer(reply).await?.unwrap_or(Value::Nil)),
-                Err((command, Some(alone))) => Box::pin(self.call_alone(command, alone)).await,
+                Err((command, Some(number))) => Box::pin(self.call_alone(command, number)).await,
                 Err((command, None)) => Box::pin(self.call_asking(command)).await,
             }
         }
     }
 
-    async fn call_alone(&self, command: Cmd, _alone: Alone<'_>) -> RedisResult<Value> {
+    /// `number` is how many have gone by themselves with this one.
+    async fn call_alone(&self, command: Cmd, number: u64) -> RedisResult<Value> {
         let reply = self.connection().send_packed_command(&command).await?;
+        self.shared.waiting().note_answered(number);
         self.shared.note_reply()?;
         reply.extract_error()
     }
@@ -225,14 +217,19 @@ impl Combiner {
         }
     }
 
-    /// Has something gathered with others, unless it may go by itself; then it comes back, and `alone` commands will be under way for
-    /// it.
-    fn gather<T>(&self, it: T, alone: usize, item: impl FnOnce(T) -> Item) -> Result<oneshot::Receiver<Answer>, T> {
+    /// Has something gathered with others, unless it may go by itself. Then it comes back, `alone` commands will go for it, and the
+    /// number says how many have gone by themselves with these.
+    fn gather<T>(
+        &self,
+        it: T,
+        alone: u64,
+        item: impl FnOnce(T) -> Item,
+    ) -> Result<oneshot::Receiver<Answer>, (T, u64)> {
         let mut waiting = self.shared.waiting();
         // Not while something is gathered that may be of the same task, and older.
-        if waiting.carriers == 0 && waiting.alone < ALONE {
-            waiting.alone += alone;
-            return Err(it);
+        if waiting.carriers == 0 && waiting.alone() < ALONE {
+            waiting.sent_alone += alone;
+            return Err((it, waiting.sent_alone));
         }
         let (sender, reply) = oneshot::channel();
         waiting.gathered.push_back(Gathered { item: item(it), reply: sender });
@@ -273,24 +270,25 @@ impl Combiner {
     async fn deliver(&self, batch: Vec<Gathered>) {
         let told = self.told();
         let (mut pipeline, riders) = self.shared.groups.load(batch, told.as_deref());
+        let gone_before = self.shared.waiting().sent_alone;
         let replies = self.batch(&mut pipeline).await;
-        self.shared.waiting().coming += 1;
-        self.shared.groups.hand_out(riders, replies, |reply| self.learn(told.as_deref(), reply));
+        {
+            let mut waiting = self.shared.waiting();
+            waiting.note_answered(gone_before);
+            waiting.coming += 1;
+        }
+        let left = self.shared.groups.hand_out(riders, replies, |reply| self.learn(told.as_deref(), reply));
+        if !left.is_empty() {
+            // They have waited for longer than what gathered meanwhile.
+            let mut waiting = self.shared.waiting();
+            left.into_iter().rev().for_each(|release| waiting.gathered.push_front(release));
+        }
     }
 }
 
 async fn answer(reply: oneshot::Receiver<Answer>) -> Answer {
     // It is lost with the runtime that the connection lives in.
     reply.await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::BrokenPipe).into()))
-}
-
-/// A command that is under way by itself.
-struct Alone<'a>(&'a Shared);
-
-impl Drop for Alone<'_> {
-    fn drop(&mut self) {
-        self.0.waiting().alone -= 1;
-    }
 }
 
 impl Shared {

@@ -1,5 +1,7 @@
 //! What leaves, in which order, and whose replies count.
 
+use std::task::{Context, Waker};
+
 use redis::{ConnectionAddr, IntoConnectionInfo, aio::MultiplexedConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
@@ -55,7 +57,7 @@ async fn a_reply_over_a_connection_that_was_cut_counts_for_nothing() {
 async fn what_nobody_waits_for_any_more_is_not_sent_unless_it_gives_a_lock_back() {
     let (combiner, mut there) = connected().await;
     let alone = (0..ALONE).map(|_| call(&combiner, "ALONE", IfAbandoned::Dropped)).collect::<Vec<_>>();
-    while combiner.shared.waiting().alone < ALONE {
+    while combiner.shared.waiting().alone() < ALONE {
         yield_now().await;
     }
     // The batches leave one after the other, and the server says nothing yet.
@@ -84,4 +86,21 @@ async fn what_nobody_waits_for_any_more_is_not_sent_unless_it_gives_a_lock_back(
     for call in alone.into_iter().chain(batches).chain([waited]) {
         call.await.expect("no panic").expect("a reply");
     }
+}
+
+#[tokio::test]
+async fn commands_at_whose_replies_nobody_looks_are_not_under_way_for_ever() {
+    let (combiner, mut there) = connected().await;
+    let mut unseen =
+        (1..ALONE).map(|_| Box::pin(combiner.call(redis::cmd("RELEASE"), IfAbandoned::Sent))).collect::<Vec<_>>();
+    for call in &mut unseen {
+        assert!(call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    let seen = call(&combiner, "ACQUIRE", IfAbandoned::Dropped);
+    while combiner.shared.waiting().alone() < ALONE {
+        yield_now().await;
+    }
+    reply_up_to(&mut there, "ACQUIRE").await;
+    seen.await.expect("no panic").expect("a reply");
+    assert_eq!(combiner.shared.waiting().alone(), 0, "replies come in order");
 }
