@@ -1,6 +1,6 @@
 //! What a closed server does, and what it does not do.
 
-use dlock_testkit::{eventually_async, log};
+use dlock_testkit::log;
 use tokio::task::JoinSet;
 
 use super::*;
@@ -24,14 +24,8 @@ async fn a_lock_that_the_new_master_lacks_is_granted_to_nobody_and_comes_back_wi
     let parked = first.lock("lost").renew(false).acquire().await.expect("free");
     pair.fail_over();
     let closed = Instant::now();
-    eventually_async("it is found again", SOON, async || {
-        let error = second.lock("first").wait(100 * MS).acquire().await.expect_err("it is closed");
-        settling(&error).is_some()
-    })
-    .await;
     for key in ["comes-back", "unfenced", "lost", "never-held"] {
-        let error = second.lock(key).wait(100 * MS).acquire().await.expect_err("nobody knows who has it");
-        assert!(settling(&error).is_some_and(|left| left <= QUARANTINE), "{error:?}");
+        assert!(is_closed(&second, key).await <= QUARANTINE);
     }
     let waiting = tokio::spawn(second.lock("comes-back").acquire());
     held.renew().await.expect("it comes back");
@@ -116,8 +110,10 @@ async fn many_locks_that_are_asked_for_together_are_closed_and_come_back_togethe
     };
     let held = all(&first, SOON).await.into_iter().collect::<Result<Vec<_>, _>>().expect("free");
     pair.fail_over();
+    is_closed(&second, "many:0").await;
     for refused in all(&second, SECOND).await {
-        assert!(settling(&refused.expect_err("it is closed")).is_some());
+        let error = refused.expect_err("it is closed");
+        assert!(settling(&error).is_some(), "{error:?}");
     }
     let mut raw = pair.master().raw();
     eventually("the keeper brings all of them back", SOON, || (0..100).all(|key| raw.exists(&format!("many:{key}"))));

@@ -1,6 +1,6 @@
 //! The guard is on by itself in a cluster, and knows each shard by itself.
 
-use dlock_testkit::{Cluster, Value, eventually_async};
+use dlock_testkit::{Cluster, Value};
 use tokio::task::JoinSet;
 
 use super::*;
@@ -28,12 +28,7 @@ async fn a_lock_of_a_shard_whose_master_dies_comes_back_and_the_other_shards_go_
     cluster.nodes[new].resume();
     let slot = cluster.slot(&key);
     eventually("there is a new master", SOON, || cluster.owner(slot) == new);
-    eventually_async("the shard is closed", SOON, async || {
-        let error = second.lock(&*other).wait(100 * MS).acquire().await.expect_err("nobody knows who has it");
-        assert!(error.is_unavailable(), "{error:?}");
-        settling(&error).is_some()
-    })
-    .await;
+    is_closed(&second, &other).await;
     // Also if many are asked for together.
     let crowd = (0..200).map(|number| second.lock(format!("crowd{number}")).wait(2 * SECOND).acquire());
     let crowd = crowd.collect::<JoinSet<_>>().join_all().await;

@@ -109,6 +109,18 @@ fn settling(error: &LockError) -> Option<Duration> {
     None
 }
 
+/// Asks, with little patience, until the server says that it is closed, and for how long: on a busy machine it may say nothing in time.
+async fn is_closed(runtime: &Runtime, key: &str) -> Duration {
+    let end = Instant::now() + SOON;
+    loop {
+        let error = runtime.lock(key).wait(100 * MS).acquire().await.expect_err("nobody knows who has it");
+        match settling(&error) {
+            Some(left) => return left,
+            None => assert!(Instant::now() < end, "{error:?}"),
+        }
+    }
+}
+
 fn text(error: &LockError) -> String {
     let (mut said, mut source) = (error.to_string(), error.source());
     while let Some(error) = source {

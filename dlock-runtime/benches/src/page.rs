@@ -47,10 +47,37 @@ pub fn write() -> Outcome<()> {
         figures.extend(lines.lines().filter_map(Figure::from_line));
     }
     let place = if brief() { folder()? } else { PathBuf::from(env!("CARGO_MANIFEST_DIR")) };
-    fs::write(place.join("REPORT.md"), page(&figures, &machine::describe())?)?;
+    let (report, page) = (place.join("REPORT.md"), page(&figures, &machine::describe())?);
+    let before = fs::read_to_string(&report).unwrap_or_default();
+    fs::write(&report, &page)?;
     fs::write(place.join("report.svg"), chart::draw(&figures)?)?;
-    println!("\nwrote {} and report.svg beside it", place.join("REPORT.md").display());
+    println!("\nwrote {} and report.svg beside it", report.display());
+    for (case, name) in no_longer_reached(&before, &page) {
+        println!("NO LONGER REACHED, as it was in the report before: {case}, {name}");
+    }
     Ok(())
+}
+
+/// The goals that were reached in the page `before` and are not any more: a fault that no test sees can show here alone.
+fn no_longer_reached<'a>(before: &str, now: &'a str) -> Vec<(&'a str, &'a str)> {
+    let reached: Vec<_> = verdicts(before).into_iter().filter(|(.., verdict)| *verdict == "reached").collect();
+    let is_lost = |(case, name, verdict): &(&str, &str, &str)| {
+        *verdict == "**not reached**" && reached.iter().any(|(of, known, _)| of == case && known == name)
+    };
+    verdicts(now).into_iter().filter(is_lost).map(|(case, name, _)| (case, name)).collect()
+}
+
+/// Case, figure and verdict of each line of a page.
+fn verdicts(page: &str) -> Vec<(&str, &str, &str)> {
+    let (mut case, mut verdicts) = ("", Vec::new());
+    for line in page.lines() {
+        match line.split('|').map(str::trim).collect::<Vec<_>>()[..] {
+            ["", name, "figure", ..] => case = name,
+            ["", name, _, _, _, verdict, ""] => verdicts.push((case, name, verdict)),
+            _ => {}
+        }
+    }
+    verdicts
 }
 
 fn page(figures: &[Figure], machine: &str) -> Result<String, std::fmt::Error> {
@@ -83,4 +110,27 @@ fn page(figures: &[Figure], machine: &str) -> Result<String, std::fmt::Error> {
         write!(page, "\n## Goals without a figure\n\n{missing}")?;
     }
     Ok(page)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Spread, figure::Unit};
+
+    #[test]
+    fn a_goal_that_was_reached_before_is_named() {
+        let page = |waiters: f64, lost: f64| {
+            let figure = |case: &str, name: &str, value| {
+                let spread = Spread { low: value, median: value, high: value };
+                Figure { case: case.to_owned(), name: name.to_owned(), spread, unit: Unit::Count }
+            };
+            let figures =
+                [figure("waiters", "client commands: 64 waiters beside 4", waiters), figure("leases", "lost", lost)];
+            page(&figures, "a machine").expect("text")
+        };
+        let (good, bad) = (page(1., 0.), page(2., 0.));
+        assert_eq!(no_longer_reached(&good, &bad), [("waiters", "client commands: 64 waiters beside 4")]);
+        assert!(no_longer_reached(&bad, &bad).is_empty(), "it was not reached before");
+        assert!(no_longer_reached(&bad, &good).is_empty() && no_longer_reached("", &bad).is_empty());
+    }
 }
