@@ -114,6 +114,7 @@ async fn is_closed(runtime: &Runtime, key: &str) -> Duration {
     let end = Instant::now() + SOON;
     loop {
         let error = runtime.lock(key).wait(100 * MS).acquire().await.expect_err("nobody knows who has it");
+        assert!(error.is_unavailable(), "{error:?}");
         match settling(&error) {
             Some(left) => return left,
             None => assert!(Instant::now() < end, "{error:?}"),
