@@ -112,6 +112,8 @@ weaknesses! {
     /// A hold comes back, whoever had the lock since.
     ComesBackWithoutFences: OwnToken in Guarded within 200 from 19,
         "return last and last > 0 and last < tonumber(fence)" => "return true";
+    /// Two lives of a server that begin with the same copy of the fence clock give out the same fences.
+    LivesBeginAlike: Fences in Guarded within 300 from 460, "ceiling + passed * 8 + count" => "ceiling + count";
     /// Leases end a tenth early.
     LeasesEndEarly: Covered in Busy within 20;
     /// Some releases are answered and not carried out.
