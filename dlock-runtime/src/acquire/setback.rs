@@ -40,7 +40,11 @@ impl Asked {
         if let Some(verdict) = before.take().filter(|_| is_cut_short) {
             return Next::EndAsBefore(verdict);
         }
-        if error.class == ErrorClass::Transient || error.is_too_slow() {
+        let says_why = match error.class {
+            ErrorClass::Indeterminate => error.is_too_slow() || !error.is_timeout(),
+            class => class == ErrorClass::Transient,
+        };
+        if says_why {
             *before = Some(Verdict::Failed(error.clone()));
         }
         // An idle connection without a reply may have been dropped by something on the way. The next one is fresh.
@@ -125,7 +129,7 @@ mod tests {
         for (error, is_kept) in [
             (error(ErrorClass::Transient), true),
             (StoreError::too_slow("a", TIMEOUT, SHORT), true),
-            (error(ErrorClass::Indeterminate), false),
+            (error(ErrorClass::Indeterminate), true),
             (StoreError::timed_out("a", TIMEOUT), false),
         ] {
             for has_before in [false, true] {
