@@ -166,7 +166,7 @@ async fn a_request_that_nobody_polls_keeps_no_other_from_connecting() {
                 () = tokio::task::yield_now() => {}
             }
         }
-        let other = runtime.lock(format!("other:{round}")).try_acquire().await;
+        let other = runtime.lock(format!("other:{round}")).ttl(SOON).try_acquire().await;
         drop(other.unwrap_or_else(|err| panic!("{round}: {err:?}")).expect("free"));
     }
 }
