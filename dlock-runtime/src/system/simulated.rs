@@ -50,8 +50,8 @@ pub trait World {
     fn random(&self, process: u32) -> u64;
     /// Whether the tasks of a process must not go on for now; then the waker is woken when they may.
     fn is_held_up(&self, place: Place, waker: &Waker) -> bool;
-    /// Opens a connection to the server.
-    fn connect(&self, process: u32) -> Connecting;
+    /// Opens a connection to the server at `address`.
+    fn connect(&self, process: u32, address: &str) -> Connecting;
     /// Whether the runtime shall do wrong what the word names.
     fn is_weakened(&self, what: &str) -> bool;
 }
@@ -191,12 +191,12 @@ pub(crate) fn process_name() -> String {
     format!("simulated pid {}", here().process)
 }
 
-/// Opens a connection to the server of the world.
+/// Opens a connection to the server of the world at `address`.
 ///
 /// # Errors
 /// If it is refused.
-pub async fn connect() -> io::Result<Box<dyn Stream>> {
-    world(|world| world.connect(here().process)).await
+pub async fn connect(address: &str) -> io::Result<Box<dyn Stream>> {
+    world(|world| world.connect(here().process, address)).await
 }
 
 /// Hashes as the seed decides.

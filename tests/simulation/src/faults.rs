@@ -16,6 +16,7 @@ pub(crate) enum End {
     Start(usize),
     Room,
     AddressBack,
+    KeyMoves,
 }
 
 impl Sim {
@@ -28,7 +29,7 @@ impl Sim {
             Event::Late(id) => self.reset(id, Some(self.rng.borrow_mut().below(2 * SECOND))),
             Event::HungUp(id) => self.hung_up(id),
             Event::Wake(waker) => waker.wake(),
-            Event::Copy { to, era, key, entry } if era == self.era.get() => {
+            Event::Copy { to, era, key, entry } if era == self.era(to) => {
                 self.with_servers(|servers| {
                     servers.store(to, |store| match entry {
                         Some(entry) => store.keys.insert(key, entry),
@@ -36,7 +37,7 @@ impl Sim {
                     })
                 });
             }
-            Event::News { to, era, channel, message } if era == self.era.get() => self.spread(to, &channel, &message),
+            Event::News { to, era, channel, message } if era == self.era(to) => self.spread(to, &channel, &message),
             Event::Copy { .. } | Event::News { .. } => {}
             Event::Again { node, words } => {
                 self.with_servers(|servers| servers.tick(node, now));
@@ -54,6 +55,10 @@ impl Sim {
                 self.push(now + 50 * MILLISECOND, Event::Look);
             }
         }
+    }
+
+    fn era(&self, node: usize) -> u32 {
+        self.with_servers(|servers| servers.nodes[node].era)
     }
 
     pub(crate) fn plan_fault(&self, fault: Fault) {
@@ -120,14 +125,18 @@ impl Sim {
             Fault::Stall => {
                 let until = now + self.span(SECOND);
                 self.disturb_all(until);
+                let master = self.some_master();
                 // One that begins during another does not end that: what came before is read first.
                 self.with_servers(|servers| {
-                    let stalled = &mut servers.nodes[servers.master].stalled;
+                    let stalled = &mut servers.nodes[master].stalled;
                     *stalled = until.max(*stalled);
                 });
             }
             Fault::Restart | Fault::DataLost => self.restart(fault == Fault::DataLost),
-            Fault::ScriptsLost => self.with_servers(|servers| servers.forget_scripts(servers.master)),
+            Fault::ScriptsLost => {
+                let master = self.some_master();
+                self.with_servers(|servers| servers.forget_scripts(master));
+            }
             Fault::Full => {
                 let until = now + self.span(SECOND);
                 self.disturb_all(until);
@@ -149,6 +158,7 @@ impl Sim {
                 }
                 self.push(until, Event::End(End::AddressBack));
             }
+            Fault::SlotsMove => self.slots_move(),
             Fault::ClockStep => {
                 let by = self.rng.borrow_mut().between((1_000, 2_000_000)) as i64;
                 self.disaster(now);
@@ -201,21 +211,19 @@ impl Sim {
         if loses && self.with_servers(|servers| servers.life) > 1 {
             self.judge.borrow_mut().forget_fences(now);
         }
-        let master = self.with_servers(|servers| {
-            let master = servers.master;
+        let master = self.some_master();
+        self.with_servers(|servers| {
             servers.forget_scripts(master);
-            servers.begin_life();
             servers.begin_run(master, EPOCH.saturating_add_signed(servers.step) + down / MICROSECOND);
-            if !loses {
-                // It finds its history in its data.
-                let before = servers.life - 1;
-                servers.store(master, |store| store.goes_on_from(before));
+            if loses {
+                servers.begin_life(master)
+            } else {
+                servers.goes_on(master)
             }
             (servers.nodes[master].down, servers.nodes[master].loading) = (down, loaded);
             if loses {
                 servers.store(master, |store| store.keys.clear());
             }
-            master
         });
         if loses {
             self.disaster(now);
@@ -226,6 +234,10 @@ impl Sim {
 
     /// Another server takes over.
     fn fail_over(&self, loses: bool) {
+        if self.is_resharding() {
+            // Whoever moves slots would have to begin again.
+            return;
+        }
         let now = self.now();
         let down = now + 60 * MILLISECOND + self.span(500 * MILLISECOND);
         self.disturb_all(down + 4 * SECOND);
@@ -236,15 +248,27 @@ impl Sim {
             let copies = self.take_copies();
             copies.into_iter().for_each(|event| self.happens(event));
         }
-        self.era.set(self.era.get() + 1);
-        let (old, new) = self.with_servers(|servers| {
-            let (old, new) = (servers.master, (servers.master + 1) % servers.nodes.len());
+        let old = self.some_master();
+        let (new, loses_clock) = self.with_servers(|servers| {
+            let shard = servers.shard(old);
+            let at = shard.iter().position(|node| *node == old).unwrap_or(0);
+            let new = shard[(at + 1) % shard.len()];
             (servers.address, servers.nodes[new].down) = (new, down);
             servers.promote(new);
+            servers.takes_slots(old, new, down);
             let keys = servers.store(new, |store| store.keys.clone());
-            (0..servers.nodes.len()).for_each(|node| servers.store(node, |store| store.keys.clone_from(&keys)));
-            (old, new)
+            // That of slots which came just before.
+            let is_lost = |key: &Vec<u8>| key.starts_with(b"dlock:fence-clock") && !keys.contains_key(key);
+            let loses_clock = servers.store(old, |store| store.keys.keys().any(is_lost));
+            for node in shard {
+                servers.nodes[node].era += 1;
+                servers.store(node, |store| store.keys.clone_from(&keys));
+            }
+            (new, loses_clock)
         });
+        if loses_clock {
+            self.judge.borrow_mut().forget_fences(now);
+        }
         self.takes_over(down);
         self.note(now, Lane::World, None, || format!("server{new} is the master in place of server{old}"));
         // Some managed servers cut the connections of the old master, others do not.
@@ -259,6 +283,7 @@ impl Sim {
             End::Start(slot) if !self.ending.get() => users::start(slot),
             End::Start(_) => {}
             End::Room => self.with_servers(|servers| servers.store(servers.master, |store| store.is_full = false)),
+            End::KeyMoves => self.key_moves(),
             End::AddressBack => self.with_servers(|servers| servers.address = servers.master),
         }
     }

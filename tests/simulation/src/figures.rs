@@ -57,6 +57,9 @@ figures! {
     split: "sends split in two",
     refused: "connections refused",
     mute: "connections never answered",
+    moved: "requests for slots that another master has",
+    asked: "requests for slots that are on their way, sent on to where they go",
+    put_off: "requests for slots that are on their way, put off",
     events: "events",
     virtual_ms: "ms of virtual time",
 }

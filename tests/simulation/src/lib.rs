@@ -1,14 +1,17 @@
 //! dlock's real runtime in simulated worlds. See README.md beside this crate.
 
 mod about;
+mod cluster;
 mod faults;
 mod figures;
 mod judge;
+mod kind;
 mod life;
 mod lua;
 mod net;
 mod plan;
 mod redis;
+mod resharding;
 mod resp;
 mod rng;
 mod serve;
@@ -193,7 +196,7 @@ async fn live(options: &Options) -> Report {
         servers
             .all()
             .into_iter()
-            .filter(|name| name != "dlock:fence-clock" && name != "dlock:epoch")
+            .filter(|name| !name.starts_with("dlock:fence-clock") && !name.starts_with("dlock:epoch"))
             .collect::<Vec<_>>()
     });
     if !left.is_empty() {

@@ -8,6 +8,7 @@ use std::{collections::VecDeque, io, task::Waker};
 use dlock_runtime::simulated::{Connecting, Stream};
 
 use crate::{
+    cluster,
     plan::{LONGEST_DELAY, LONGEST_GHOST, MICROSECOND, MILLISECOND, PATIENCE, SECOND, Time},
     resp,
     sim::{Event, Sim},
@@ -46,14 +47,27 @@ pub(crate) struct Conn {
     /// It was idle and is gone, and who sends something is told so.
     is_forgotten: bool,
     pub(crate) channels: Vec<Vec<u8>>,
+    /// Whether it speaks RESP 3; whether `ASKING` came last.
+    pub(crate) is_resp3: bool,
+    pub(crate) is_asking: bool,
     pub(crate) last: [Time; 2],
+}
+
+impl Conn {
+    /// Whether nothing but messages comes over it, as RESP 2 has it.
+    pub(crate) fn listens_only(&self) -> bool {
+        !self.channels.is_empty() && !self.is_resp3
+    }
 }
 
 impl Sim {
     /// What comes of connecting.
-    pub(crate) fn dial(&self, life: u32) -> Connecting {
+    pub(crate) fn dial(&self, life: u32, address: &str) -> Connecting {
         let now = self.now();
-        let (node, rest) = self.with_servers(|servers| (servers.address, servers.nodes[servers.address].down));
+        let (node, rest) = self.with_servers(|servers| {
+            let node = cluster::at(address).unwrap_or(servers.address);
+            (node, servers.nodes[node].down)
+        });
         let calm = self.calm.get();
         let (refused, mute, wait) = {
             let mut rng = self.rng.borrow_mut();

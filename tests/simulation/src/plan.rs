@@ -1,5 +1,6 @@
 //! What kind of world a seed makes: who is in it, what they want, and what goes wrong.
 
+pub use crate::kind::{Fault, Kind};
 use crate::{about::ScriptKind, rng::Rng};
 
 /// Virtual time in nanoseconds.
@@ -29,8 +30,10 @@ pub(crate) struct Plan {
     pub(crate) tasks: usize,
     pub(crate) keys: usize,
     pub(crate) foreigners: usize,
-    /// Servers beside the first, which copy it.
+    /// Servers beside the first, which copy it; in a cluster, beside each master.
     pub(crate) replicas: usize,
+    /// How many masters of a cluster there are; 0 if it is none.
+    pub(crate) masters: usize,
     /// The longest body and the longest rest of a task, in milliseconds, and parts in 10,000 of bodies that take any time at all.
     pub(crate) body: u64,
     pub(crate) rest: u64,
@@ -82,90 +85,6 @@ pub(crate) struct Plan {
     pub(crate) duration: Time,
 }
 
-/// What kind of world it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Many turns on one lease.
-    Hot,
-    /// Several processes after few keys all the time.
-    Busy,
-    /// Many keys, hardly any two after the same.
-    Calm,
-    /// The network breaks in every way, and processes crash and stop.
-    Storm,
-    /// Clients of another kind join in.
-    Foreign,
-    /// Connections break under acquires, which are carried out late, when nobody wants the lock any more.
-    Late,
-    /// Few processes whose tasks ask for leases of other lengths, and connections that break when one is shortened.
-    Terms,
-    /// The server refuses, stalls, and restarts with its data.
-    Server,
-    /// Replicas, and an address that moves.
-    Replicas,
-    /// Data is lost and clocks are stepped.
-    Disaster,
-    /// Data is lost by failovers and restarts, and a failover guard sees to it that nobody notices.
-    Guarded,
-}
-
-impl Kind {
-    /// All of them; of some there are more worlds.
-    #[rustfmt::skip]
-    pub const ALL: [Self; 13] = [
-        Self::Hot, Self::Busy, Self::Calm, Self::Storm, Self::Storm, Self::Foreign, Self::Late, Self::Terms, Self::Server, Self::Replicas,
-        Self::Replicas, Self::Disaster, Self::Guarded,
-    ];
-}
-
-/// What can befall a world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fault {
-    /// A process dies at once.
-    Crash,
-    /// A process is stopped and continued.
-    Pause,
-    /// A process is shut down properly.
-    Shutdown,
-    /// A connection is reset.
-    Reset,
-    /// What is sent on a connection vanishes, until it is reset.
-    BlackHole,
-    /// A connection vanishes while it is idle. Nobody may notice that but who uses it.
-    Forgotten,
-    /// A process reaches nobody for a while; what it sends arrives later.
-    Cut,
-    /// The server does nothing for a while.
-    Stall,
-    /// The server restarts with its data.
-    Restart,
-    /// The server forgets its scripts.
-    ScriptsLost,
-    /// Memory is full for a while.
-    Full,
-    /// Somebody writes nonsense where the scripts keep their queues and their fences.
-    Spoilt,
-    /// A replica becomes the master, the old one is shut off, and the address moves.
-    Failover,
-    /// The address leads to a replica for a while; connections stay where they are.
-    AddressMoves,
-    /// The server restarts without its data.
-    DataLost,
-    /// A replica takes over that lacks the last writes.
-    WritesLost,
-    /// The server's clock is stepped.
-    ClockStep,
-}
-
-impl Fault {
-    /// All of them, in the order of their numbers.
-    #[rustfmt::skip]
-    pub(crate) const ALL: [Self; 17] = [
-        Self::Crash, Self::Pause, Self::Shutdown, Self::Reset, Self::BlackHole, Self::Forgotten, Self::Cut, Self::Stall, Self::Restart,
-        Self::ScriptsLost, Self::Full, Self::Spoilt, Self::Failover, Self::AddressMoves, Self::DataLost, Self::WritesLost, Self::ClockStep,
-    ];
-}
-
 impl Plan {
     pub(crate) fn draw(rng: &mut Rng, kind: Option<Kind>) -> Self {
         use Fault::*;
@@ -179,6 +98,7 @@ impl Plan {
             keys: rng.between((1, 3)) as usize,
             foreigners: 0,
             replicas: 0,
+            masters: 0,
             body: rng.pick(&[1, 3, 10]),
             rest: rng.pick(&[1, 5, 30]),
             slow_bodies: 5_000,
@@ -278,6 +198,28 @@ impl Plan {
             Replicas => {
                 (plan.replicas, plan.mute) = (rng.between((1, 2)) as usize, 300);
                 plan.faults = vec![(AddressMoves, often), (Failover, 3 * often), (Reset, often), (Crash, 4 * often)];
+            }
+            Cluster | Shards => {
+                (plan.masters, plan.keys) = (rng.between((2, 3)) as usize, rng.between((2, 5)) as usize);
+                plan.ttls = rng.pick(&[&[300, 300, 1_000], &[300, 1_000, 3_000]]);
+                (plan.long_bodies, plan.delayed, plan.refused) = (500, rng.pick(&[0, 20]), rng.pick(&[0, 100]));
+                plan.aim = rng.pick(&[None, Some(ScriptKind::Acquire), Some(ScriptKind::Renew)]);
+                let often = often.max(2 * SECOND);
+                plan.faults = vec![
+                    (SlotsMove, often),
+                    (Reset, often),
+                    (Stall, 4 * often),
+                    (ScriptsLost, 4 * often),
+                    (Pause, 2 * often),
+                    (Crash, 4 * often),
+                    (BlackHole, 4 * often),
+                ];
+                if kind == Shards {
+                    plan.replicas = 1;
+                    plan.ttls = rng.pick(&[&[300], &[300, 300, 1_000]]);
+                    plan.quarantine = plan.longest_ttl() / MILLISECOND + 1_000;
+                    plan.faults.extend([(WritesLost, 2 * often), (Failover, 4 * often), (Restart, 8 * often)]);
+                }
             }
             Disaster => {
                 plan.replicas = 1;

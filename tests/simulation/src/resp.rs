@@ -1,4 +1,4 @@
-//! What goes over a connection: requests and replies of RESP 2.
+//! What goes over a connection: requests, replies of RESP 2, and messages of RESP 3.
 
 use std::{fmt, io::Write};
 
@@ -34,6 +34,15 @@ pub(crate) fn request(words: &[&[u8]]) -> Vec<u8> {
     let mut bytes = Vec::new();
     line(&mut bytes, format_args!("*{}", words.len()));
     words.iter().for_each(|word| bulk(&mut bytes, word));
+    bytes
+}
+
+/// A message that nobody asked for, or that stands for a reply, as RESP 3 has it.
+pub(crate) fn push(words: &[&[u8]], count: Option<i64>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    line(&mut bytes, format_args!(">{}", words.len() + usize::from(count.is_some())));
+    words.iter().for_each(|word| bulk(&mut bytes, word));
+    count.into_iter().for_each(|count| line(&mut bytes, format_args!(":{count}")));
     bytes
 }
 

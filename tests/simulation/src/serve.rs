@@ -1,7 +1,7 @@
 //! The servers at work: requests arrive and are carried out before the eyes of the judge, and replies and messages leave.
 
 use crate::{
-    about::{About, ScriptKind},
+    about::{About, ScriptKind, keys_of},
     judge::Ran,
     plan::{MILLISECOND, SECOND, Time},
     redis::Reply,
@@ -50,12 +50,30 @@ impl Sim {
                         resp::write(&mut reply, &Reply::List(parts));
                     }
                 }
-                b"PING" if !self.conns.borrow()[id].channels.is_empty() => {
+                b"HELLO" => {
+                    self.conns.borrow_mut()[id].is_resp3 = true;
+                    resp::write(&mut reply, &Reply::List(Vec::new()));
+                }
+                b"ASKING" => {
+                    self.conns.borrow_mut()[id].is_asking = true;
+                    resp::write(&mut reply, &Reply::Status("OK".to_owned()));
+                }
+                b"SSUBSCRIBE" => match self.with_servers(|servers| servers.refusal(node, &words, now)) {
+                    Some(refusal) => resp::write(&mut reply, &refusal),
+                    None => {
+                        self.with_servers(|servers| servers.listen(node, &words[1], id, true));
+                        self.conns.borrow_mut()[id].channels.push(words[1].clone());
+                        reply = resp::push(&[b"ssubscribe", &words[1]], Some(1));
+                    }
+                },
+                b"PING" if self.conns.borrow()[id].listens_only() => {
                     resp::write(&mut reply, &Reply::List(vec![Reply::Text("pong".into()), Reply::Text(Vec::new())]));
                 }
                 _ => {
                     let late = ended.map_or(0, |ended| now - ended);
                     self.count(|figures| figures.late += u64::from(late > 0));
+                    let is_asking = std::mem::take(&mut self.conns.borrow_mut()[id].is_asking);
+                    self.with_servers(|servers| servers.is_asked(is_asking));
                     resp::write(&mut reply, &self.carry_out(node, Some(life), late, &words));
                 }
             }
@@ -67,7 +85,7 @@ impl Sim {
     pub(crate) fn carry_out(&self, node: usize, life: Option<u32>, late: Time, words: &[Vec<u8>]) -> Reply {
         let now = self.now();
         let kind = self.with_servers(|servers| servers.kind(words));
-        let is_master = node == self.with_servers(|servers| servers.master);
+        let is_master = self.with_servers(|servers| servers.is_master(node));
         let about = self.with_servers(|servers| servers.about(words, kind));
         if kind == Some(ScriptKind::Release)
             && self.weakness == Some(Weakness::ReleaseSwallowed)
@@ -90,7 +108,13 @@ impl Sim {
         }
         let is_of_many = matches!(kind, Some(ScriptKind::AcquireMany | ScriptKind::ReleaseMany));
         self.count(|figures| figures.of_many += if is_of_many { about.len() as u64 } else { 0 });
-        let each = if is_of_many { replies_of_many(&reply) } else { Vec::new() };
+        let each = if is_of_many { replies_of_many(&reply, keys_of(words) == Some(0)) } else { Vec::new() };
+        if let Reply::Error(error) = &reply
+            && self.is_elsewhere(error)
+        {
+            // Nothing was done.
+            return reply;
+        }
         let reply_to = |place: usize| each.get(place).unwrap_or(&reply);
         // Of several that are about one lock, what happened to it is the work of the one that was not left alone.
         let mut places = (0..about.len()).collect::<Vec<_>>();
@@ -105,6 +129,18 @@ impl Sim {
         reply
     }
 
+    /// Whether an error says that a key is at another server of a cluster, or on its way.
+    fn is_elsewhere(&self, error: &str) -> bool {
+        let (is_moved, is_put_off) = (error.starts_with("MOVED "), error.starts_with("TRYAGAIN "));
+        let is_asked = error.starts_with("ASK ");
+        self.count(|figures| {
+            figures.moved += u64::from(is_moved);
+            figures.asked += u64::from(is_asked);
+            figures.put_off += u64::from(is_put_off);
+        });
+        is_moved || is_asked || is_put_off || error.contains("non local key")
+    }
+
     fn mix_reply(&self, reply: &Reply) {
         match reply {
             Reply::Int(number) => self.mix(*number as u64),
@@ -116,9 +152,9 @@ impl Sim {
 
     pub(crate) fn spread_effects(&self, node: usize) {
         let (copies, published) = self.with_servers(|servers| servers.effects(node));
-        let count = self.with_servers(|servers| if node == servers.master { servers.nodes.len() } else { 0 });
-        let (now, era) = (self.now(), self.era.get());
-        for to in (0..count).filter(|to| *to != node) {
+        let now = self.now();
+        for to in self.with_servers(|servers| servers.replicas(node)) {
+            let era = self.with_servers(|servers| servers.nodes[to].era);
             // In one order for each replica, since the lag changes slowly.
             let lag = (1 + now / (300 * MILLISECOND) * 7_919 % 40) * MILLISECOND;
             for (key, entry) in &copies {
@@ -146,7 +182,11 @@ impl Sim {
         for id in self.with_servers(|servers| servers.listeners(node, channel)) {
             let part = |text: &[u8]| Reply::Text(text.to_vec());
             let mut bytes = Vec::new();
-            resp::write(&mut bytes, &Reply::List(vec![part(b"message"), part(channel), part(message)]));
+            if self.conns.borrow()[id].is_resp3 {
+                bytes = resp::push(&[b"smessage", channel, message], None);
+            } else {
+                resp::write(&mut bytes, &Reply::List(vec![part(b"message"), part(channel), part(message)]));
+            }
             if let (Some(at), Some(grant)) = (self.send(id, true, bytes), message.strip_prefix(b"granted ")) {
                 self.is_told(&String::from_utf8_lossy(grant), at);
             }
@@ -162,7 +202,7 @@ impl Sim {
 
 /// What a script for many locks replied for each of them: the fence, or whether it was released; zero if it was left alone. Nothing
 /// for an error, which is about all of them.
-fn replies_of_many(reply: &Reply) -> Vec<Reply> {
+fn replies_of_many(reply: &Reply, is_of_slots: bool) -> Vec<Reply> {
     let numbers = |digits: &[u8], first: i64, step: i64| {
         let numbers =
             digits.iter().zip(0..).map(|(digit, place)| if *digit == b'1' { first + step * place } else { 0 });
@@ -171,6 +211,11 @@ fn replies_of_many(reply: &Reply) -> Vec<Reply> {
     match reply {
         Reply::Text(released) => numbers(released, 1, 0),
         Reply::List(parts) => match &parts[..] {
+            // Of locks of any slots each has a fence of its own.
+            [Reply::Text(fences), ..] if is_of_slots => {
+                let fences = String::from_utf8_lossy(fences).into_owned();
+                fences.split(' ').map(|fence| Reply::Int(fence.parse().unwrap_or(0))).collect()
+            }
             [Reply::Text(granted), Reply::Int(first), ..] => numbers(granted, *first, 1),
             _ => Vec::new(),
         },

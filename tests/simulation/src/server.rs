@@ -3,9 +3,10 @@
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use crate::{
-    about::{About, Script, ScriptKind, Seat},
+    about::{Script, Seat, keys_of},
+    cluster::Slots,
     lua::{Host, Stores},
-    plan::{MICROSECOND, Time},
+    plan::{MICROSECOND, Plan, Time},
     redis::{Entry, Redis, Reply},
     weakness::Weakness,
 };
@@ -16,7 +17,7 @@ pub(crate) const EPOCH: u64 = 1_800_000_000_000_000;
 /// All servers, the first of which begins as the master.
 #[derive(Debug)]
 pub(crate) struct Servers {
-    host: Host,
+    pub(crate) host: Host,
     stores: Rc<Stores>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) master: usize,
@@ -24,14 +25,16 @@ pub(crate) struct Servers {
     pub(crate) address: usize,
     /// What the servers' clocks are ahead.
     pub(crate) step: i64,
-    weakness: Option<Weakness>,
+    pub(crate) weakness: Option<Weakness>,
     /// How many lives the master had, and how many processes there were.
     pub(crate) life: u64,
     runs: u64,
     /// How many texts of scripts were weakened.
     pub(crate) weakened: u64,
+    /// Which of them has which slots, if they are a cluster.
+    pub(crate) slots: Option<Rc<RefCell<Slots>>>,
     /// The text of each script by its hash.
-    texts: BTreeMap<Vec<u8>, Rc<Script>>,
+    pub(crate) texts: BTreeMap<Vec<u8>, Rc<Script>>,
 }
 
 #[derive(Debug, Default)]
@@ -41,13 +44,16 @@ pub(crate) struct Node {
     pub(crate) down: Time,
     pub(crate) loading: Time,
     pub(crate) stalled: Time,
+    /// Counts the changes of the master that it copies.
+    pub(crate) era: u32,
     /// Which connection listens to which channel.
     pub(crate) listeners: BTreeMap<Vec<u8>, Vec<usize>>,
     last: u64,
 }
 
 impl Servers {
-    pub(crate) fn new(count: usize, weakness: Option<Weakness>) -> Self {
+    pub(crate) fn new(plan: &Plan, weakness: Option<Weakness>) -> Self {
+        let count = plan.masters.max(1) * (1 + plan.replicas);
         let stores = Stores::new(count);
         let host = Host::new(Rc::clone(&stores)).expect("Lua begins");
         let nodes = (0..count).map(|_| Node::default()).collect();
@@ -62,13 +68,17 @@ impl Servers {
             life: 0,
             runs: 0,
             weakened: 0,
+            slots: None,
             texts: BTreeMap::new(),
         };
         for node in 0..count {
             // They have been there for long.
             servers.begin_run(node, EPOCH - 3_600_000_000);
         }
-        servers.promote(0);
+        if plan.masters > 0 {
+            servers.form_cluster(plan.masters, weakness);
+        }
+        (0..plan.masters.max(1)).for_each(|node| servers.promote(node));
         servers
     }
 
@@ -80,19 +90,26 @@ impl Servers {
 
     pub(crate) fn promote(&mut self, node: usize) {
         self.master = node;
-        self.begin_life();
-        let before = self.life - 1;
-        self.store(node, |store| store.goes_on_from(before));
-        for (at, store) in self.stores.all.borrow_mut().iter_mut().enumerate() {
-            store.is_replica = at != node;
-            store.hurries = self.weakness == Some(Weakness::LeasesEndEarly);
+        self.goes_on(node);
+        for at in self.shard(node) {
+            self.store(at, |store| {
+                store.is_replica = at != node;
+                store.hurries = self.weakness == Some(Weakness::LeasesEndEarly);
+            });
         }
     }
 
-    /// The master has another replication id, as after a restart or a promotion; its replicas take that over.
-    pub(crate) fn begin_life(&mut self) {
+    /// A master has another replication id, as after a restart or a promotion; its replicas take that over.
+    pub(crate) fn begin_life(&mut self, node: usize) {
         self.life += 1;
-        self.stores.all.borrow_mut().iter_mut().for_each(|store| store.begin_life(self.life));
+        self.shard(node).into_iter().for_each(|node| self.store(node, |store| store.begin_life(self.life)));
+    }
+
+    /// The same of one that finds its history in its data.
+    pub(crate) fn goes_on(&mut self, node: usize) {
+        let before = self.store(node, |store| store.life());
+        self.begin_life(node);
+        self.store(node, |store| store.goes_on_from(before));
     }
 
     /// Does something to the keys of a server.
@@ -103,9 +120,12 @@ impl Servers {
     /// Its clock moves on: no two scripts run in the same microsecond, as none is that quick.
     pub(crate) fn tick(&mut self, node: usize, now: Time) -> u64 {
         let time = (EPOCH + now / MICROSECOND).saturating_add_signed(self.step).max(self.nodes[node].last + 1);
-        self.nodes[node].last = time;
         self.stores.current.set(node);
-        self.stores.all.borrow_mut()[node].now = time;
+        // All masters of a cluster are looked at together.
+        for at in (0..self.nodes.len()).filter(|at| *at == node || self.slots.is_some()) {
+            self.nodes[at].last = time;
+            self.stores.all.borrow_mut()[at].now = time;
+        }
         time
     }
 
@@ -137,24 +157,27 @@ impl Servers {
 
     /// The owner token of a lock at the master, and the last millisecond, by its clock, in which it has it.
     pub(crate) fn owner(&self, lock: &str) -> Option<(String, u64)> {
+        let home = self.home(lock.as_bytes());
         let mut stores = self.stores.all.borrow_mut();
-        let (value, expires) = stores[self.master].text(lock.as_bytes())?;
+        let (value, expires) = stores[home].text(lock.as_bytes())?;
         let token = value.split(|byte| *byte == b' ').next().unwrap_or_default();
         Some((String::from_utf8_lossy(token).into_owned(), expires.unwrap_or(u64::MAX)))
     }
 
     /// The last fence that is reserved for who has a lock; 0 if it is free, or another client has it.
     pub(crate) fn last_fence(&self, lock: &str) -> u64 {
+        let home = self.home(lock.as_bytes());
         let mut stores = self.stores.all.borrow_mut();
-        let Some((value, _)) = stores[self.master].text(lock.as_bytes()) else { return 0 };
+        let Some((value, _)) = stores[home].text(lock.as_bytes()) else { return 0 };
         let fence = value.split(|byte| *byte == b' ').nth(1);
         fence.and_then(|fence| std::str::from_utf8(fence).ok()?.parse().ok()).unwrap_or(0)
     }
 
     /// Who stands in the queue of a lock.
     pub(crate) fn seats(&self, lock: &str) -> Vec<Seat> {
+        let home = self.home(format!("{{{lock}}}:queue").as_bytes());
         let mut stores = self.stores.all.borrow_mut();
-        let store = &mut stores[self.master];
+        let store = &mut stores[home];
         let mut helper = |name: &str| {
             let sorted = store.sorted(["{", lock, "}:", name].concat().as_bytes());
             sorted.and_then(Result::ok).cloned().unwrap_or_default()
@@ -174,19 +197,21 @@ impl Servers {
         members.into_iter().map(seat).collect()
     }
 
-    /// The names of all keys at the master.
+    /// The names of all keys at the masters.
     pub(crate) fn all(&self) -> Vec<String> {
-        let names = self.store(self.master, Redis::all);
+        let masters = (0..self.nodes.len()).filter(|node| self.is_master(*node));
+        let names = masters.flat_map(|node| self.store(node, Redis::all));
         names.into_iter().map(|name| String::from_utf8_lossy(&name).into_owned()).collect()
     }
 
     /// What was written at the last command, and what was published, for the replicas and the listeners.
     #[expect(clippy::type_complexity, reason = "two plain lists")]
     pub(crate) fn effects(&self, node: usize) -> (Vec<(Vec<u8>, Option<Entry>)>, Vec<(Vec<u8>, Vec<u8>)>) {
+        let is_copied = !self.replicas(node).is_empty();
         let mut stores = self.stores.all.borrow_mut();
         let store = &mut stores[node];
         let written = std::mem::take(&mut store.written);
-        if node != self.master || self.nodes.len() == 1 {
+        if !is_copied {
             // Nobody copies it.
             return (Vec::new(), std::mem::take(&mut store.published));
         }
@@ -194,69 +219,15 @@ impl Servers {
         (copies, std::mem::take(&mut store.published))
     }
 
-    /// The script of a request, if it is one that runs one.
-    pub(crate) fn script(&mut self, words: &[Vec<u8>]) -> Option<Rc<Script>> {
-        match &*words[0] {
-            b"EVALSHA" => self.texts.get(&words[1]).cloned(),
-            b"EVAL" => {
-                let hash = hash_of(&words[1]);
-                if !self.texts.contains_key(&hash) {
-                    let text = String::from_utf8_lossy(&words[1]).into_owned();
-                    let kind = match &*text {
-                        text if text.contains("ARGV[7] 1 if it asked before") => ScriptKind::Acquire,
-                        text if text.contains("-- Starts a lease anew") => ScriptKind::Renew,
-                        text if text.contains("-- Gives back whatever") => ScriptKind::Release,
-                        text if text.contains("-- Takes locks that are probably free") => ScriptKind::AcquireMany,
-                        text if text.contains("-- Gives locks back for which nobody") => ScriptKind::ReleaseMany,
-                        text if text.contains("-- Says who holds a lock") => ScriptKind::Inspect,
-                        _ => ScriptKind::Other,
-                    };
-                    let spoilt = self.weakness.and_then(|weakness| weakness.spoil(&text));
-                    self.weakened += u64::from(spoilt.is_some());
-                    let function = self.host.load(spoilt.unwrap_or(text).as_bytes());
-                    self.texts.insert(hash.clone(), Rc::new(Script { kind, hash: hash.clone(), function }));
-                }
-                self.texts.get(&hash).cloned()
-            }
-            _ => None,
-        }
-    }
-
-    /// What kind of a script a request runs.
-    pub(crate) fn kind(&mut self, words: &[Vec<u8>]) -> Option<ScriptKind> {
-        let kind = self.script(words)?.kind;
-        let shortens = kind == ScriptKind::Renew && argument(words, 3).is_some_and(|word| word == b"1");
-        Some(if shortens { ScriptKind::Shorten } else { kind })
-    }
-
-    /// The locks that a request is about.
-    pub(crate) fn about(&self, words: &[Vec<u8>], kind: Option<ScriptKind>) -> Vec<About> {
-        let word =
-            |place: usize| words.get(place).map(|word| String::from_utf8_lossy(word).into_owned()).unwrap_or_default();
-        // What is set begins with a token.
-        let about = |lock: usize, by: usize| {
-            let (lock, by) = (word(lock), word(by).split(' ').next().unwrap_or_default().to_owned());
-            About { seats: self.seats(&lock), lock, by }
-        };
-        let keys = keys_of(words).unwrap_or(0);
-        match kind {
-            None => vec![about(1, 2)],
-            Some(ScriptKind::AcquireMany) => {
-                // The fence clock comes between the first lock and its queue.
-                let lock = |place: usize| if place == 0 { 3 } else { 4 + 2 * place };
-                (0..keys / 2).map(|place| about(lock(place), 3 + keys + 2 + 3 * place)).collect()
-            }
-            Some(ScriptKind::ReleaseMany) => (0..keys).map(|place| about(3 + place, 3 + keys + place)).collect(),
-            Some(_) => vec![about(3, 3 + keys)],
-        }
-    }
-
     /// Carries out a request of one reply. Its time was set by [`tick`](Self::tick).
     pub(crate) fn run(&mut self, node: usize, words: &[Vec<u8>], now: Time) -> Reply {
         if now < self.nodes[node].loading && !matches!(&*words[0], b"PING" | b"INFO" | b"ROLE" | b"AUTH" | b"SELECT") {
             return Reply::Error("LOADING Redis is loading the dataset in memory".to_owned());
         }
-        let is_master = node == self.master;
+        if let Some(refusal) = self.refusal(node, words, now) {
+            return refusal;
+        }
+        let is_master = self.is_master(node);
         match &*words[0] {
             b"EVAL" | b"EVALSHA" => {
                 let Some(script) = self.script(words) else { return no_script() };
@@ -278,9 +249,11 @@ impl Servers {
             }
             b"INFO" => {
                 let role = if is_master { "master" } else { "slave" };
-                let info = format!("redis_version:7.0.15\r\nredis_mode:standalone\r\nrole:{role}\r\n");
+                let mode = if self.slots.is_some() { "cluster" } else { "standalone" };
+                let info = format!("redis_version:7.0.15\r\nredis_mode:{mode}\r\nrole:{role}\r\n");
                 Reply::Text((info + "maxmemory_policy:noeviction\r\n").into_bytes())
             }
+            b"CLUSTER" => self.describe_cluster(node, &words[1], now),
             b"PING" => Reply::Status("PONG".to_owned()),
             b"AUTH" | b"SELECT" | b"CLIENT" => Reply::Status("OK".to_owned()),
             _ => {
@@ -289,31 +262,6 @@ impl Servers {
             }
         }
     }
-}
-
-/// How many keys a script is told of.
-fn keys_of(words: &[Vec<u8>]) -> Option<usize> {
-    std::str::from_utf8(words.get(2)?).ok()?.parse().ok()
-}
-
-/// `ARGV` of a script at that place.
-fn argument(words: &[Vec<u8>], place: usize) -> Option<&[u8]> {
-    words.get(2 + keys_of(words)? + place).map(Vec::as_slice)
-}
-
-/// By what name a server knows a script. Each is worked out once for all worlds of a thread.
-fn hash_of(text: &[u8]) -> Vec<u8> {
-    thread_local! {
-        static KNOWN: RefCell<BTreeMap<Vec<u8>, Vec<u8>>> = const { RefCell::new(BTreeMap::new()) };
-    }
-    KNOWN.with_borrow_mut(|known| {
-        if let Some(hash) = known.get(text) {
-            return hash.clone();
-        }
-        let hash = redis::Script::new(&String::from_utf8_lossy(text)).get_hash().as_bytes().to_vec();
-        known.insert(text.to_vec(), hash.clone());
-        hash
-    })
 }
 
 fn no_script() -> Reply {

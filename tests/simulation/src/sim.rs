@@ -94,8 +94,6 @@ pub(crate) struct Sim {
     pub(crate) calm: Cell<bool>,
     pub(crate) ending: Cell<bool>,
     pub(crate) over: Cell<bool>,
-    /// Counts changes of the master.
-    pub(crate) era: Cell<u32>,
 }
 
 impl Sim {
@@ -104,7 +102,7 @@ impl Sim {
         let mut rng = Rng::new(options.seed);
         let plan = Plan::draw(&mut rng, options.kind);
         let sim = Rc::new(Self {
-            servers: RefCell::new(Servers::new(1 + plan.replicas, options.weakness)),
+            servers: RefCell::new(Servers::new(&plan, options.weakness)),
             judge: RefCell::new(Judge::new(plan.keys, options.only)),
             plan,
             weakness: options.weakness,
@@ -122,7 +120,6 @@ impl Sim {
             calm: Cell::new(false),
             ending: Cell::new(false),
             over: Cell::new(false),
-            era: Cell::new(0),
         });
         SIM.set(Some(Rc::clone(&sim)));
         dlock_runtime::simulated::install(Rc::<Self>::clone(&sim));
@@ -257,8 +254,8 @@ impl World for Sim {
         !self.over.get() && self.hold_up(place, waker, true)
     }
 
-    fn connect(&self, process: u32) -> Connecting {
-        self.dial(process)
+    fn connect(&self, process: u32, address: &str) -> Connecting {
+        self.dial(process, address)
     }
 
     fn is_weakened(&self, what: &str) -> bool {

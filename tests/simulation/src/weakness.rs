@@ -114,6 +114,19 @@ weaknesses! {
         "return last and last > 0 and last < tonumber(fence)" => "return true";
     /// Two lives of a server that begin with the same copy of the fence clock give out the same fences.
     LivesBeginAlike: Fences in Guarded within 300 from 460, "ceiling + passed * 8 + count" => "ceiling + count";
+    /// Of many locks of any slots that are asked for together each is set, whether it is there or not.
+    SlotsTakenWithoutNx: Exclusion in Cluster within 100,
+        "value(token, last, since, who, 0), 'NX', 'PX', ttl)" => "value(token, last, since, who, 0), 'PX', ttl)";
+    /// Of many locks of any slots that are given back together each is deleted, whoever has it.
+    SlotsReleasedWithoutToken: OwnToken in Cluster within 100,
+        "elseif owner and string.sub(owner, 1, #token) == token and" => "elseif owner and";
+    /// A lock whose slot is on its way is deleted, whoever has it.
+    UnlockedWithoutToken: OwnToken in Cluster within 200,
+        "~= ARGV[1] .. ' ' then return 0 end\nreturn redis.call('DEL'" => "== '' then return 0 end\nreturn redis.call('DEL'";
+    /// A server goes on to serve slots that it gave away.
+    FormerOwnerServes: Exclusion in Cluster within 100;
+    /// A server takes what has left it already for what there is none of.
+    MissingKeysServed: Exclusion in Cluster within 100;
     /// Leases end a tenth early.
     LeasesEndEarly: Covered in Busy within 20;
     /// Some releases are answered and not carried out.

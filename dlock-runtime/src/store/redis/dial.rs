@@ -22,6 +22,8 @@ use {
     },
 };
 
+#[cfg(dlock_simulation)]
+use super::address;
 use super::link::{self, Link};
 #[cfg(dlock_simulation)]
 use crate::system;
@@ -100,13 +102,19 @@ pub(super) async fn messages(client: &Client) -> RedisResult<PubSub> {
 
 #[cfg(dlock_simulation)]
 async fn open(client: &Client, config: AsyncConnectionConfig) -> RedisResult<Link> {
-    let stream = system::connect().await.map_err(RedisError::from)?;
+    let stream = stream(client).await?;
     Link::over(stream, client.get_connection_info().redis_settings(), config).await
 }
 
 #[cfg(dlock_simulation)]
+async fn stream(client: &Client) -> RedisResult<Box<dyn system::simulated::Stream>> {
+    let address = address::name(client.get_connection_info().addr(), 0);
+    system::connect(&address).await.map_err(RedisError::from)
+}
+
+#[cfg(dlock_simulation)]
 pub(super) async fn messages(client: &Client) -> RedisResult<PubSub> {
-    let stream = system::connect().await.map_err(RedisError::from)?;
+    let stream = stream(client).await?;
     PubSub::new(client.get_connection_info().redis_settings(), stream).await
 }
 

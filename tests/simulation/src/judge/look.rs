@@ -57,11 +57,10 @@ impl Sim {
                 }
             }
             for (identity, life) in judge.identities.iter().filter(|(_, life)| able.contains(life)) {
-                let channel = format!("dlock:{identity}");
-                let count = self.with_servers(|servers| servers.listeners(servers.master, channel.as_bytes()).len());
+                let hears = self.with_servers(|servers| servers.hears(identity));
                 // A message that is late for long has it subscribe anew.
                 let since = judge.deaf.entry(*life).or_insert(now);
-                if count > 0 {
+                if hears {
                     *since = now;
                 } else if (*since).max(self.disturbed(*life)) + 6 * SECOND < now {
                     faults.push((Rule::Deaf, format!("p{life} does not listen")));

@@ -84,7 +84,7 @@ pub(crate) struct Judge {
     deaf: BTreeMap<u32, Time>,
     /// When data was lost or a clock stepped: until then all leases are void, and some time after that hardly anything is promised.
     disaster: Option<Time>,
-    lenient: Time,
+    pub(crate) lenient: Time,
     /// When the fence clock was lost while it was ahead of the time. Leases from before use higher fences for a while.
     fences_lost: Option<Time>,
     only: Option<Rule>,

@@ -2,7 +2,7 @@
 
 use super::{Lock, Rule};
 use crate::{
-    about::{ScriptKind, Seat},
+    about::{ScriptKind, Seat, identity},
     plan::{MICROSECOND, MILLISECOND, SECOND, Time},
     redis::Reply,
     server::EPOCH,
@@ -73,7 +73,6 @@ impl Sim {
         for (key, file) in judge.keys.iter_mut().enumerate() {
             let name = format!("sim:k{key}");
             let (owner, last) = self.with_servers(|servers| (servers.owner(&name), servers.last_fence(&name)));
-            let identity = |token: &str| token.split('-').next().unwrap_or_default().to_owned();
             file.lock = owner.map(|(token, expires)| {
                 let life = judge.identities.get(&identity(&token)).copied();
                 Lock { token, life, since: now, told: 0, late: 0, is_fenced: true, last, expires }
@@ -102,7 +101,6 @@ impl Sim {
         {
             faults.push((Rule::Script, message.clone()));
         }
-        let identity = |token: &str| token.split('-').next().unwrap_or_default().to_owned();
         let mut handed = None;
         let lenient = {
             let judge = &mut *self.judge.borrow_mut();

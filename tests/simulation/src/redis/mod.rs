@@ -4,9 +4,10 @@
 
 mod collections;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, rc::Rc};
 
 use self::collections::hash_field;
+use crate::cluster::Part;
 
 /// What a command answers.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +47,8 @@ pub struct Redis {
     pub(crate) is_replica: bool,
     /// Memory is full: nothing grows.
     pub(crate) is_full: bool,
+    /// Which keys a master of a cluster has.
+    pub(crate) part: Option<Rc<Part>>,
     /// Keys live a tenth shorter than they should: a control of the judge.
     pub(crate) hurries: bool,
 }
@@ -83,6 +86,10 @@ impl Redis {
     /// From now on it has another replication id.
     pub fn begin_life(&mut self, life: u64) {
         (self.life, self.before) = (life, 0);
+    }
+
+    pub(crate) fn life(&self) -> u64 {
+        self.life
     }
 
     /// It goes on from the life before that, as one that was promoted does.
@@ -123,8 +130,31 @@ impl Redis {
         self.keys.iter().filter(|(_, entry)| entry.lives(now)).map(|(name, _)| name.clone()).collect()
     }
 
+    /// Whether there is such a key.
+    pub(crate) fn has(&mut self, key: &[u8]) -> bool {
+        self.live(key).is_some()
+    }
+
+    /// Takes a key out, and puts it in, as `MIGRATE` does.
+    pub(crate) fn take(&mut self, key: &[u8]) -> Option<Entry> {
+        self.written.push(key.to_vec());
+        self.keys.remove(key)
+    }
+
+    pub(crate) fn put(&mut self, key: Vec<u8>, entry: Option<Entry>) {
+        self.written.push(key.clone());
+        self.keys.extend(entry.map(|entry| (key, entry)));
+    }
+
     /// Runs one command.
     pub fn command(&mut self, words: &[&[u8]]) -> Reply {
+        if let Some(part) = self.part.clone()
+            && let [verb, key, ..] = words
+            && !matches!(*verb, b"INFO" | b"PUBSUB" | b"PUBLISH")
+            && !part.has(key, *verb == b"SPUBLISH" || self.has(key))
+        {
+            return Reply::Error("ERR Script attempted to access a non local key in a cluster node".to_owned());
+        }
         if let [verb @ (b"SET" | b"DEL" | b"PEXPIRE" | b"ZADD" | b"ZREM" | b"HSET" | b"HINCRBY"), keys @ ..] = words {
             if self.is_replica {
                 return Reply::Error("READONLY You can't write against a read only replica.".to_owned());
@@ -180,11 +210,11 @@ impl Redis {
                 Some(members) => members.map(|members| Reply::Int(members.len() as i64)),
             },
             [b"ZCOUNT", key, low, high] => self.zcount(key, low, high),
-            [b"PUBSUB", b"NUMSUB", channels @ ..] => {
+            [b"PUBSUB", b"NUMSUB" | b"SHARDNUMSUB", channels @ ..] => {
                 let count = |channel: &&[u8]| [Reply::Text(channel.to_vec()), Reply::Int(self.listeners(channel))];
                 Ok(Reply::List(channels.iter().flat_map(count).collect()))
             }
-            [b"PUBLISH", channel, message] => {
+            [b"PUBLISH" | b"SPUBLISH", channel, message] => {
                 self.published.push((channel.to_vec(), message.to_vec()));
                 Ok(Reply::Int(self.listeners(channel)))
             }

@@ -16,7 +16,7 @@ use crate::{
 pub(super) async fn foreigner(life: u32) {
     let mut turn = 0_u64;
     while !is_over(life) {
-        let Ok(mut stream) = dlock_runtime::simulated::connect().await else {
+        let Ok(mut stream) = dlock_runtime::simulated::connect("simulated").await else {
             rest(50).await;
             continue;
         };

@@ -14,6 +14,7 @@ use dlock_runtime::{
 
 use self::{foreigner::foreigner, tasks::worker};
 use crate::{
+    cluster::seeds,
     judge::Rule,
     plan::{Fault, MILLISECOND},
     sim::{Event, Sim, sim},
@@ -54,7 +55,11 @@ async fn process(life: u32) {
     let builder = {
         let sim = sim();
         let plan = &sim.plan;
-        let builder = Runtime::builder().redis("redis://user:secret@simulated/3").namespace("sim");
+        let builder = Runtime::builder().namespace("sim");
+        let builder = match plan.masters {
+            0 => builder.redis("redis://user:secret@simulated/3"),
+            masters => builder.cluster(seeds(masters)).failover_guard(false),
+        };
         let builder = builder.turns(plan.turns).confirm_release(plan.confirms).linger(millis(plan.linger));
         let builder = if plan.put_off > 0 { builder.yield_after(20, millis(3)) } else { builder };
         let builder = match plan.quarantine {
