@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use dlock_runtime::{Credentials, Runtime};
-use dlock_testkit::{Cluster, Proxy, Raw, RedisServer, Sentinels, eventually, eventually_async, log};
+use dlock_testkit::{Cluster, Fault, Proxy, Raw, RedisServer, Rule, Sentinels, eventually, eventually_async, log};
 
 use crate::{LONG, MS, SECOND, SOON, at, build, is_direct, on, refused, text};
 
@@ -96,6 +96,17 @@ async fn a_program_may_start_before_its_cluster() {
     })
     .await;
     runtime.shutdown(SECOND).await;
+}
+
+/// TLS on a busy machine, or a node far away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_is_found_by_nodes_that_answer_as_late_as_requests_may_be_answered() {
+    let cluster = Cluster::start(3, 0);
+    let slow = Proxy::start(&cluster.nodes[0]);
+    slow.add(Rule::new(Fault::Delay(SECOND)).matching("SLOTS"));
+    let runtime = at([slow.url()]).command_timeout(3 * SECOND).build().await.expect("it answers in time");
+    runtime.lock("late").acquire().await.expect("free").release().await.expect("ours");
+    assert!(slow.struck() > 0, "it was asked");
 }
 
 /// Behind NAT nodes announce other addresses than their own.

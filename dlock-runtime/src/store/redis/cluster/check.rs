@@ -13,6 +13,7 @@ const TRIES: usize = 20_000;
 /// # Errors
 /// What makes locking impossible, or impossible for the moment.
 pub(super) async fn check(nodes: &Arc<Nodes>, probe: &LockId, reply_timeout: Duration) -> Result<Duration, StoreError> {
+    nodes.looks.be_as_patient_as(reply_timeout);
     if nodes.table().masters().is_empty() {
         nodes.look().await?;
     }

@@ -45,6 +45,7 @@ pub(super) async fn listen(
     reply_timeout: Duration,
 ) -> StoreError {
     let reply_timeout = bounded(reply_timeout);
+    nodes.looks.be_as_patient_as(reply_timeout);
     let (sender, mut news) = unbounded_channel::<News>();
     let _looking = Task(system::spawn(keep_looking(Arc::clone(nodes))));
     let mut changes = nodes.changes.subscribe();

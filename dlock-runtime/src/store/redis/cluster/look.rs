@@ -21,6 +21,7 @@ use super::{
         connections::Connections,
         exchange::{self, Exchange},
         outcome::{Ends, Outcome},
+        subscriber::bounded,
     },
     Nodes, error,
     map::{self, Range},
@@ -35,7 +36,7 @@ use crate::{
 /// The least time from one look to the next.
 const APART: Duration = Duration::from_millis(100);
 
-/// How long a node may take to answer.
+/// How long a node may take to answer, at least.
 const PATIENCE: Duration = Duration::from_millis(750);
 
 /// Once one of them has answered, the others are waited for so long at most.
@@ -53,6 +54,20 @@ pub(super) struct Looks {
     last: AtomicU64,
     /// Who is asked first is another one each time.
     turn: AtomicUsize,
+    /// How long a node may take to answer, in milliseconds, if that is more than [`PATIENCE`].
+    patience: AtomicU64,
+}
+
+impl Looks {
+    /// A way on which other requests may take so long, as a handshake of TLS may, is as long for this question.
+    pub(super) fn be_as_patient_as(&self, reply_timeout: Duration) {
+        let millis = u64::try_from(bounded(reply_timeout).as_millis()).unwrap_or(u64::MAX);
+        self.patience.fetch_max(millis, Ordering::Relaxed);
+    }
+
+    fn patience(&self) -> Duration {
+        PATIENCE.max(Duration::from_millis(self.patience.load(Ordering::Relaxed)))
+    }
 }
 
 /// What a node says.
@@ -117,7 +132,7 @@ impl Nodes {
             let (some, others) = rest.split_at(rest.len().min(AT_ONCE));
             rest = others;
             let mut best: Option<(Arc<Node>, View)> = None;
-            for (node, answer) in ask(some).await {
+            for (node, answer) in ask(some, self.looks.patience()).await {
                 match answer {
                     Ok(view) if best.as_ref().is_none_or(|(_, before)| before.age < view.age) => {
                         best = Some((node, view))
@@ -160,15 +175,15 @@ impl Nodes {
 }
 
 /// Asks some nodes at once, until all have answered, or one of them has and the others take long.
-async fn ask(nodes: &[Arc<Node>]) -> Vec<Answer> {
+async fn ask(nodes: &[Arc<Node>], patience: Duration) -> Vec<Answer> {
     let mut asked: Vec<Pin<Box<dyn Future<Output = Answer> + Send + '_>>> = Vec::new();
     for node in nodes {
         asked.push(Box::pin(async move {
-            let view = exchange::run(&node.redis.connections, None, PATIENCE, Question);
-            let view = match timeout(PATIENCE, view).await {
+            let view = exchange::run(&node.redis.connections, None, patience, Question);
+            let view = match timeout(patience, view).await {
                 Ok(Ok(view)) => view.map_err(|refusal| error::refused(&node.place, refusal)),
                 Ok(Err(error)) => Err(error),
-                Err(_) => Err(StoreError::timed_out(&node.place.name, PATIENCE)),
+                Err(_) => Err(StoreError::timed_out(&node.place.name, patience)),
             };
             (Arc::clone(node), view)
         }));
