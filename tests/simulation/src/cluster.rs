@@ -138,13 +138,14 @@ impl Servers {
 
     /// Whether it is a master.
     pub(crate) fn is_master(&self, node: usize) -> bool {
-        !self.store(node, |store| store.is_replica)
+        if self.slots.is_some() { !self.store(node, |store| store.is_replica) } else { node == self.master }
     }
 
     /// A server and those that copy it, or that it copies.
     pub(crate) fn shard(&self, node: usize) -> Vec<usize> {
         let masters = self.slots.as_ref().map_or(1, |slots| slots.borrow().masters);
-        (0..self.nodes.len()).filter(|other| other % masters == node % masters).collect()
+        let data = self.nodes.len() - self.beliefs.len();
+        (0..data).filter(|other| other % masters == node % masters).collect()
     }
 
     /// The servers that copy it.
@@ -223,11 +224,6 @@ fn address(node: usize) -> String {
 /// Where the runtimes of a cluster look for it first.
 pub(crate) fn seeds(masters: usize) -> Vec<String> {
     (0..masters.min(2)).map(|node| format!("redis://user:secret@{}", address(node))).collect()
-}
-
-/// The server at an address; `None` where there is one address for all.
-pub(crate) fn at(address: &str) -> Option<usize> {
-    address.strip_prefix("server")?.split(':').next()?.parse().ok()
 }
 
 /// The slot of a key: CRC-16/XMODEM of its hash tag, if it has one.

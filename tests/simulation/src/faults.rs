@@ -3,6 +3,7 @@
 use crate::{
     life::Life,
     plan::{Fault, MICROSECOND, MILLISECOND, SECOND, Time},
+    sentinels::Belief,
     server::EPOCH,
     sim::{Event, Sim},
     trace::Lane,
@@ -17,6 +18,8 @@ pub(crate) enum End {
     Room,
     AddressBack,
     KeyMoves,
+    Hears { sentinel: usize, belief: Belief },
+    Demoted(usize),
 }
 
 impl Sim {
@@ -249,25 +252,36 @@ impl Sim {
             copies.into_iter().for_each(|event| self.happens(event));
         }
         let old = self.some_master();
+        // One that was replaced before and has not heard of it yet.
+        self.with_servers(|servers| servers.shard(old)).into_iter().for_each(|node| self.is_demoted(node));
+        let stays = self.plan.sentinels > 0 && self.rng.borrow_mut().chance(5_000);
         let (new, loses_clock) = self.with_servers(|servers| {
             let shard = servers.shard(old);
             let at = shard.iter().position(|node| *node == old).unwrap_or(0);
             let new = shard[(at + 1) % shard.len()];
             (servers.address, servers.nodes[new].down) = (new, down);
+            let life = servers.store(old, |store| store.life());
             servers.promote(new);
             servers.takes_slots(old, new, down);
             let keys = servers.store(new, |store| store.keys.clone());
-            // That of slots which came just before.
+            // That of slots of a cluster which came just before.
             let is_lost = |key: &Vec<u8>| key.starts_with(b"dlock:fence-clock") && !keys.contains_key(key);
-            let loses_clock = servers.store(old, |store| store.keys.keys().any(is_lost));
+            let loses_clock = servers.slots.is_some() && servers.store(old, |store| store.keys.keys().any(is_lost));
             for node in shard {
                 servers.nodes[node].era += 1;
-                servers.store(node, |store| store.keys.clone_from(&keys));
+                servers.store(node, |store| match stays && node == old {
+                    true => store.remains_master(life),
+                    false => store.keys.clone_from(&keys),
+                });
             }
             (new, loses_clock)
         });
         if loses_clock {
             self.judge.borrow_mut().forget_fences(now);
+        }
+        self.master_moved(new);
+        if stays {
+            self.stays_for_a_while(old);
         }
         self.takes_over(down);
         self.note(now, Lane::World, None, || format!("server{new} is the master in place of server{old}"));
@@ -283,6 +297,8 @@ impl Sim {
             End::Start(slot) if !self.ending.get() => users::start(slot),
             End::Start(_) => {}
             End::Room => self.with_servers(|servers| servers.store(servers.master, |store| store.is_full = false)),
+            End::Hears { sentinel, belief } => self.sentinel_hears(sentinel, belief),
+            End::Demoted(node) => self.is_demoted(node),
             End::KeyMoves => self.key_moves(),
             End::AddressBack => self.with_servers(|servers| servers.address = servers.master),
         }

@@ -21,6 +21,8 @@ pub enum Kind {
     Server,
     /// Replicas, and an address that moves.
     Replicas,
+    /// Sentinels, who say where the master is, each a little later than another. A failover guard sees to it that nobody notices.
+    Watched,
     /// Several masters, each with some of the slots, which move from one to another.
     Cluster,
     /// Each master of a cluster has a replica, which takes over and lacks the last writes, and slots move. A failover guard sees to it
@@ -35,9 +37,10 @@ pub enum Kind {
 impl Kind {
     /// All of them; of some there are more worlds.
     #[rustfmt::skip]
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Hot, Self::Busy, Self::Calm, Self::Storm, Self::Storm, Self::Foreign, Self::Late, Self::Terms, Self::Shards, Self::Replicas,
         Self::Replicas, Self::Cluster, Self::Server, Self::Disaster, Self::Guarded,
+        Self::Watched,
     ];
 }
 

@@ -14,6 +14,7 @@ mod redis;
 mod resharding;
 mod resp;
 mod rng;
+mod sentinels;
 mod serve;
 mod server;
 mod sim;

@@ -8,7 +8,6 @@ use std::{collections::VecDeque, io, task::Waker};
 use dlock_runtime::simulated::{Connecting, Stream};
 
 use crate::{
-    cluster,
     plan::{LONGEST_DELAY, LONGEST_GHOST, MICROSECOND, MILLISECOND, PATIENCE, SECOND, Time},
     resp,
     sim::{Event, Sim},
@@ -65,7 +64,7 @@ impl Sim {
     pub(crate) fn dial(&self, life: u32, address: &str) -> Connecting {
         let now = self.now();
         let (node, rest) = self.with_servers(|servers| {
-            let node = cluster::at(address).unwrap_or(servers.address);
+            let node = servers.at(address);
             (node, servers.nodes[node].down)
         });
         let calm = self.calm.get();

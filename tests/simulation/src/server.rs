@@ -8,6 +8,7 @@ use crate::{
     lua::{Host, Stores},
     plan::{MICROSECOND, Plan, Time},
     redis::{Entry, Redis, Reply},
+    sentinels::Belief,
     weakness::Weakness,
 };
 
@@ -31,6 +32,8 @@ pub(crate) struct Servers {
     runs: u64,
     /// How many texts of scripts were weakened.
     pub(crate) weakened: u64,
+    /// What sentinels believe, who come behind all servers with data.
+    pub(crate) beliefs: Vec<Belief>,
     /// Which of them has which slots, if they are a cluster.
     pub(crate) slots: Option<Rc<RefCell<Slots>>>,
     /// The text of each script by its hash.
@@ -53,7 +56,7 @@ pub(crate) struct Node {
 
 impl Servers {
     pub(crate) fn new(plan: &Plan, weakness: Option<Weakness>) -> Self {
-        let count = plan.masters.max(1) * (1 + plan.replicas);
+        let count = plan.masters.max(1) * (1 + plan.replicas) + plan.sentinels;
         let stores = Stores::new(count);
         let host = Host::new(Rc::clone(&stores)).expect("Lua begins");
         let nodes = (0..count).map(|_| Node::default()).collect();
@@ -68,6 +71,7 @@ impl Servers {
             life: 0,
             runs: 0,
             weakened: 0,
+            beliefs: vec![Belief::default(); plan.sentinels],
             slots: None,
             texts: BTreeMap::new(),
         };
@@ -80,6 +84,14 @@ impl Servers {
         }
         (0..plan.masters.max(1)).for_each(|node| servers.promote(node));
         servers
+    }
+
+    /// The server at an address.
+    pub(crate) fn at(&self, address: &str) -> usize {
+        let host = address.split(':').next().unwrap_or_default();
+        let number = |kind: &str| host.strip_prefix(kind)?.parse::<usize>().ok();
+        let sentinel = number("sentinel").map(|sentinel| self.nodes.len() - self.beliefs.len() + sentinel);
+        number("server").or(sentinel).unwrap_or(self.address)
     }
 
     /// A server is another process, from that time on.
@@ -227,7 +239,10 @@ impl Servers {
         if let Some(refusal) = self.refusal(node, words, now) {
             return refusal;
         }
-        let is_master = self.is_master(node);
+        if let Some(reply) = self.sentinel_reply(node, words) {
+            return reply;
+        }
+        let is_master = !self.store(node, |store| store.is_replica);
         match &*words[0] {
             b"EVAL" | b"EVALSHA" => {
                 let Some(script) = self.script(words) else { return no_script() };

@@ -123,6 +123,8 @@ weaknesses! {
     /// A lock whose slot is on its way is deleted, whoever has it.
     UnlockedWithoutToken: OwnToken in Cluster within 200,
         "~= ARGV[1] .. ' ' then return 0 end\nreturn redis.call('DEL'" => "== '' then return 0 end\nreturn redis.call('DEL'";
+    /// Sentinels tell nobody that the master has moved, unless they are asked.
+    SentinelsKeepQuiet: Exclusion in Watched within 100;
     /// A server goes on to serve slots that it gave away.
     FormerOwnerServes: Exclusion in Cluster within 100;
     /// A server takes what has left it already for what there is none of.

@@ -97,6 +97,12 @@ impl Redis {
         self.before = before;
     }
 
+    /// Another server was promoted, and this one has not heard of it.
+    pub(crate) fn remains_master(&mut self, life: u64) {
+        self.begin_life(life);
+        self.is_replica = false;
+    }
+
     /// It is another process, from that time on.
     pub fn begin_run(&mut self, run: u64, started: u64) {
         (self.run, self.started) = (run, started);

@@ -57,6 +57,10 @@ async fn process(life: u32) {
         let plan = &sim.plan;
         let builder = Runtime::builder().namespace("sim");
         let builder = match plan.masters {
+            0 if plan.sentinels > 0 => {
+                let sentinels = (0..plan.sentinels).map(|sentinel| format!("redis://sentinel{sentinel}"));
+                builder.sentinel("redis://user:secret@mymaster/3", sentinels.collect::<Vec<_>>())
+            }
             0 => builder.redis("redis://user:secret@simulated/3"),
             masters => builder.cluster(seeds(masters)).failover_guard(false),
         };

@@ -1,0 +1,98 @@
+//! Sentinels: they say where the master is, each when it has heard of it, and a master that was replaced stays one for a while.
+
+use crate::{
+    faults::End,
+    plan::{MILLISECOND, SECOND, Time},
+    redis::Reply,
+    server::Servers,
+    sim::{Event, Sim},
+    trace::Lane,
+    weakness::Weakness,
+};
+
+/// By what name they know the master, and where it listens.
+const MASTER: &str = "mymaster";
+const PORT: &str = "6379";
+
+/// A master that was replaced learns of that within this time, as after a planned failover (route/sentinel/mod.rs).
+const LONGEST_PAST: Time = 10 * SECOND;
+
+/// Where a sentinel believes the master to be, and of which age that is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Belief {
+    master: usize,
+    epoch: u64,
+}
+
+impl Servers {
+    /// The sentinel that stands behind the servers with data, if the node is one.
+    fn sentinel(&self, node: usize) -> Option<usize> {
+        node.checked_sub(self.nodes.len() - self.beliefs.len())
+    }
+
+    /// What a sentinel replies; `None` if the node is none.
+    pub(crate) fn sentinel_reply(&self, node: usize, words: &[Vec<u8>]) -> Option<Reply> {
+        let Belief { master, epoch } = self.beliefs[self.sentinel(node)?];
+        let list = |words: &[&str]| Reply::List(words.iter().map(|word| Reply::Text((*word).into())).collect());
+        Some(match words.get(..2)?.iter().map(|word| &**word).collect::<Vec<_>>()[..] {
+            [b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME"] => list(&[&format!("server{master}"), PORT]),
+            [b"SENTINEL", b"MASTER"] => list(&["name", MASTER, "config-epoch", &epoch.to_string()]),
+            _ => Reply::Status("OK".to_owned()),
+        })
+    }
+}
+
+impl Sim {
+    /// A replica has been made the master: sentinels hear of that one after the other, the one that did it first.
+    pub(crate) fn master_moved(&self, new: usize) {
+        let (count, epoch) = self.with_servers(|servers| {
+            let newest = servers.beliefs.iter().map(|belief| belief.epoch).max().unwrap_or(0);
+            (servers.beliefs.len(), newest + 1)
+        });
+        if count == 0 {
+            return;
+        }
+        let first = self.rng.borrow_mut().below(count as u64) as usize;
+        for sentinel in 0..count {
+            let late = self.rng.borrow_mut().spread(300 * MILLISECOND);
+            let at = if sentinel == first { self.now() + 1 } else { self.now() + late };
+            self.push(at, Event::End(End::Hears { sentinel, belief: Belief { master: new, epoch } }));
+        }
+    }
+
+    /// A master that was replaced has not heard of it yet.
+    pub(crate) fn stays_for_a_while(&self, old: usize) {
+        let past = self.rng.borrow_mut().below(LONGEST_PAST);
+        self.push(self.now() + past, Event::End(End::Demoted(old)));
+    }
+
+    /// A sentinel hears where the master is.
+    pub(crate) fn sentinel_hears(&self, sentinel: usize, belief: Belief) {
+        let (node, before) = self.with_servers(|servers| {
+            let node = servers.nodes.len() - servers.beliefs.len() + sentinel;
+            (node, std::mem::replace(&mut servers.beliefs[sentinel], belief))
+        });
+        if before.epoch > belief.epoch {
+            self.with_servers(|servers| servers.beliefs[sentinel] = before);
+            return;
+        }
+        let message = format!("{MASTER} server{} {PORT} server{} {PORT}", before.master, belief.master);
+        self.note(self.now(), Lane::Server(node), None, || message.clone());
+        if self.weakness != Some(Weakness::SentinelsKeepQuiet) {
+            self.spread(node, b"+switch-master", message.as_bytes());
+        }
+    }
+
+    /// A master that was replaced copies its successor from now on, if it still takes itself for one.
+    pub(crate) fn is_demoted(&self, node: usize) {
+        self.with_servers(|servers| {
+            if node != servers.master && !servers.store(node, |store| store.is_replica) {
+                let (keys, life) = servers.store(servers.master, |store| (store.keys.clone(), store.life()));
+                servers.store(node, |store| {
+                    (store.is_replica, store.keys) = (true, keys);
+                    store.begin_life(life);
+                });
+            }
+        });
+    }
+}
