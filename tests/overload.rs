@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use dlock_runtime::{LockError, Runtime};
+use dlock_runtime::{Builder, LockError, Runtime};
 use dlock_testkit::{Raw, RedisServer, eventually, eventually_async, full};
 use tokio::task::JoinSet;
 
@@ -23,7 +23,11 @@ fn many(all: usize) -> usize {
 }
 
 async fn on(server: &RedisServer) -> Runtime {
-    let builder = Runtime::builder().redis(server.url()).namespace("overload").ttl(SOON * 2).wait(SOON);
+    built(server, Runtime::builder()).await
+}
+
+async fn built(server: &RedisServer, builder: Builder) -> Runtime {
+    let builder = builder.redis(server.url()).namespace("overload").ttl(SOON * 2).wait(SOON);
     builder.build().await.expect("the store is there")
 }
 
@@ -73,7 +77,8 @@ async fn guards_that_are_dropped_at_once_are_all_released() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_that_are_ready_together_travel_together() {
     let server = RedisServer::start();
-    let runtime = on(&server).await;
+    // A release is not tried again, and on a busy machine a reply takes long.
+    let runtime = built(&server, Runtime::builder().command_timeout(SOON)).await;
     let mut raw = server.raw();
     let mut reads_a_turn = async |tasks: usize| {
         let before = raw.figure("stats", "total_reads_processed");
