@@ -84,7 +84,7 @@ weaknesses! {
         "done = redis.pcall(publish, channel, message)
           if type" => "done = 1 if type";
     /// An answer that does not say when the lock was given away last counts as if it did.
-    FloorUnknown: Covered in Storm within 400,
+    FloorUnknown: Covered in Storm within 400 from 6,
         "return {0, redis.call('PTTL', KEYS[1]), owner, last, waiting}" => "return {0, redis.call('PTTL', KEYS[1]), owner, 1, waiting}";
     /// Every renewal may shorten a lease, while its holder goes on to trust the old deadline.
     RenewalShortens: Covered in Busy within 20, "local left = ARGV[3] == '1' and 0 or" => "local left = true and 0 or";
@@ -103,17 +103,17 @@ weaknesses! {
     /// A lock that is given to who waits is kept if nobody is left.
     GivenToNobodyIsKept: Orphan in Storm within 100, "if not told then redis.call('DEL', KEYS[1]) end" => "";
     /// What is known of the epoch is brought along to another server, whose copy says the same.
-    EpochBroughtAlong: Exclusion in Guarded within 200 from 17, "if epoch == known then return 0 end" => "if epoch then return 0 end";
+    EpochBroughtAlong: Exclusion in Guarded within 200 from 29, "if epoch == known then return 0 end" => "if epoch then return 0 end";
     /// A server that took over is open at once.
-    AlwaysOpen: Exclusion in Guarded within 200 from 21, "  if opens - now > 0 then return opens - now end\n" => "";
+    AlwaysOpen: Exclusion in Guarded within 200 from 33, "  if opens - now > 0 then return opens - now end\n" => "";
     /// A server that took over is open after a tenth of a TTL.
-    ShortQuarantine: Exclusion in Guarded within 200 from 66,
+    ShortQuarantine: Exclusion in Guarded within 200 from 143,
         "longest = math.max(quarantine, longest or 0)" => "longest = 30";
     /// A hold comes back, whoever had the lock since.
-    ComesBackWithoutFences: OwnToken in Guarded within 200 from 19,
+    ComesBackWithoutFences: OwnToken in Guarded within 200 from 166,
         "return last and last > 0 and last < tonumber(fence)" => "return true";
     /// Two lives of a server that begin with the same copy of the fence clock give out the same fences.
-    LivesBeginAlike: Fences in Guarded within 300 from 460, "ceiling + passed * 8 + count" => "ceiling + count";
+    LivesBeginAlike: Fences in Guarded within 300 from 466, "ceiling + passed * 8 + count" => "ceiling + count";
     /// Of many locks of any slots that are asked for together each is set, whether it is there or not.
     SlotsTakenWithoutNx: Exclusion in Cluster within 100,
         "value(token, last, since, who, 0), 'NX', 'PX', ttl)" => "value(token, last, since, who, 0), 'PX', ttl)";
@@ -121,14 +121,14 @@ weaknesses! {
     SlotsReleasedWithoutToken: OwnToken in Cluster within 100,
         "elseif owner and string.sub(owner, 1, #token) == token and" => "elseif owner and";
     /// A lock whose slot is on its way is deleted, whoever has it.
-    UnlockedWithoutToken: OwnToken in Cluster within 200,
+    UnlockedWithoutToken: OwnToken in Cluster within 200 from 11,
         "~= ARGV[1] .. ' ' then return 0 end\nreturn redis.call('DEL'" => "== '' then return 0 end\nreturn redis.call('DEL'";
     /// Sentinels tell nobody that the master has moved, unless they are asked.
-    SentinelsKeepQuiet: Exclusion in Watched within 100;
+    SentinelsKeepQuiet: Exclusion in Watched within 100 from 8;
     /// A server goes on to serve slots that it gave away.
     FormerOwnerServes: Exclusion in Cluster within 100;
     /// A server takes what has left it already for what there is none of.
-    MissingKeysServed: Exclusion in Cluster within 100;
+    MissingKeysServed: Exclusion in Cluster within 100 from 4;
     /// Leases end a tenth early.
     LeasesEndEarly: Covered in Busy within 20;
     /// Some releases are answered and not carried out.
