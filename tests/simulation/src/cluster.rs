@@ -1,4 +1,4 @@
-//! A cluster: which master has which slots, what each of them knows of that, and how slots get from one to another.
+//! A cluster: which master has which slots, and what each of them knows of that.
 //!
 //! What a master refuses is what `getNodeByQuery` of Redis 7 refuses. A key goes over in one piece, as `MIGRATE` moves it. Masters that
 //! have no part in a move hear of it late.
@@ -56,10 +56,14 @@ impl Slots {
         Self { masters, owners, before, last, stale: 0, under_way: None, epoch: 1, is_asking: false, weakness }
     }
 
-    /// Who has a slot, as a master sees it.
-    fn seen_by(&self, node: usize, slot: usize, now: Time) -> usize {
-        let is_late = now < self.stale && node != self.last.from && node != self.last.to;
-        if is_late { self.before[slot] } else { self.owners[slot] }
+    /// Whether a master has not heard of the last move.
+    fn is_late(&self, node: usize, now: Time) -> bool {
+        now < self.stale && node != self.last.from && node != self.last.to
+    }
+
+    /// Who has which slot, as a master sees it.
+    fn seen_by(&self, node: usize, now: Time) -> &[usize] {
+        if self.is_late(node, now) { &self.before } else { &self.owners }
     }
 
     /// Why a master does not take a request about these keys, each of which is there or not.
@@ -85,20 +89,18 @@ impl Slots {
             }
             _ if self.owners[slot] == node => None,
             _ if self.before[slot] == node && self.weakness == Some(Weakness::FormerOwnerServes) => None,
-            _ => Some(format!("MOVED {slot} {}", address(self.seen_by(node, slot, now)))),
+            _ => Some(format!("MOVED {slot} {}", address(self.seen_by(node, now)[slot]))),
         }
     }
 
     /// The replies to `CLUSTER SLOTS` and `CLUSTER INFO`.
     fn describe(&self, node: usize, what: &[u8], now: Time) -> Reply {
         if what == b"INFO" {
-            let is_late = now < self.stale && node != self.last.from && node != self.last.to;
-            let epoch = self.epoch - u64::from(is_late);
+            let epoch = self.epoch - u64::from(self.is_late(node, now));
             return Reply::Text(format!("cluster_state:ok\r\ncluster_current_epoch:{epoch}\r\n").into_bytes());
         }
-        let seen = (0..SLOTS).map(|slot| self.seen_by(node, slot, now)).collect::<Vec<_>>();
         let (mut first, mut ranges) = (0, Vec::new());
-        for same in seen.chunk_by(|one, other| one == other) {
+        for same in self.seen_by(node, now).chunk_by(|one, other| one == other) {
             let number = |number: usize| Reply::Int(number as i64);
             let master = vec![Reply::Text(host(same[0]).into_bytes()), Reply::Int(PORT), Reply::Text("id".into())];
             ranges.push(Reply::List(vec![number(first), number(first + same.len() - 1), Reply::List(master)]));
@@ -141,11 +143,15 @@ impl Servers {
         if self.slots.is_some() { !self.store(node, |store| store.is_replica) } else { node == self.master }
     }
 
+    /// The master, or those of a cluster.
+    pub(crate) fn masters(&self) -> Vec<usize> {
+        (0..self.first_sentinel()).filter(|node| self.is_master(*node)).collect()
+    }
+
     /// A server and those that copy it, or that it copies.
     pub(crate) fn shard(&self, node: usize) -> Vec<usize> {
         let masters = self.slots.as_ref().map_or(1, |slots| slots.borrow().masters);
-        let data = self.nodes.len() - self.beliefs.len();
-        (0..data).filter(|other| other % masters == node % masters).collect()
+        (0..self.first_sentinel()).filter(|other| other % masters == node % masters).collect()
     }
 
     /// The servers that copy it.
@@ -206,8 +212,9 @@ impl Servers {
         }
         let tagged = channel + "{";
         let hears = |channel: &[u8], ids: &[usize]| channel.starts_with(tagged.as_bytes()) && !ids.is_empty();
-        let mut masters = (0..self.nodes.len()).filter(|node| self.is_master(*node));
-        masters.all(|node| self.nodes[node].listeners.iter().any(|(channel, ids)| hears(channel, ids)))
+        self.masters()
+            .into_iter()
+            .all(|node| self.nodes[node].listeners.iter().any(|(channel, ids)| hears(channel, ids)))
     }
 }
 

@@ -40,9 +40,7 @@ impl Sim {
 
     /// Slots begin to move, those of a lock among them.
     pub(crate) fn slots_move(&self) {
-        let masters = (0..2 * self.plan.masters)
-            .filter(|node| self.with_servers(|servers| servers.nodes.len() > *node && servers.is_master(*node)));
-        let masters = masters.collect::<Vec<_>>();
+        let masters = self.with_servers(|servers| servers.masters());
         let (key, hop, sides, is_narrow, is_at_once) = {
             let mut rng = self.rng.borrow_mut();
             let hop = 1 + rng.below(masters.len() as u64 - 1) as usize;

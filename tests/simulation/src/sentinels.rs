@@ -25,14 +25,14 @@ pub(crate) struct Belief {
 }
 
 impl Servers {
-    /// The sentinel that stands behind the servers with data, if the node is one.
-    fn sentinel(&self, node: usize) -> Option<usize> {
-        node.checked_sub(self.nodes.len() - self.beliefs.len())
+    /// Sentinels come behind the servers with data.
+    pub(crate) fn first_sentinel(&self) -> usize {
+        self.nodes.len() - self.beliefs.len()
     }
 
     /// What a sentinel replies; `None` if the node is none.
     pub(crate) fn sentinel_reply(&self, node: usize, words: &[Vec<u8>]) -> Option<Reply> {
-        let Belief { master, epoch } = self.beliefs[self.sentinel(node)?];
+        let Belief { master, epoch } = self.beliefs[node.checked_sub(self.first_sentinel())?];
         let list = |words: &[&str]| Reply::List(words.iter().map(|word| Reply::Text((*word).into())).collect());
         Some(match words.get(..2)?.iter().map(|word| &**word).collect::<Vec<_>>()[..] {
             [b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME"] => list(&[&format!("server{master}"), PORT]),
@@ -68,14 +68,12 @@ impl Sim {
 
     /// A sentinel hears where the master is.
     pub(crate) fn sentinel_hears(&self, sentinel: usize, belief: Belief) {
-        let (node, before) = self.with_servers(|servers| {
-            let node = servers.nodes.len() - servers.beliefs.len() + sentinel;
-            (node, std::mem::replace(&mut servers.beliefs[sentinel], belief))
-        });
+        let (node, before) =
+            self.with_servers(|servers| (servers.first_sentinel() + sentinel, servers.beliefs[sentinel]));
         if before.epoch > belief.epoch {
-            self.with_servers(|servers| servers.beliefs[sentinel] = before);
             return;
         }
+        self.with_servers(|servers| servers.beliefs[sentinel] = belief);
         let message = format!("{MASTER} server{} {PORT} server{} {PORT}", before.master, belief.master);
         self.note(self.now(), Lane::Server(node), None, || message.clone());
         if self.weakness != Some(Weakness::SentinelsKeepQuiet) {

@@ -90,7 +90,7 @@ impl Servers {
     pub(crate) fn at(&self, address: &str) -> usize {
         let host = address.split(':').next().unwrap_or_default();
         let number = |kind: &str| host.strip_prefix(kind)?.parse::<usize>().ok();
-        let sentinel = number("sentinel").map(|sentinel| self.nodes.len() - self.beliefs.len() + sentinel);
+        let sentinel = number("sentinel").map(|sentinel| self.first_sentinel() + sentinel);
         number("server").or(sentinel).unwrap_or(self.address)
     }
 
@@ -211,8 +211,7 @@ impl Servers {
 
     /// The names of all keys at the masters.
     pub(crate) fn all(&self) -> Vec<String> {
-        let masters = (0..self.nodes.len()).filter(|node| self.is_master(*node));
-        let names = masters.flat_map(|node| self.store(node, Redis::all));
+        let names = self.masters().into_iter().flat_map(|node| self.store(node, Redis::all));
         names.into_iter().map(|name| String::from_utf8_lossy(&name).into_owned()).collect()
     }
 
