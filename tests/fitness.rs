@@ -39,7 +39,7 @@ async fn each_command_that_a_user_may_not_run_is_named_and_nothing_is_left() {
     let server = RedisServer::start();
     let commands = [
         "EVAL", "GET", "SET", "DEL", "PTTL", "PEXPIRE", "TIME", "HGET", "HSET", "HINCRBY", "ZCARD", "ZADD", "ZREM",
-        "ZRANGE", "ZSCORE", "ZCOUNT",
+        "ZRANGE", "ZPOPMIN", "ZSCORE", "ZCOUNT",
     ];
     for command in commands {
         let said = refused(user(&server, &[&format!("-{}", command.to_lowercase())])).await;

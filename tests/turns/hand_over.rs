@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dlock_testkit::{RedisServer, eventually};
+use dlock_testkit::{Raw, RedisServer, eventually};
 
 use crate::{
     MS, SOON, build, build_some,
@@ -209,14 +209,34 @@ fn a_waiter_is_handed_the_lock_however_many_fences_it_asks_for() {
     listener.command(&["SUBSCRIBE", "dlock:0b"]);
     // The last one is more than any runtime asks for.
     for (fences, is_one_of_ours) in [("0", true), ("1", true), ("9999", true), ("99999", true), ("100000", false)] {
-        let entry = format!("0b-1 60000 {fences} me");
-        raw.command(&["ZADD", "{k}:queue", "1", &entry]);
-        raw.command(&["ZADD", "{k}:seen", "9e15", &entry]);
-        raw.command(&["SET", "k", "0a-1 0 0 (me)+"]);
-        let keys = ["4", "k", "dlock:fence-clock", "{k}:queue", "{k}:seen"];
-        let release = [&["EVAL", scripts::RELEASE], &keys[..], &["0a-1", "", "0"]].concat();
-        assert_eq!(raw.command(&release).int(), Some(1), "{fences}");
+        give_away(&mut raw, &[&format!("0b-1 60000 {fences} me")]);
         assert_eq!(raw.token("k").as_deref(), is_one_of_ours.then_some("0b-1"), "{fences}");
         raw.command(&["DEL", "k"]);
     }
+}
+
+/// As after a failover that lost how a lock was handed over, and in which its holder got it back.
+#[test]
+fn who_gives_a_lock_back_is_not_handed_it_again_and_who_waits_behind_is() {
+    let server = RedisServer::start();
+    let (mut raw, mut listener) = (server.raw(), server.raw());
+    listener.command(&["SUBSCRIBE", "dlock:0a", "dlock:0b"]);
+    give_away(&mut raw, &["0a-1 60000 1 me", "0b-1 60000 1 me"]);
+    assert_eq!(raw.token("k").as_deref(), Some("0b-1"));
+    raw.command(&["DEL", "k"]);
+    give_away(&mut raw, &["0a-1 60000 1 me"]);
+    assert_eq!(raw.token("k"), None, "nobody else waits");
+    assert_eq!(raw.keys(), Vec::<String>::new());
+}
+
+/// Releases the lock `k` of the token `0a-1`, for which those entries are in the queue.
+fn give_away(raw: &mut Raw, entries: &[&str]) {
+    for (at, entry) in (1..).zip(entries) {
+        raw.command(&["ZADD", "{k}:queue", &at.to_string(), entry]);
+        raw.command(&["ZADD", "{k}:seen", "9e15", entry]);
+    }
+    raw.command(&["SET", "k", "0a-1 0 0 (me)+"]);
+    let keys = ["4", "k", "dlock:fence-clock", "{k}:queue", "{k}:seen"];
+    let release = [&["EVAL", scripts::RELEASE], &keys[..], &["0a-1", "", "0"]].concat();
+    assert_eq!(raw.command(&release).int(), Some(1), "{entries:?}");
 }

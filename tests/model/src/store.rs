@@ -219,7 +219,7 @@ impl Store {
             None if self.rests && self.queue[0].token != token => {}
             None => {
                 self.rests = false;
-                if !self.hand_over(token, false, None, around) {
+                if !self.hand_over(token, true, false, None, around) {
                     self.leave_queue(token);
                     let first = self.grant(entry, None, around);
                     return Body::Granted { first, waiting: !self.queue.is_empty() };
@@ -288,20 +288,27 @@ impl Store {
         if lock.marked && !self.queue.is_empty() && hands_over {
             let free = lock.unbroken.is_some_and(|since| around.now - since >= around.scenario.free_every);
             self.rests |= free;
-            self.hand_over(token, free, Some(lock.unbroken.unwrap_or(lock.since)), around);
+            self.hand_over(token, false, free, Some(lock.unbroken.unwrap_or(lock.since)), around);
         }
     }
 
     /// hand_over.lua: the first in the queue who is there to hear of it gets the lock, or is told that it is free. False if
-    /// nobody comes before `me`.
-    fn hand_over(&mut self, me: Token, free: bool, unbroken: Option<Tick>, around: &mut Surroundings<'_>) -> bool {
+    /// nobody comes before `me`, who asks for the lock or gives it away.
+    fn hand_over(
+        &mut self,
+        me: Token,
+        asks: bool,
+        free: bool,
+        unbroken: Option<Tick>,
+        around: &mut Surroundings<'_>,
+    ) -> bool {
         while let Some(&entry) = self.queue.first() {
             let Entry { token, counts, .. } = entry;
-            if token == me {
+            if asks && token == me {
                 return false;
             }
             let is_asked_for = counts >= around.now;
-            let hears = is_asked_for && around.listens(token);
+            let hears = is_asked_for && token != me && around.listens(token);
             if is_asked_for && !hears && around.is("a_message_before_a_look_at_who_listens") {
                 // The script did so once: it published, looked how many heard it, and took back what nobody had.
                 let fence = self.clone().mint(1, around);

@@ -46,11 +46,12 @@ weaknesses! {
         "if not owner or string.sub(owner, 1, #ARGV[1] + 1) ~= ARGV[1] .. ' ' then\n  if KEYS" => "if not owner then\n  if KEYS";
     /// The lock is handed to waiters who are not there to hear of it.
     HandOverToTheDead: Listening in Replicas within 50,
-        "if token and counts >= now / 1000 then" => "if token then",
+        "if token and token ~= me and counts >= now / 1000 then" => "if token then",
         "heard = not listeners.err and tonumber(listeners[2]) > 0" => "heard = true";
     /// The lock is handed to who came last.
     LastComesFirst: Order in Busy within 20,
-        "local entry = redis.call('ZRANGE', KEYS[3], 0, 0)" => "local entry = redis.call('ZRANGE', KEYS[3], -1, -1)";
+        "redis.call('ZPOPMIN', KEYS[3])" => "redis.call('ZRANGE', KEYS[3], -1, -1)",
+        "if may_keep then redis.call('ZREM'" => "if true then redis.call('ZREM'";
     /// Who waits and asks for more than a few fences is taken for nobody.
     LargeBlocksUnread: Order in Hot within 20,
         "(%d%d?%d?%d?%d?) (.*)$" => "(%d%d?) (.*)$";

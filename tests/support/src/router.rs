@@ -13,9 +13,9 @@ use std::{
 use crate::{RedisServer, Value, proxy::next};
 
 /// What twemproxy passes on of all that the clients of these tests may send. It closes the connection of whoever sends anything else.
-const PASSED: [&str; 20] = [
+const PASSED: [&str; 21] = [
     "AUTH", "DEL", "EVAL", "EVALSHA", "EXISTS", "GET", "HGET", "HINCRBY", "HSET", "PEXPIRE", "PING", "PTTL", "SET",
-    "TTL", "ZADD", "ZCARD", "ZCOUNT", "ZRANGE", "ZREM", "ZSCORE",
+    "TTL", "ZADD", "ZCARD", "ZCOUNT", "ZPOPMIN", "ZRANGE", "ZREM", "ZSCORE",
 ];
 
 /// The proxy. Dropping it ends it with the next connection.

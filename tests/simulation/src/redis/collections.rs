@@ -78,6 +78,16 @@ impl Redis {
         Ok(Reply::Int(removed as i64))
     }
 
+    pub(super) fn zpopmin(&mut self, key: &[u8]) -> Answer {
+        let Some(members) = self.sorted(key) else { return Ok(Reply::List(Vec::new())) };
+        let members = members?;
+        let (score, name) = members.remove(0);
+        if members.is_empty() {
+            self.keys.remove(key);
+        }
+        Ok(Reply::List(vec![Reply::Text(name), Reply::Text(number(score).into_bytes())]))
+    }
+
     pub(super) fn zrange(&mut self, key: &[u8], from: &[u8], to: &[u8]) -> Answer {
         let (from, to) = (integer(from)?, integer(to)?);
         let Some(members) = self.sorted(key) else { return Ok(Reply::List(Vec::new())) };

@@ -161,7 +161,11 @@ impl Redis {
         {
             return Reply::Error("ERR Script attempted to access a non local key in a cluster node".to_owned());
         }
-        if let [verb @ (b"SET" | b"DEL" | b"PEXPIRE" | b"ZADD" | b"ZREM" | b"HSET" | b"HINCRBY"), keys @ ..] = words {
+        if let [
+            verb @ (b"SET" | b"DEL" | b"PEXPIRE" | b"ZADD" | b"ZREM" | b"ZPOPMIN" | b"HSET" | b"HINCRBY"),
+            keys @ ..,
+        ] = words
+        {
             if self.is_replica {
                 return Reply::Error("READONLY You can't write against a read only replica.".to_owned());
             }
@@ -209,6 +213,7 @@ impl Redis {
             [b"ZADD", key, b"NX", score, member] => self.zadd(key, score, member, true),
             [b"ZADD", key, score, member] => self.zadd(key, score, member, false),
             [b"ZREM", key, member] => self.zrem(key, member),
+            [b"ZPOPMIN", key] => self.zpopmin(key),
             [b"ZRANGE", key, from, to] => self.zrange(key, from, to),
             [b"ZSCORE", key, member] => self.zscore(key, member),
             [b"ZCARD", key] => match self.sorted(key) {

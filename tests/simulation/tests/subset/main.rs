@@ -151,7 +151,7 @@ fn the_subset_answers_as_redis_does() {
 /// Commands by chance on few keys, so that each meets what others left. A capital letter stands for one of these words.
 fn commands(pair: &mut Pair, rng: &mut Rng) {
     let table = "GET K|MGET K K|SET K V|SET K V NX|SET K V NX PX T|SET K V PX T GET|SET K V GET|SET K V EX T|SET K V KEEPTTL|SET K V PX|\
-        SET K V WHAT|DEL K|DEL K K|PTTL K|PEXPIRE K T|ZADD K F M|ZADD K F M|ZADD K NX F M|ZREM K M|ZRANGE K I I|ZSCORE K M|ZCARD K|\
+        SET K V WHAT|DEL K|DEL K K|PTTL K|PEXPIRE K T|ZADD K F M|ZADD K F M|ZADD K NX F M|ZREM K M|ZPOPMIN K|ZRANGE K I I|ZSCORE K M|ZCARD K|\
         ZCOUNT K R R|HGET K M|HMGET K M M|HSET K M V|HSET K M V M V|HINCRBY K M N|PUBLISH C V|PUBSUB NUMSUB C";
     let table = table.split('|').collect::<Vec<_>>();
     for _ in 0..3_000 {
@@ -330,6 +330,6 @@ fn expiry(pair: &mut Pair, _: &mut Rng) {
     pair.pass(80, &mut 1_800_000_000_000_000);
     commands(
         pair,
-        "GET short|PTTL short|SET short 2 NX PX 9000|GET short|GET long|ZCARD z|ZRANGE z 0 0|ZSCORE z a|ZREM z a|ZADD z NX 2 a|PTTL z",
+        "GET short|PTTL short|SET short 2 NX PX 9000|GET short|GET long|ZCARD z|ZRANGE z 0 0|ZSCORE z a|ZREM z a|ZPOPMIN z|ZADD z NX 2 a|PTTL z",
     );
 }

@@ -31,6 +31,7 @@ pub(super) async fn name(
         ("ZADD", &[queue, "XX", "1", ""]),
         ("ZADD", &[seen, "XX", "1", ""]),
         ("ZREM", &[queue, ""]),
+        ("ZPOPMIN", &[queue]),
         ("ZCARD", &[queue]),
         ("ZRANGE", &[queue, "0", "0"]),
         ("ZSCORE", &[seen, ""]),

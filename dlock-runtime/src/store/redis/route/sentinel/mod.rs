@@ -27,7 +27,7 @@ use std::{
 };
 
 use redis::{ConnectionInfo, RedisResult, Value};
-use tokio::sync::{Notify, watch::Sender};
+use tokio::sync::Notify;
 
 use self::{
     answers::Named,
@@ -39,7 +39,7 @@ use super::{
     Place,
 };
 use crate::{
-    observe,
+    observe::{self, caught::caught},
     store::{ErrorClass, StoreError},
     types::{boot_time::BootTime, error::LockError},
 };
@@ -59,7 +59,9 @@ pub(in super::super) struct Sentinels {
     sentinels: Vec<Sentinel>,
     memory: Mutex<Memory>,
     /// Where the master is, as far as we know.
-    current: Sender<Option<Arc<Place>>>,
+    current: Mutex<Option<Arc<Place>>>,
+    /// Notified when it moves. Who waits is woken in the order of waiting, so that a world of the simulation can be run again.
+    moves: Notify,
     /// Notified when there may be news.
     news: Notify,
 }
@@ -94,7 +96,8 @@ impl Sentinels {
             like: access.info().clone(),
             sentinels,
             memory: Mutex::default(),
-            current: Sender::new(None),
+            current: Mutex::default(),
+            moves: Notify::new(),
             news: Notify::new(),
         };
         Ok((sentinels, access))
@@ -102,7 +105,7 @@ impl Sentinels {
 
     /// The master's address for errors, or its name while nobody knows the address.
     pub(super) fn address(&self) -> Arc<str> {
-        match &*self.current.borrow() {
+        match self.current() {
             Some(place) => Arc::clone(&place.name),
             None => format!("the master `{}`", self.master).into(),
         }
@@ -131,7 +134,7 @@ impl Sentinels {
         let Some(connections) = connections.upgrade() else { return };
         // What one sentinel calls by its address, another may call by its host name.
         let is_there = |at: &Place| newest.iter().any(|named| self.place(named).at == at.at);
-        if self.current.borrow().as_deref().is_some_and(|current| !is_there(current)) {
+        if self.current().is_some_and(|current| !is_there(&current)) {
             self.memory().last = None;
             self.arrive(&place);
         }
@@ -206,18 +209,16 @@ impl Sentinels {
 
     /// The master is at `place`.
     fn arrive(&self, place: &Arc<Place>) {
-        let mut before = None;
-        let moves = self.current.send_if_modified(|current| {
-            let moves = current.as_ref().is_none_or(|before| before.at != place.at);
-            if moves {
-                before = current.replace(Arc::clone(place));
-            }
-            moves
-        });
-        if moves {
-            // Other connections may be where it was.
-            self.news.notify_one();
+        let mut current = lock(&self.current);
+        if current.as_ref().is_some_and(|before| before.at == place.at) {
+            return;
         }
+        let before = current.replace(Arc::clone(place));
+        drop(current);
+        // The wakers are the program's, and may panic.
+        caught(|| self.moves.notify_waiters());
+        // Other connections may be where it was.
+        self.news.notify_one();
         if let Some(before) = before {
             observe::moved(&before.name, &place.name);
         }
@@ -225,15 +226,17 @@ impl Sentinels {
 
     /// Whether the master is known to be elsewhere than at `place`.
     pub(super) fn is_elsewhere(&self, place: &Place) -> bool {
-        self.current.borrow().as_ref().is_some_and(|current| current.at != place.at)
+        self.current().is_some_and(|current| current.at != place.at)
     }
 
     /// Returns when the master moves to elsewhere than `place`. At first it may be there: who connects finds out.
     pub(super) async fn left(&self, place: &Place) -> StoreError {
-        let mut current = self.current.subscribe();
-        // The sender lives as long as we do.
-        while current.changed().await.is_ok() {
-            if current.borrow_and_update().as_ref().is_some_and(|current| current.at != place.at) {
+        let mut moves = self.moves.notified();
+        loop {
+            moves.await;
+            // Before the look, so that no move is missed.
+            moves = self.moves.notified();
+            if self.is_elsewhere(place) {
                 break;
             }
         }
@@ -242,14 +245,21 @@ impl Sentinels {
 
     /// Returns when the master moves the next time.
     pub(super) async fn moved(&self) {
-        let mut current = self.current.subscribe();
-        _ = current.changed().await;
+        self.moves.notified().await;
+    }
+
+    fn current(&self) -> Option<Arc<Place>> {
+        lock(&self.current).clone()
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
-        // Nothing panics while it holds this lock.
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.memory)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it holds one of these locks.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
