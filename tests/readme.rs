@@ -23,10 +23,10 @@ fn block(kind: &str) -> String {
     blocks[0].split("```").next().expect("its text").to_owned()
 }
 
-/// A folder of one test, with a `dlock` in it as a reader has it beside a crate of their own. It has the same path in each
-/// run, so that Cargo knows again what it built.
-fn beside_a_checkout(test: &str) -> PathBuf {
-    let folder = env::temp_dir().join(format!("dlock-readme{}", WORKSPACE.replace('/', "-"))).join(test);
+/// A folder with a `dlock` in it, as a reader has it beside a crate of their own. It has the same path in each run, so that Cargo
+/// knows again what it built.
+fn beside_a_checkout() -> PathBuf {
+    let folder = env::temp_dir().join(format!("dlock-readme{}", WORKSPACE.replace('/', "-")));
     if folder.exists() {
         fs::remove_dir_all(&folder).expect("the folder of an earlier run goes");
     }
@@ -53,29 +53,14 @@ fn shell(folder: &Path, lines: &str) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// Makes the program of the README the crate's own, and runs it.
-fn run(shop: &Path, options: &str) -> String {
+#[test]
+fn the_commands_for_a_checkout_and_the_program_work_as_pasted() {
+    let folder = beside_a_checkout();
+    let lines: String = block("console").lines().map(|line| format!("{}\n", line.trim_start_matches("$ "))).collect();
+    shell(&folder, &lines);
+    let shop = folder.join("shop");
     fs::write(shop.join("src/main.rs"), block("rust")).expect("main.rs is written");
     // The versions that are here already.
     fs::copy(Path::new(WORKSPACE).join("Cargo.lock"), shop.join("Cargo.lock")).expect("Cargo.lock is copied");
-    shell(shop, &format!("cargo run --quiet {options}"))
-}
-
-#[test]
-fn the_commands_for_a_checkout_and_the_program_work_as_pasted() {
-    let folder = beside_a_checkout("checkout");
-    let lines: String = block("console").lines().map(|line| format!("{}\n", line.trim_start_matches("$ "))).collect();
-    shell(&folder, &lines);
-    assert_eq!(run(&folder.join("shop"), ""), PRINTED);
-}
-
-#[test]
-fn the_lines_of_cargo_toml_work_as_pasted_once_it_is_published() {
-    let folder = beside_a_checkout("published");
-    shell(&folder, "cargo new --quiet shop");
-    let shop = folder.join("shop");
-    let manifest = fs::read_to_string(shop.join("Cargo.toml")).expect("a manifest");
-    fs::write(shop.join("Cargo.toml"), manifest.replace("[dependencies]\n", &block("toml"))).expect("it is written");
-    // Until then a checkout stands for crates.io.
-    assert_eq!(run(&shop, "--config 'patch.crates-io.dlock-runtime.path=\"../dlock/dlock-runtime\"'"), PRINTED);
+    assert_eq!(shell(&shop, "cargo run --quiet"), PRINTED);
 }
