@@ -267,13 +267,15 @@ impl Rehearsal {
         pipeline.add_command(commands::acquire(&second, By::Text, true, clock, None));
         pipeline.add_command(commands::inspect(name, By::Text, clock));
         // `inspect.lua` goes without a count that the user may not have.
-        let [.., seen] = keys.all();
+        let [.., queue, seen] = keys.all();
         pipeline.cmd("ZCOUNT").arg(seen).arg("-inf").arg("+inf");
         // A hand-over hides its errors. A first waiter that finds the lock free goes the same way and hides nothing.
         pipeline.cmd("DEL").arg(&**name);
         pipeline.add_command(commands::acquire(&second, By::Text, true, clock, None));
         pipeline.add_command(commands::release(&command(&self.lock_id, None), By::Text, clock, None));
         pipeline.add_command(commands::release(&command(&waiter, Some(Arc::clone(&second))), By::Text, clock, None));
+        // A waiter that finds the lock free keeps its place until it has it, and one that is handed the lock does not.
+        pipeline.cmd("ZPOPMIN").arg(queue);
         // The fence clock needs it only now and then (mint.lua).
         pipeline.cmd("HSET").arg(seen).arg("probe").arg("0");
         pipeline.cmd("DEL").arg(keys.of_lock().as_slice());
