@@ -1,36 +1,53 @@
 //! The way to a master of a cluster. It ends when another server has taken its place: what is under way then has to begin anew, elsewhere.
 
-use std::{error::Error, fmt, sync::Arc};
+use std::{
+    error::Error,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::Place;
-use crate::store::{ErrorClass, StoreError};
+use crate::{
+    observe::caught::caught,
+    store::{ErrorClass, StoreError},
+};
 
 /// A master of a cluster, at its address, until it is none any more.
 pub(in super::super) struct NodeRoute {
     pub(super) place: Arc<Place>,
-    is_gone: watch::Sender<bool>,
+    is_gone: AtomicBool,
+    /// Notified when it is. Who waits is woken in the order of waiting, so that a world of the simulation can be run again.
+    ended: Notify,
 }
 
 impl NodeRoute {
     pub(super) fn new(place: Arc<Place>) -> Self {
-        Self { place, is_gone: watch::Sender::new(false) }
+        Self { place, is_gone: AtomicBool::new(false), ended: Notify::new() }
     }
 
     /// It is no master any more.
     pub(super) fn end(&self) {
-        self.is_gone.send_replace(true);
+        self.is_gone.store(true, Ordering::Release);
+        // The wakers are the program's, and may panic.
+        caught(|| self.ended.notify_waiters());
     }
 
     pub(super) fn has_ended(&self) -> bool {
-        *self.is_gone.borrow()
+        self.is_gone.load(Ordering::Acquire)
     }
 
     /// Returns when it is no master any more.
     pub(super) async fn left(&self) -> StoreError {
-        // The sender lives as long as we do.
-        _ = self.is_gone.subscribe().wait_for(|is_gone| *is_gone).await;
+        // Before the look, so that the end is not missed.
+        let ended = self.ended.notified();
+        if !self.has_ended() {
+            ended.await;
+        }
         self.gone()
     }
 
