@@ -74,7 +74,7 @@ weaknesses! {
     /// Of many locks that are asked for together each is set, whether it is there or not.
     ManyTakenWithoutNx: Exclusion in Busy within 100, "who, 0), 'NX', 'PX', ttl)" => "who, 0), 'PX', ttl)";
     /// Of many locks that are given back together each is deleted, whoever has it.
-    ManyReleasedWithoutToken: OwnToken in Busy within 200 from 4,
+    ManyReleasedWithoutToken: OwnToken in Busy within 200 from 6,
         "owner and string.sub(owner, 1, #token) == token and string.byte" => "owner and string.byte";
     /// A hand-over is published before it is done and called back if nobody here heard of it: a subscriber of a replica hears
     /// of it all the same.
@@ -85,7 +85,7 @@ weaknesses! {
         "done = redis.pcall(publish, channel, message)
           if type" => "done = 1 if type";
     /// An answer that does not say when the lock was given away last counts as if it did.
-    FloorUnknown: Covered in Storm within 400 from 6,
+    FloorUnknown: Covered in Storm within 400 from 8,
         "return {0, redis.call('PTTL', KEYS[1]), owner, last, waiting}" => "return {0, redis.call('PTTL', KEYS[1]), owner, 1, waiting}";
     /// Every renewal may shorten a lease, while its holder goes on to trust the old deadline.
     RenewalShortens: Covered in Busy within 20, "local left = ARGV[3] == '1' and 0 or" => "local left = true and 0 or";
@@ -104,17 +104,17 @@ weaknesses! {
     /// A lock that is given to who waits is kept if nobody is left.
     GivenToNobodyIsKept: Orphan in Storm within 100, "if not told then redis.call('DEL', KEYS[1]) end" => "";
     /// What is known of the epoch is brought along to another server, whose copy says the same.
-    EpochBroughtAlong: Exclusion in Guarded within 200 from 29, "if epoch == known then return 0 end" => "if epoch then return 0 end";
+    EpochBroughtAlong: Exclusion in Guarded within 200 from 50, "if epoch == known then return 0 end" => "if epoch then return 0 end";
     /// A server that took over is open at once.
     AlwaysOpen: Exclusion in Guarded within 200 from 33, "  if opens - now > 0 then return opens - now end\n" => "";
     /// A server that took over is open after a tenth of a TTL.
-    ShortQuarantine: Exclusion in Guarded within 200 from 143,
+    ShortQuarantine: Exclusion in Guarded within 200 from 184,
         "longest = math.max(quarantine, longest or 0)" => "longest = 30";
     /// A hold comes back, whoever had the lock since.
-    ComesBackWithoutFences: OwnToken in Guarded within 200 from 166,
+    ComesBackWithoutFences: OwnToken in Guarded within 200 from 200,
         "return last and last > 0 and last < tonumber(fence)" => "return true";
     /// Two lives of a server that begin with the same copy of the fence clock give out the same fences.
-    LivesBeginAlike: Fences in Guarded within 300 from 466, "ceiling + passed * 8 + count" => "ceiling + count";
+    LivesBeginAlike: Fences in Guarded within 300 from 1307, "ceiling + passed * 8 + count" => "ceiling + count";
     /// Of many locks of any slots that are asked for together each is set, whether it is there or not.
     SlotsTakenWithoutNx: Exclusion in Cluster within 100,
         "value(token, last, since, who, 0), 'NX', 'PX', ttl)" => "value(token, last, since, who, 0), 'PX', ttl)";
@@ -122,14 +122,14 @@ weaknesses! {
     SlotsReleasedWithoutToken: OwnToken in Cluster within 100,
         "elseif owner and string.sub(owner, 1, #token) == token and" => "elseif owner and";
     /// A lock whose slot is on its way is deleted, whoever has it.
-    UnlockedWithoutToken: OwnToken in Cluster within 200 from 11,
+    UnlockedWithoutToken: OwnToken in Cluster within 200 from 16,
         "~= ARGV[1] .. ' ' then return 0 end\nreturn redis.call('DEL'" => "== '' then return 0 end\nreturn redis.call('DEL'";
     /// Sentinels tell nobody that the master has moved, unless they are asked.
-    SentinelsKeepQuiet: Exclusion in Watched within 100 from 8;
+    SentinelsKeepQuiet: Exclusion in Watched within 100 from 10;
     /// A server goes on to serve slots that it gave away.
     FormerOwnerServes: Exclusion in Cluster within 100;
     /// A server takes what has left it already for what there is none of.
-    MissingKeysServed: Exclusion in Cluster within 100 from 4;
+    MissingKeysServed: Exclusion in Cluster within 100 from 6;
     /// Leases end a tenth early.
     LeasesEndEarly: Covered in Busy within 20;
     /// Some releases are answered and not carried out.
@@ -139,9 +139,9 @@ weaknesses! {
     /// Whoever subscribes gets no answer.
     SubscribeSwallowed: Deaf in Busy within 20;
     /// A message about a lease is believed however old it is.
-    StaleHandOver: Covered in Storm within 200 from 4;
+    StaleHandOver: Covered in Storm within 200 from 8;
     /// The server loses its data, which is excused otherwise.
-    DisasterDenied: Exclusion in Disaster within 200 from 4;
+    DisasterDenied: Exclusion in Disaster within 200 from 12;
     /// Clocks are 6% slow.
     SlowClock: Covered in Busy within 20;
     /// A clock stands still while its process is stopped.
