@@ -86,9 +86,10 @@ impl Head {
     }
 
     /// The answer that the task before got just now to the request that this one goes on with. There is no need to ask at
-    /// once: many tasks that time out one after another would each ask.
+    /// once: many tasks that time out one after another would each ask. Nor is there if a reply got lost since, as it does on a
+    /// busy machine.
     fn inherited_answer(baton: &Baton) -> Option<(Holder, BootTime)> {
-        baton.pending().filter(|pending| pending.command.waits && pending.is_queued_in_store())?;
+        baton.pending().filter(|pending| pending.was_queued() && pending.has_no_news())?;
         let answer = baton.last_answer()?;
         if let Verdict::Busy(holder) = answer.verdict { Some((holder, answer.at)) } else { None }
     }

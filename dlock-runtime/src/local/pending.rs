@@ -119,11 +119,6 @@ impl PendingRequest {
         self.state().queued || (self.command.waits && self.command.doubled.load(Ordering::Acquire))
     }
 
-    /// Whether it is in the store's queue and there is nothing to do but to wait for a message.
-    pub(crate) fn is_queued_in_store(&self) -> bool {
-        self.was_queued() && !self.in_doubt() && self.has_no_news()
-    }
-
     /// Whether there is nothing that a task has not seen yet.
     pub(crate) fn has_no_news(&self) -> bool {
         let state = self.state();
@@ -249,8 +244,6 @@ mod tests {
                 past(&pending);
                 assert_eq!((left(&pending), pending.was_queued()), (leaves, queued), "{number}, {waits}");
                 assert_eq!(pending.in_doubt(), in_doubt, "{number}, {waits}");
-                let calm = queued && !in_doubt;
-                assert_eq!(pending.is_queued_in_store(), calm, "{number}, {waits}: there is nothing to do but wait");
             }
         }
     }
@@ -273,7 +266,7 @@ mod tests {
         let pending = pending(true);
         pending.record_busy(BootTime::now(), 1);
         pending.mark_in_doubt();
-        assert!(pending.was_queued() && !pending.is_queued_in_store());
+        assert!(pending.was_queued() && pending.in_doubt());
     }
 
     #[test]
@@ -282,7 +275,7 @@ mod tests {
         pending.record_busy(BootTime::now(), 1);
         assert!(pending.has_no_news() && !pending.take_free_notice());
         pending.notify_free();
-        assert!(!pending.has_no_news() && !pending.is_queued_in_store());
+        assert!(!pending.has_no_news());
         assert!(pending.take_free_notice() && pending.has_no_news());
         let (from, asked) = (BootTime::now(), BootTime::now());
         pending.record_granted(7, 2, from);
