@@ -274,7 +274,7 @@ impl Rehearsal {
         pipeline.add_command(commands::acquire(&second, By::Text, true, clock, None));
         pipeline.add_command(commands::release(&command(&self.lock_id, None), By::Text, clock, None));
         pipeline.add_command(commands::release(&command(&waiter, Some(Arc::clone(&second))), By::Text, clock, None));
-        // A waiter that finds the lock free keeps its place until it has it, and one that is handed the lock does not.
+        // Only a release that hands the lock over runs it.
         pipeline.cmd("ZPOPMIN").arg(queue);
         // The fence clock needs it only now and then (mint.lua).
         pipeline.cmd("HSET").arg(seen).arg("probe").arg("0");
