@@ -45,9 +45,12 @@ async fn a_free_lock_is_taken_by_one_plain_command_and_leaves_nothing_behind() {
         guard.release().await.expect("ours");
         plain(&runtime, id).await.expect("free");
     }
-    let after = ["set", "eval", "evalsha"].map(|command| calls(&server, command));
+    let after = ["set", "eval", "evalsha", "delifeq", "delex"].map(|command| calls(&server, command));
     let [set, eval, by_hash] = [0, 1, 2].map(|at| after[at] - before[at]);
-    assert_eq!((set, eval + by_hash <= 21), (20, true), "one script each, for the release: {eval} {by_hash}");
+    let compared = after[3] + after[4];
+    assert!(set == 20 && eval + by_hash + compared <= 21, "one command each, for the release: {after:?}");
+    let version = server.raw().command(&["INFO", "server"]).text().expect("it says so").to_owned();
+    assert_eq!(compared, if version.contains("valkey_version:9") { 20 } else { 0 }, "{after:?}");
     eventually("nothing is left", SOON, || {
         let keys = server.raw().command(&["KEYS", "*"]);
         !format!("{keys:?}").contains("unfenced")

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     keeper::renewal,
     local::{
-        lease::Lease,
+        lease::{Lease, Origin},
         pending::{HandOver, InFlight, PendingRequest},
         queue::{Baton, ToRelease},
     },
@@ -183,6 +183,7 @@ impl Head {
             is_contended: self.state().queues.was_contended(&self.request.name, BootTime::now()),
             sent: AtomicBool::new(false),
             doubled: AtomicBool::new(false),
+            since: AtomicU64::new(0),
         };
         PendingRequest::new(command, self.request.key.label())
     }
@@ -215,10 +216,9 @@ impl Head {
         took: Duration,
     ) {
         let fences = Fences::new(fence, pending.command.fences);
-        let doubt = pending.in_doubt().then(|| Arc::clone(&pending.command));
-        let lease = Lease::new(pending.command.lock_id.clone(), pending.label, fences, grant, waiting > 0, doubt);
-        let lease = lease.answered_after(took);
-        let is_guarded = self.state().store.is_guarded();
-        baton.set_lease(Arc::new(if is_guarded { lease.acquired_by(&pending.command) } else { lease }));
+        let (id, command) = (pending.command.lock_id.clone(), &pending.command);
+        let origin = Origin::new(command, pending.in_doubt(), self.state().store.is_guarded());
+        let lease = Lease::new(id, pending.label, fences, grant, waiting > 0, origin).answered_after(took);
+        baton.set_lease(Arc::new(lease));
     }
 }

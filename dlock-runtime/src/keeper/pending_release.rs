@@ -35,7 +35,9 @@ impl PendingRelease {
     /// `None` if there is nothing to release in the store.
     fn of(left: &ToRelease) -> Option<Self> {
         match left {
-            ToRelease::Lease(lease) if lease.lost_because() == Some(LostReason::Gone) && lease.doubt().is_none() => {
+            ToRelease::Lease(lease)
+                if lease.lost_because() == Some(LostReason::Gone) && lease.origin.doubt().is_none() =>
+            {
                 None
             }
             ToRelease::Lease(lease) => Some(Self {
@@ -43,13 +45,14 @@ impl PendingRelease {
                 command: ReleaseCommand {
                     lock_id: lease.lock_id.clone(),
                     // A command that is carried out late may also queue.
-                    queue_entry: lease.doubt().filter(|command| command.waits).cloned(),
+                    queue_entry: lease.origin.doubt().filter(|command| command.waits).cloned(),
                     is_unwanted: !lease.is_contended(),
                     last_fence: lease.last_fence(),
+                    taken_by: lease.origin.taken_by().cloned(),
                 },
                 // A command that is carried out late takes the lock for the TTL that it asked for.
-                ttl: lease.ttl().max(lease.doubt().map_or(Duration::ZERO, |command| command.ttl)),
-                in_doubt: lease.doubt().is_some(),
+                ttl: lease.ttl().max(lease.origin.doubt().map_or(Duration::ZERO, |command| command.ttl)),
+                in_doubt: lease.origin.doubt().is_some(),
             }),
             ToRelease::Request(pending) => Some(Self {
                 label: pending.label,
@@ -175,7 +178,7 @@ impl KeeperState {
 
     /// Releases a lock that was handed to a request which has gone.
     pub(crate) fn give_back_unasked(self: &Arc<Self>, lock_id: LockId) {
-        let command = ReleaseCommand { lock_id, queue_entry: None, is_unwanted: false, last_fence: 0 };
+        let command = ReleaseCommand { lock_id, queue_entry: None, is_unwanted: false, last_fence: 0, taken_by: None };
         let pending = PendingRelease { label: "(departed)", command, ttl: UNASKED, in_doubt: false };
         self.detach(pending.finish_counted(Arc::clone(self)));
     }

@@ -178,6 +178,7 @@ impl PendingRequest {
             queue_entry,
             is_unwanted: false,
             last_fence: 0,
+            taken_by: None,
         })
     }
 
@@ -189,7 +190,10 @@ impl PendingRequest {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::atomic::AtomicBool, time::Duration};
+    use std::{
+        sync::atomic::{AtomicBool, AtomicU64},
+        time::Duration,
+    };
 
     use super::*;
     use crate::protocol::token::{Identity, LockId, Token};
@@ -205,6 +209,7 @@ mod tests {
             is_contended: false,
             sent: AtomicBool::new(false),
             doubled: AtomicBool::new(false),
+            since: AtomicU64::new(0),
         };
         PendingRequest::new(command, "k")
     }

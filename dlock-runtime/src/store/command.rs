@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -31,6 +31,9 @@ pub(crate) struct AcquireCommand {
     pub(crate) sent: AtomicBool,
     /// Set by the store when it sent a second copy because the connection broke: the first copy may be carried out late.
     pub(crate) doubled: AtomicBool,
+    /// Set by the store if it knows the value by which the lock was taken, and can compare it as a whole: the time in there, in
+    /// microseconds. Else 0.
+    pub(crate) since: AtomicU64,
 }
 
 impl AcquireCommand {
@@ -53,6 +56,11 @@ impl AcquireCommand {
     /// Nobody else is known to have the lock, nor can an earlier copy have taken it.
     fn is_probably_free(&self) -> bool {
         !self.is_contended && !self.sent.load(Ordering::Acquire)
+    }
+
+    /// The time in the value by which the lock was taken, if the store can compare that.
+    pub(crate) fn since(&self) -> Option<u64> {
+        Some(self.since.load(Ordering::Relaxed)).filter(|since| *since > 0)
     }
 
     /// It is about to leave. `repeated` says that an earlier copy may be carried out yet.
@@ -121,6 +129,8 @@ pub(crate) struct ReleaseCommand {
     pub(crate) is_unwanted: bool,
     /// The last fence that was reserved for the lease, if the store is guarded; 0 for a request.
     pub(crate) last_fence: u64,
+    /// The command that took the lock, if the store can compare the value that it has since.
+    pub(crate) taken_by: Option<Arc<AcquireCommand>>,
 }
 
 impl ReleaseCommand {

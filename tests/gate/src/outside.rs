@@ -1,13 +1,17 @@
 //! The store and the keeper, as the queues see them.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use super::{
     super::{Baton, LastAnswer, LocalQueue, TimedOut, ToRelease, WaitEnd, lock},
     world::{TTL, World},
 };
 use crate::{
-    local::{lease::Lease, pending::PendingRequest, verdict::Verdict},
+    local::{
+        lease::{Lease, Origin},
+        pending::PendingRequest,
+        verdict::Verdict,
+    },
     protocol::{fences::Fences, grant::Grant, token::LockId},
     store::AcquireCommand,
     sync::{Arc, scheduled::is_weakened},
@@ -27,6 +31,7 @@ impl World {
             is_contended: false,
             sent: AtomicBool::new(false),
             doubled: AtomicBool::new(false),
+            since: AtomicU64::new(0),
         };
         let pending = Arc::new(PendingRequest::new(command, "k"));
         pending.record_sent(BootTime::now());
@@ -47,7 +52,7 @@ impl World {
         if is_weakened("a_lease_is_not_told_what_was_said_too_early") {
             baton.pending = None;
         }
-        let lease = Arc::new(Lease::new(lock_id, "k", Fences::new(1, 100), grant, false, None));
+        let lease = Arc::new(Lease::new(lock_id, "k", Fences::new(1, 100), grant, false, Origin::default()));
         self.book.become_a_lease(&lease);
         baton.set_lease(lease);
         if is_weakened("a_lease_that_was_given_back_is_forgotten") {

@@ -185,7 +185,7 @@ impl Servers {
         let keys = match &*words[0] {
             b"EVAL" | b"EVALSHA" => &words[3..3 + keys_of(words)?],
             b"DEL" => &words[1..],
-            b"GET" | b"SET" | b"HSET" | b"ZCOUNT" | b"SPUBLISH" | b"SSUBSCRIBE" => &words[1..2],
+            b"GET" | b"SET" | b"DELIFEQ" | b"HSET" | b"ZCOUNT" | b"SPUBLISH" | b"SSUBSCRIBE" => &words[1..2],
             _ => return None,
         };
         let is_there = |key: &[u8]| is_channel || self.store(node, |store| store.has(key));

@@ -36,6 +36,7 @@ figures! {
     acquisitions: "acquisitions (turns)",
     scripts: "script runs",
     of_many: "locks asked for or released in a script for many",
+    compared: "locks released by a command that compares",
     handed: "hand-overs",
     joined: "holds joined by re-entry",
     renewed: "renewals by hand",

@@ -96,6 +96,10 @@ impl Sim {
         let is_plain = &*words[0] == b"SET";
         let reply = self.with_servers(|servers| servers.run(node, words, now));
         self.count(|figures| figures.scripts += u64::from(kind.is_some()));
+        // What it says no to it leaves as it is.
+        let is_compared = &*words[0] == b"DELIFEQ" && reply == Reply::Int(1);
+        self.count(|figures| figures.compared += u64::from(is_compared));
+        let kind = if is_compared { Some(ScriptKind::Release) } else { kind };
         self.mix_reply(&reply);
         self.note(now, Lane::Server(node), None, || {
             let what = kind.map_or_else(|| String::from_utf8_lossy(&words[0]).into_owned(), |kind| format!("{kind:?}"));

@@ -27,6 +27,8 @@ pub(crate) struct Servers {
     /// What the servers' clocks are ahead.
     pub(crate) step: i64,
     pub(crate) weakness: Option<Weakness>,
+    /// Whether they can compare and delete without a script.
+    is_valkey: bool,
     /// How many lives the master had, and how many processes there were.
     pub(crate) life: u64,
     runs: u64,
@@ -68,6 +70,7 @@ impl Servers {
             address: 0,
             step: 0,
             weakness,
+            is_valkey: plan.processes % 2 == 1,
             life: 0,
             runs: 0,
             weakened: 0,
@@ -264,8 +267,12 @@ impl Servers {
             b"INFO" => {
                 let role = if is_master { "master" } else { "slave" };
                 let mode = if self.slots.is_some() { "cluster" } else { "standalone" };
-                let info = format!("redis_version:7.0.15\r\nredis_mode:{mode}\r\nrole:{role}\r\n");
+                let valkey = if self.is_valkey { "valkey_version:9.1.0\r\n" } else { "" };
+                let info = format!("redis_version:7.2.4\r\n{valkey}redis_mode:{mode}\r\nrole:{role}\r\n");
                 Reply::Text((info + "maxmemory_policy:noeviction\r\n").into_bytes())
+            }
+            b"DELIFEQ" if self.weakness == Some(Weakness::ComparedWithoutValue) => {
+                self.host.with_redis(|redis| redis.command(&[b"DEL", &words[1]]))
             }
             b"CLUSTER" => self.describe_cluster(node, &words[1], now),
             b"PING" => Reply::Status("PONG".to_owned()),

@@ -130,6 +130,8 @@ weaknesses! {
     FormerOwnerServes: Exclusion in Cluster within 100;
     /// A server takes what has left it already for what there is none of.
     MissingKeysServed: Exclusion in Cluster within 100 from 6;
+    /// The command that compares a lock with what it was when it was taken does not compare.
+    ComparedWithoutValue: OwnToken in Busy within 200 from 80;
     /// Leases end a tenth early.
     LeasesEndEarly: Covered in Busy within 20;
     /// Some releases are answered and not carried out.
@@ -139,7 +141,7 @@ weaknesses! {
     /// Whoever subscribes gets no answer.
     SubscribeSwallowed: Deaf in Busy within 20;
     /// A message about a lease is believed however old it is.
-    StaleHandOver: Covered in Storm within 200 from 8;
+    StaleHandOver: Covered in Storm within 200 from 14;
     /// The server loses its data, which is excused otherwise.
     DisasterDenied: Exclusion in Disaster within 200 from 12;
     /// Clocks are 6% slow.

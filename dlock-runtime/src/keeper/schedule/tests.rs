@@ -5,10 +5,13 @@ use std::{
 };
 
 use super::*;
-use crate::protocol::{
-    fences::Fences,
-    grant::Grant,
-    token::{Identity, LockId, Token},
+use crate::{
+    local::lease::Origin,
+    protocol::{
+        fences::Fences,
+        grant::Grant,
+        token::{Identity, LockId, Token},
+    },
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -16,7 +19,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn lease(number: u64) -> Arc<Lease> {
     let token = Token::new(Identity::random().expect("random numbers"), number);
     let grant = Grant { asked: BootTime::now(), ttl: 60 * SECOND };
-    Arc::new(Lease::new(LockId { name: "k".into(), token }, "k", Fences::new(1, 1), grant, false, None))
+    Arc::new(Lease::new(LockId { name: "k".into(), token }, "k", Fences::new(1, 1), grant, false, Origin::default()))
 }
 
 /// The leases that are due, by their numbers.

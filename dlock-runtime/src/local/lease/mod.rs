@@ -5,17 +5,21 @@
 //! before a request was sent, is moved only by a definite yes, and once passed the lease is lost, whatever
 //! the store may still say.
 
+mod origin;
 mod share;
 mod ttl_cap;
 
 use std::time::Duration;
 
-pub(crate) use self::share::{Share, Yield};
+pub(crate) use self::{
+    origin::Origin,
+    share::{Share, Yield},
+};
 use self::{share::Usage, ttl_cap::TtlCap};
 use crate::{
     local::turn::Turn,
     protocol::{fences::Fences, grant::Grant, token::LockId, turn_start::TurnStart},
-    store::{AcquireCommand, PriorGrant},
+    store::PriorGrant,
     sync::{Arc, AtomicBool, AtomicU8, AtomicU64, Mutex, MutexGuard, Ordering, PoisonError},
     types::{
         boot_time::{self, BootTime},
@@ -32,12 +36,7 @@ pub(crate) struct Lease {
     /// The template of the request that took it.
     pub(crate) label: &'static str,
     pub(crate) taken: BootTime,
-    /// The command by which it was acquired, if something of that is not over.
-    acquired_by: Option<Arc<AcquireCommand>>,
-    /// Whether a copy of it got no reply: the store may carry that out at any time, even after the release.
-    is_doubtful: bool,
-    /// Whether the lease may have to come back after a failover.
-    is_guarded: bool,
+    pub(crate) origin: Origin,
     /// `BootTime::START` once the lease is over, by loss or by release.
     deadline: AtomicU64,
     /// When the last yes was asked for.
@@ -88,7 +87,7 @@ impl Lease {
         fences: Fences,
         grant: Grant,
         waiting: bool,
-        doubt: Option<Arc<AcquireCommand>>,
+        origin: Origin,
     ) -> Self {
         let tenure = Tenure {
             fences,
@@ -104,9 +103,7 @@ impl Lease {
             lock_id,
             label,
             taken: grant.asked,
-            is_doubtful: doubt.is_some(),
-            is_guarded: false,
-            acquired_by: doubt,
+            origin,
             deadline: AtomicU64::new(grant.deadline().to_bits()),
             renewed: AtomicU64::new(grant.asked.to_bits()),
             tenure: Mutex::new(tenure),
@@ -136,25 +133,14 @@ impl Lease {
         Self { round_trip_ms: millis(round_trip), ..self }
     }
 
-    /// It may have to come back after a failover, as what was acquired by `command`.
-    pub(crate) fn acquired_by(self, command: &Arc<AcquireCommand>) -> Self {
-        Self { acquired_by: Some(Arc::clone(command)), is_guarded: true, ..self }
-    }
-
-    /// The command by which it was acquired, if a copy of it may be carried out yet.
-    pub(crate) fn doubt(&self) -> Option<&Arc<AcquireCommand>> {
-        self.acquired_by.as_ref().filter(|_| self.is_doubtful)
-    }
-
     /// How a guarded store knows the lease after a failover.
     pub(crate) fn prior_grant(&self) -> Option<PriorGrant> {
-        let acquired_by = self.acquired_by.clone().filter(|_| self.is_guarded)?;
-        Some(PriorGrant { last_fence: self.last_fence(), acquired_by })
+        self.origin.prior_grant(self.last_fence())
     }
 
     /// The last fence that was reserved for it, as a guarded store knows it. Each lease has one there.
     pub(crate) fn last_fence(&self) -> u64 {
-        if self.is_guarded { self.tenure().fences.end().saturating_sub(1) } else { 0 }
+        if self.origin.is_guarded() { self.tenure().fences.end().saturating_sub(1) } else { 0 }
     }
 
     /// Why a turn of `ttl` that is renewed ran out of time: a renewal has two thirds of that.

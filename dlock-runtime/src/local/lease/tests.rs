@@ -10,7 +10,7 @@ const WHOLE: Duration = Duration::from_millis(988);
 fn lease_of(asked: BootTime, ttl: Duration, fences: u32, waiting: bool) -> Lease {
     let token = Token::new(Identity::random().expect("random numbers"), 1);
     let lock_id = LockId { name: "k".into(), token };
-    Lease::new(lock_id, "k", Fences::new(1, fences), Grant { asked, ttl }, waiting, None)
+    Lease::new(lock_id, "k", Fences::new(1, fences), Grant { asked, ttl }, waiting, Origin::default())
 }
 
 fn lease(asked: BootTime) -> Lease {

@@ -1,9 +1,6 @@
 //! What is sent for each operation of the store.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 use redis::{Cmd, RedisWrite};
 
@@ -15,7 +12,7 @@ use super::{
     script::{
         self,
         Arg::{Millis, Number, Text},
-        By, Script,
+        By, Comparison, Script,
     },
 };
 use crate::protocol::token::{LockId, Token, TokenText};
@@ -37,14 +34,29 @@ pub(super) fn acquire(command: &AcquireCommand, by: By, again: bool, clock: &Fen
     guarded(told, &script::ACQUIRE, &script::guarded::ACQUIRE, |script| script.command(by, &keys.all(), &args))
 }
 
-/// The value is that which the script would set.
-pub(super) fn plain_acquire(command: &AcquireCommand, now: SystemTime) -> Cmd {
-    let since = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| u64::try_from(age.as_micros()).unwrap_or(0));
+/// The value is that which the script would set. `since` is the time in microseconds.
+pub(super) fn plain_acquire(command: &AcquireCommand, since: u64) -> Cmd {
     let mut plain = Cmd::with_capacity(6, 256);
     plain.arg("SET").arg(&*command.lock_id.name);
-    plain.write_arg_fmt(format_args!("{} 0 {since} ({})", command.lock_id.token, command.who));
+    write_plain_value(&mut plain, command, since);
     plain.arg("NX").arg("PX").arg(script::millis(command.ttl));
     plain
+}
+
+/// Deletes the lock if its value is still that which `taken_by` set: whoever marks it, or gets it, changes that.
+pub(super) fn compare_and_delete(comparison: Comparison, taken_by: &AcquireCommand) -> Option<Cmd> {
+    let since = taken_by.since()?;
+    let mut command = Cmd::with_capacity(4, 256);
+    match comparison {
+        Comparison::DelIfEq => command.arg("DELIFEQ").arg(&*taken_by.lock_id.name),
+        Comparison::DelEx => command.arg("DELEX").arg(&*taken_by.lock_id.name).arg("IFEQ"),
+    };
+    write_plain_value(&mut command, taken_by, since);
+    Some(command)
+}
+
+fn write_plain_value(to: &mut Cmd, AcquireCommand { lock_id, who, .. }: &AcquireCommand, since: u64) {
+    to.write_arg_fmt(format_args!("{} 0 {since} ({who})", lock_id.token));
 }
 
 pub(super) fn renew(renewal: &RenewCommand, by: By, clock: &FenceClock, told: Option<&Told>) -> Cmd {

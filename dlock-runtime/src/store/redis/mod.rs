@@ -34,7 +34,7 @@ mod subscriber;
 use std::{
     pin::Pin,
     sync::{Arc, atomic::Ordering},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use redis::{Cmd, RedisResult, Value};
@@ -79,6 +79,11 @@ pub(crate) fn open(options: RedisOptions) -> Result<Arc<dyn Store>, LockError> {
             Arc::new(Redis::to(Connections::new(Route::new(options)?, quarantine)))
         }
     })
+}
+
+/// The time of day, in microseconds.
+fn micros(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| u64::try_from(age.as_micros()).unwrap_or(0))
 }
 
 /// A store in one Redis server.
@@ -165,8 +170,15 @@ impl Store for Redis {
             Ok(reply)
         };
         if command.may_be_plain() {
-            let plain = Shortcut::Plain(commands::plain_acquire(command, system::wall_time()));
-            let granted = |_| Ok(AcquireReply::Granted { fence: 0, waiting: 0 });
+            let since = micros(system::wall_time());
+            let plain = Shortcut::Plain(commands::plain_acquire(command, since));
+            let (connections, taken) = (Arc::clone(&self.connections), Arc::clone(command));
+            let granted = move |_| {
+                if connections.form.comparison().is_some() {
+                    taken.since.store(since, Ordering::Relaxed);
+                }
+                Ok(AcquireReply::Granted { fence: 0, waiting: 0 })
+            };
             let call = ShortcutCall::new(plain, granted, ScriptCall::later(make, on_send, read));
             return self.exchange(Some(permit), reply_timeout, call);
         }
@@ -177,7 +189,7 @@ impl Store for Redis {
                 connections.fence_clock.note(&name, fence);
                 Ok(AcquireReply::Granted { fence, waiting: 0 })
             };
-            let together = Shortcut::Together(Member::Acquire(Arc::clone(command)));
+            let together = Shortcut::Together(Member::Acquire(Arc::clone(command)), None);
             let call = ShortcutCall::new(together, read_one, ScriptCall::later(make, on_send, read));
             return self.exchange(Some(permit), reply_timeout, call);
         }
@@ -194,16 +206,22 @@ impl Store for Redis {
 
     fn release(&self, release: ReleaseCommand, permit: Permit, reply_timeout: Duration) -> Reply<bool> {
         let connections = Arc::clone(&self.connections);
-        let member = release.may_be_one_of_many().then(|| Member::Release(release.clone()));
+        let shortcut = release.may_be_one_of_many().then(|| {
+            let taken_by = release.taken_by.as_deref();
+            let command = connections.form.comparison().zip(taken_by);
+            let compared =
+                command.and_then(|(comparison, taken_by)| commands::compare_and_delete(comparison, taken_by));
+            Shortcut::Together(Member::Release(release.clone()), compared)
+        });
         let command = move |by, told: Option<&Told>| commands::release(&release, by, &connections.fence_clock, told);
         // An earlier copy may have released it.
         let read = |reply, repeated| Ok(redis::from_redis_value::<bool>(reply)? || repeated);
-        let Some(member) = member else {
+        let Some(shortcut) = shortcut else {
             let call = ScriptCall::new(&self.connections, command, |_| (), read).even_if_abandoned();
             return self.exchange(Some(permit), reply_timeout, call);
         };
         let script = ScriptCall::later(command, |_| (), read).even_if_abandoned();
-        let call = ShortcutCall::new(Shortcut::Together(member), |reply| Ok(redis::from_redis_value(reply)?), script);
+        let call = ShortcutCall::new(shortcut, |reply| Ok(redis::from_redis_value(reply)?), script);
         self.exchange(Some(permit), reply_timeout, call)
     }
 

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
     time::Duration,
 };
@@ -95,13 +95,34 @@ pub(super) fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// In which form a server takes scripts: by their hash, until it says that it takes none.
+/// A command that compares a value and deletes its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Comparison {
+    /// Valkey has it since 9.0.
+    DelIfEq = 1,
+    /// Redis has it since 8.4.
+    DelEx,
+}
+
+/// In which form a server takes scripts: by their hash, until it says that it takes none. And the command that does without one.
 #[derive(Default)]
 pub(super) struct Form {
     by_text: AtomicBool,
+    /// The number of a [`Comparison`]; 0 if there is none.
+    comparison: AtomicU8,
 }
 
 impl Form {
+    /// The command by which this server compares and deletes.
+    pub(super) fn comparison(&self) -> Option<Comparison> {
+        let number = self.comparison.load(Ordering::Relaxed);
+        [Comparison::DelIfEq, Comparison::DelEx].into_iter().find(|known| *known as u8 == number)
+    }
+
+    pub(super) fn set_comparison(&self, comparison: Option<Comparison>) {
+        self.comparison.store(comparison.map_or(0, |known| known as u8), Ordering::Relaxed);
+    }
+
     pub(super) fn takes_hashes(&self) -> bool {
         !self.by_text.load(Ordering::Relaxed)
     }

@@ -3,6 +3,7 @@
 use redis::{Cmd, RedisResult, Value};
 
 use super::{
+    classify::{self, Fault},
     combiner::{Combiner, IfAbandoned},
     connections::Connections,
     epoch::Told,
@@ -18,20 +19,35 @@ pub(super) enum Shortcut {
     /// look at the queue; while somebody is in it the lock is free only for moments, after a crash or the release of a client that
     /// is not dlock.
     Plain(Cmd),
-    /// A script for many locks.
-    Together(Member),
+    /// A script for many locks; and where it would be for one, a command that does without a script.
+    Together(Member, Option<Cmd>),
 }
 
 impl Shortcut {
     /// What it came to; `None` if the script is to be asked.
-    async fn take(self, connection: &Combiner) -> Answer {
+    async fn take(self, connections: &Connections, connection: &Combiner) -> Answer {
         match self {
             Self::Plain(command) => {
                 let reply = connection.call(command, IfAbandoned::Dropped).await?;
                 Ok(Some(reply).filter(|reply| *reply != Value::Nil))
             }
-            Self::Together(member) => connection.together(member).await,
+            Self::Together(member, comparison) => match (connection.together(member).await?, comparison) {
+                (None, Some(command)) => Box::pin(compare(command, connections, connection)).await,
+                (reply, _) => Ok(reply),
+            },
         }
+    }
+}
+
+/// `None` if the lock has another value by now, which may have come of a mark alone; or if the server does not do that.
+async fn compare(command: Cmd, connections: &Connections, connection: &Combiner) -> Answer {
+    match connection.call(command, IfAbandoned::Sent).await {
+        Ok(reply) => Ok(Some(reply).filter(|reply| *reply != Value::Int(0))),
+        Err(error) if classify::classify(&error) == Fault::Misconfigured => {
+            connections.form.set_comparison(None);
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -62,7 +78,7 @@ where
     async fn send(&mut self, connections: &Connections, connection: &Combiner, repeated: bool) -> RedisResult<T> {
         if !repeated && let Some(shortcut) = self.shortcut.take() {
             (self.script.on_send)(false);
-            if let Some(reply) = shortcut.take(connection).await? {
+            if let Some(reply) = shortcut.take(connections, connection).await? {
                 return (self.read)(reply);
             }
         }

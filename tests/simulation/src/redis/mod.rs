@@ -162,7 +162,7 @@ impl Redis {
             return Reply::Error("ERR Script attempted to access a non local key in a cluster node".to_owned());
         }
         if let [
-            verb @ (b"SET" | b"DEL" | b"PEXPIRE" | b"ZADD" | b"ZREM" | b"ZPOPMIN" | b"HSET" | b"HINCRBY"),
+            verb @ (b"SET" | b"DEL" | b"DELIFEQ" | b"PEXPIRE" | b"ZADD" | b"ZREM" | b"ZPOPMIN" | b"HSET" | b"HINCRBY"),
             keys @ ..,
         ] = words
         {
@@ -187,6 +187,11 @@ impl Redis {
                     keys.iter().filter(|key| self.live(key).is_some() && self.keys.remove(**key).is_some()).count();
                 Ok(Reply::Int(lived as i64))
             }
+            // Of Valkey 9.
+            [b"DELIFEQ", key, value] => self.get(key).map(|reply| {
+                let is_so = reply == Reply::Text(value.to_vec());
+                Reply::Int(i64::from(is_so && self.keys.remove(*key).is_some()))
+            }),
             [b"INFO", b"replication"] => {
                 let role = if self.is_replica { "slave" } else { "master" };
                 let ids = format!("master_replid:{:040x}\r\nmaster_replid2:{:040x}\r\n", self.life, self.before);

@@ -6,12 +6,13 @@ mod notifications;
 mod order;
 mod timeouts;
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use super::{notifications::REMEMBERED_LEASES, timeouts::GRACE, *};
 use crate::{
     Runtime,
     local::{
+        lease::Origin,
         pending::PendingRequest,
         turn::{Host, Obligation, Opening, Taker, Turn},
         verdict::Verdict,
@@ -85,6 +86,7 @@ impl Scene {
             is_contended: false,
             sent: AtomicBool::new(false),
             doubled: AtomicBool::new(false),
+            since: AtomicU64::new(0),
         };
         Arc::new(PendingRequest::new(command, "k"))
     }
@@ -124,7 +126,7 @@ impl Scene {
 
 fn lease_of(pending: &PendingRequest) -> Arc<Lease> {
     let grant = Grant { asked: BootTime::now(), ttl: pending.command.ttl };
-    Arc::new(Lease::new(pending.command.lock_id.clone(), "k", Fences::new(1, 100), grant, false, None))
+    Arc::new(Lease::new(pending.command.lock_id.clone(), "k", Fences::new(1, 100), grant, false, Origin::default()))
 }
 
 fn number(unneeded: &ToRelease) -> u64 {

@@ -5,7 +5,7 @@ use std::{sync::atomic::AtomicBool, task::Wake};
 use super::*;
 use crate::{
     Runtime,
-    local::{queue::Entered, reentry},
+    local::{lease::Origin, queue::Entered, reentry},
     protocol::fences::Fences,
     types::options::{Defaults, MaxHold, Overrides, Renew},
 };
@@ -29,7 +29,7 @@ async fn scene(key: &str, ttl: Duration) -> Scene {
     let Entered::Head(mut baton) = process.queues().enter(&name, BootTime::NEVER) else { panic!("nobody is there") };
     let asked = BootTime::now();
     let (lock_id, fences) = (process.0.0.next_lock_id(&name), Fences::new(1, 100));
-    let lease = Arc::new(Lease::new(lock_id, "k", fences, Grant { asked, ttl }, false, None));
+    let lease = Arc::new(Lease::new(lock_id, "k", fences, Grant { asked, ttl }, false, Origin::default()));
     baton.set_lease(lease);
     Scene { process, asked, baton }
 }

@@ -6,7 +6,10 @@ mod missing;
 mod server;
 
 use std::{
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64},
+    },
     time::Duration,
 };
 
@@ -88,6 +91,7 @@ async fn rehearse(
     if server.is_in_cluster() {
         connections.fence_clock.use_slots();
     }
+    connections.form.set_comparison(server.comparison());
     if !kind.is_node {
         // Proxies before several servers have no INFO.
         let is_one = info.is_ok() && !server.is_in_cluster();
@@ -243,6 +247,7 @@ impl Rehearsal {
             is_contended: true,
             sent: AtomicBool::new(waits),
             doubled: AtomicBool::new(false),
+            since: AtomicU64::new(0),
         };
         let (first, second) = (command(&self.lock_id, false), Arc::new(command(&waiter, true)));
         let renewal = RenewCommand {
@@ -257,6 +262,7 @@ impl Rehearsal {
             queue_entry,
             is_unwanted: false,
             last_fence: 0,
+            taken_by: None,
         };
 
         let clock = &connections.fence_clock;

@@ -1,5 +1,6 @@
 //! What `INFO` says about a server, and what of it endangers locks.
 
+use super::super::script::Comparison;
 use crate::observe;
 
 /// The parts of `INFO` that matter here.
@@ -7,6 +8,8 @@ use crate::observe;
 pub(super) struct Server {
     mode: String,
     pub(super) version: String,
+    /// That of Valkey; empty if it is none.
+    valkey: String,
     role: String,
     policy: String,
 }
@@ -21,6 +24,7 @@ impl Server {
         Self {
             mode: either("redis_mode", "server_mode"),
             version: field("redis_version"),
+            valkey: field("valkey_version"),
             role: field("role"),
             policy: field("maxmemory_policy"),
         }
@@ -40,8 +44,15 @@ impl Server {
     }
 
     pub(super) fn is_older_than(&self, version: (u32, u32)) -> bool {
-        let mut parts = self.version.split('.').map_while(|part| part.parse::<u32>().ok());
-        parts.next().is_some_and(|major| (major, parts.next().unwrap_or(0)) < version)
+        number(&self.version).is_some_and(|known| known < version)
+    }
+
+    /// The command by which it compares and deletes.
+    pub(super) fn comparison(&self) -> Option<Comparison> {
+        match (number(&self.version), number(&self.valkey)) {
+            (_, Some(valkey)) => (valkey >= (9, 0)).then_some(Comparison::DelIfEq),
+            (redis, None) => redis.is_some_and(|redis| redis >= (8, 4)).then_some(Comparison::DelEx),
+        }
     }
 
     /// Warns of settings that endanger locks.
@@ -63,6 +74,12 @@ impl Server {
     }
 }
 
+/// Major and minor number of a version.
+fn number(version: &str) -> Option<(u32, u32)> {
+    let mut parts = version.split('.').map_while(|part| part.parse::<u32>().ok());
+    Some((parts.next()?, parts.next().unwrap_or(0)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +97,15 @@ mod tests {
                 && !valkey.is_in_cluster()
                 && !valkey.is_sentinel()
         );
+        for (info, comparison) in [
+            ("redis_version:8.2.3", None),
+            ("redis_version:8.4.0", Some(Comparison::DelEx)),
+            ("redis_version:7.2.4\r\nvalkey_version:8.1.0", None),
+            ("redis_version:7.2.4\r\nvalkey_version:9.0.1", Some(Comparison::DelIfEq)),
+            ("", None),
+        ] {
+            assert_eq!(Server::of(info).comparison(), comparison, "{info}");
+        }
         assert!(Server::of("").may_be_a_node() && !Server::of("").is_older_than((6, 2)), "nothing is known");
     }
 }
