@@ -7,7 +7,7 @@ pub(crate) mod scheduled;
 
 #[cfg(not(dlock_shuttle))]
 pub(crate) use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
+    Arc, Mutex, MutexGuard,
     atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering},
 };
 #[cfg(not(dlock_shuttle))]
@@ -17,8 +17,8 @@ pub(crate) use tokio::sync::{Notify, oneshot};
 
 #[cfg(dlock_shuttle)]
 pub(crate) use self::scheduled::{
-    Arc, AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, Notify, Ordering, PoisonError,
-    RandomState, oneshot, thread_local,
+    Arc, AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, Notify, Ordering, RandomState,
+    lock, oneshot, thread_local,
 };
 #[cfg(not(dlock_shuttle))]
-pub(crate) use crate::system::RandomState;
+pub(crate) use crate::system::{RandomState, lock};

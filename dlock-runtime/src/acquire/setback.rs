@@ -41,8 +41,9 @@ impl Asked {
             return Next::EndAsBefore(verdict);
         }
         let says_why = match error.class {
+            ErrorClass::Transient => true,
             ErrorClass::Indeterminate => error.is_too_slow() || !error.is_timeout(),
-            class => class == ErrorClass::Transient,
+            ErrorClass::Rejected | ErrorClass::Permanent | ErrorClass::WrongType => false,
         };
         if says_why {
             *before = Some(Verdict::Failed(error.clone()));

@@ -8,7 +8,7 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
@@ -23,6 +23,7 @@ use crate::{
     local::turn::Obligation,
     observe::caught::caught,
     store::Reply,
+    system::lock,
     types::boot_time::BootTime,
 };
 
@@ -75,8 +76,7 @@ impl UnconfirmedReleases {
     }
 
     fn sent(&self) -> MutexGuard<'_, VecDeque<SentRelease>> {
-        // Nothing panics while it holds this lock.
-        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.sent)
     }
 
     /// Adds some, of which the keeper must look at the first by `at`. Returns how many there are, and whether the keeper does not know

@@ -8,7 +8,7 @@ use crate::{
     observe::caught::caught,
     protocol::hand_over::HandOverValidity,
     store::{AcquireCommand, AcquireReply, ReleaseCommand, Reply},
-    sync::{Arc, Mutex, MutexGuard, Notify, Ordering, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, Notify, Ordering, lock},
     types::boot_time::BootTime,
 };
 
@@ -183,8 +183,7 @@ impl PendingRequest {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it holds this lock.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

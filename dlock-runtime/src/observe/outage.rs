@@ -10,13 +10,13 @@
 
 use std::{
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use crate::types::boot_time::BootTime;
+use crate::{system::lock, types::boot_time::BootTime};
 
 /// After the end of an outage, the next one has to last.
 const CALM: Duration = Duration::from_secs(10);
@@ -120,8 +120,7 @@ impl Outage {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it holds this lock.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
     mem::forget,
     ops::{Deref, DerefMut},
     panic::Location,
-    sync::OnceLock,
+    sync::{OnceLock, PoisonError},
 };
 
 pub(crate) use shuttle::sync::{
@@ -17,7 +17,6 @@ pub(crate) use shuttle::sync::{
     atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
 };
 pub(crate) use shuttle::thread_local;
-pub(crate) use std::sync::PoisonError;
 
 /// Not random, so that an order can be tried again.
 pub(crate) type RandomState = BuildHasherDefault<DefaultHasher>;
@@ -108,15 +107,14 @@ impl<T> Mutex<T> {
         Self(shuttle::sync::Mutex::new(value))
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "as the one of std")]
-    pub(crate) fn lock(&self) -> Result<MutexGuard<'_, T>, PoisonError<MutexGuard<'_, T>>> {
-        Ok(MutexGuard { mutex: self, guard: Some(self.locked()), is_used: false })
-    }
-
     /// In a process that weakens something, others may have panicked within it.
     fn locked(&self) -> shuttle::sync::MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    MutexGuard { mutex, guard: Some(mutex.locked()), is_used: false }
 }
 
 impl<T> Deref for MutexGuard<'_, T> {

@@ -5,13 +5,13 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
 use tokio::sync::Notify;
 
-use crate::{local::lease::Lease, types::boot_time::BootTime};
+use crate::{local::lease::Lease, system::lock, types::boot_time::BootTime};
 
 /// Leases that are due this soon are taken along, so that they share a pipeline.
 pub(crate) const TOGETHER: Duration = Duration::from_millis(5);
@@ -128,8 +128,7 @@ impl Schedule {
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
-        // Nothing panics while it holds this lock.
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.entries)
     }
 }
 

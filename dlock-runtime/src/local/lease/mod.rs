@@ -20,7 +20,7 @@ use crate::{
     local::turn::Turn,
     protocol::{fences::Fences, grant::Grant, token::LockId, turn_start::TurnStart},
     store::PriorGrant,
-    sync::{Arc, AtomicBool, AtomicU8, AtomicU64, Mutex, MutexGuard, Ordering, PoisonError},
+    sync::{Arc, AtomicBool, AtomicU8, AtomicU64, Mutex, MutexGuard, Ordering, lock},
     types::{
         boot_time::{self, BootTime},
         error::LostReason,
@@ -317,8 +317,7 @@ impl Lease {
     }
 
     fn tenure(&self) -> MutexGuard<'_, Tenure> {
-        // Nothing panics while it holds this lock.
-        self.tenure.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.tenure)
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) use self::{
 use self::{contention::Contention, local_queue::LocalQueue, waiter::Wakeups};
 use crate::{
     local::lease::{Lease, Share},
-    sync::{Arc, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError, RandomState},
+    sync::{Arc, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, RandomState, lock},
     types::boot_time::BootTime,
 };
 
@@ -222,11 +222,6 @@ fn spread(name: &str) -> u64 {
     let (words, rest) = name.as_bytes().as_chunks::<8>();
     let mixed = words.iter().fold(name.len() as u64, |mixed, word| mix(mixed, u64::from_le_bytes(*word)));
     rest.iter().fold(mixed, |mixed, &byte| mix(mixed, byte.into()))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it holds one of these locks.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What tasks do with the queues on a scheduler that tries many orders, and what must hold.

@@ -19,7 +19,7 @@ use crate::{
     },
     observe::{Hold, Observer},
     protocol::grant::{Grant, margin},
-    sync::{Arc, AtomicBool, AtomicU8, AtomicU32, AtomicU64, Mutex, Ordering, PoisonError},
+    sync::{Arc, AtomicBool, AtomicU8, AtomicU32, AtomicU64, Mutex, Ordering, lock},
     types::{
         boot_time::{self, BootTime},
         error::{LockError, LostReason},
@@ -226,7 +226,7 @@ impl Turn {
 
     /// Ends it: nobody may act under it any more. The baton is given out once.
     pub(crate) fn end(&self, now: BootTime) -> Option<Baton> {
-        let baton = self.baton.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let baton = lock(&self.baton).take()?;
         self.limit.store(BootTime::START.to_bits(), Ordering::Release);
         self.lease.set_turn(None);
         self.observer().held(self.key.label(), now.since(self.began));

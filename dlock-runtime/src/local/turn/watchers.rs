@@ -5,7 +5,7 @@ use std::{mem, task::Waker};
 
 use crate::{
     observe::caught::caught,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, lock},
 };
 
 /// No slot.
@@ -73,7 +73,7 @@ impl Watchers {
 
     fn slots(&self) -> MutexGuard<'_, Slots> {
         // Nothing of the user's runs within this lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     #[cfg(test)]

@@ -9,7 +9,7 @@ mod table;
 use std::{
     future::{pending, ready},
     pin::Pin,
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex},
     time::Duration,
 };
 
@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     protocol::token::{Identity, LockId},
+    system::lock,
     types::{boot_time::BootTime, holder::Holder},
 };
 
@@ -79,8 +80,7 @@ fn reply<T: Send + 'static>(work: impl FnOnce(&mut Table) -> T) -> Reply<T> {
 }
 
 fn with_table<T>(work: impl FnOnce(&mut Table) -> T) -> T {
-    // Nothing panics while it holds this lock.
-    work(&mut TABLE.lock().unwrap_or_else(PoisonError::into_inner))
+    work(&mut lock(&TABLE))
 }
 
 /// A subscription, which lasts as long as this.

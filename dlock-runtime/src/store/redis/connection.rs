@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -18,7 +18,10 @@ use super::{
     link::Link,
     route::Place,
 };
-use crate::{system::Handle, types::boot_time::BootTime};
+use crate::{
+    system::{Handle, lock},
+    types::boot_time::BootTime,
+};
 
 /// So many acquires and releases may be under way on a connection: enough for full batches, and few enough that each has its reply
 /// within milliseconds.
@@ -177,9 +180,4 @@ impl Connection {
         // What comes out is dropped outside of the lock.
         let _before = lock(&self.current).retire();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it holds one of these locks.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

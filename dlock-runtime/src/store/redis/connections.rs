@@ -10,7 +10,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -36,7 +36,7 @@ use super::{
 };
 use crate::{
     observe,
-    system::{Handle, Id, RandomState},
+    system::{Handle, Id, RandomState, lock},
     types::boot_time::BootTime,
 };
 
@@ -312,9 +312,4 @@ impl std::error::Error for At {}
 
 fn at(address: Arc<str>, class: ErrorClass, error: RedisError) -> StoreError {
     StoreError::new(class, At { address, error: classify::without_arguments(error) })
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it holds one of these locks.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,14 +7,14 @@
 //! **Invariant.** What is known of an epoch was looked at over the connection that it is used on, and less than 100 ms before.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use redis::{Cmd, Value};
 
 use super::script;
-use crate::{key::namespace::EPOCH, protocol::token::Tag, types::boot_time::BootTime};
+use crate::{key::namespace::EPOCH, protocol::token::Tag, system::lock, types::boot_time::BootTime};
 
 /// For how long what was found counts.
 const COUNTS: Duration = Duration::from_millis(100);
@@ -121,11 +121,6 @@ impl Told {
         let known = self.known.as_deref().unwrap_or_default();
         command.arg(&*self.key).arg(script::millis(self.quarantine)).arg(known);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it holds one of these locks.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::{
     error::Error,
     fmt,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -15,7 +15,7 @@ use tokio::sync;
 use super::super::{ErrorClass, StoreError};
 use crate::{
     observe::caught::words,
-    system::{Handle, Id, JoinHandle},
+    system::{Handle, Id, JoinHandle, lock},
     types::{boot_time::BootTime, credentials::Credentials, error::Cause},
 };
 
@@ -103,8 +103,7 @@ impl Provider {
     }
 
     fn question(&self, runtime: Id) -> Question {
-        // Nothing panics while it holds this lock.
-        let mut questions = self.questions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut questions = lock(&self.questions);
         if let Some(question) = questions.get(&runtime) {
             return Arc::clone(question);
         }

@@ -5,7 +5,7 @@ use std::{
     future::poll_fn,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     task::Poll,
@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     store::{ErrorClass, StoreError},
-    system::{Handle, Id},
+    system::{Handle, Id, lock},
     types::boot_time::BootTime,
 };
 
@@ -87,8 +87,7 @@ impl Nodes {
     /// Outside of a tokio runtime.
     fn begin_to_look(self: &Arc<Self>) -> Result<Arc<Outcome>, StoreError> {
         let here = Handle::try_current().map_err(|error| StoreError::new(ErrorClass::Permanent, error))?;
-        // Nothing panics while it holds this lock.
-        let mut under_way = self.looks.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut under_way = lock(&self.looks.under_way);
         under_way.retain(|_, outcome| !outcome.is_there());
         if let Some(outcome) = under_way.get(&here.id()) {
             return Ok(Arc::clone(outcome));

@@ -1,7 +1,7 @@
 //! The masters of a cluster as this process knows them, and which of them has which slots. It is a hint: a wrong one costs a hop.
 
 use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
+    Arc, Mutex, MutexGuard,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -11,7 +11,10 @@ use super::{
     super::{Redis, connections::Connections, route::Place, slots},
     map,
 };
-use crate::protocol::token::{LockId, Tag};
+use crate::{
+    protocol::token::{LockId, Tag},
+    system::lock,
+};
 
 /// Marks a slot that no known master has.
 const NOBODY: u16 = u16::MAX;
@@ -73,8 +76,7 @@ impl Node {
     }
 
     fn ear(&self) -> MutexGuard<'_, Ear> {
-        // Nothing panics while it holds this lock.
-        self.ear.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.ear)
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
     future::poll_fn,
     io,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::Poll,
@@ -28,7 +28,11 @@ use super::{
     link::Link,
     route::Place,
 };
-use crate::{observe::caught::caught, system::Handle, types::boot_time::BootTime};
+use crate::{
+    observe::caught::caught,
+    system::{Handle, lock},
+    types::boot_time::BootTime,
+};
 
 /// So many commands may be under way by themselves. To gather two or three would cost more than it saves. The simulation has few tasks,
 /// and is to see what gathers.
@@ -252,7 +256,7 @@ impl Combiner {
             }
             let begun = poll_fn(|cx| {
                 // Batches leave in the order in which they gathered: the first poll puts one on its way.
-                let _order = self.shared.order.lock().unwrap_or_else(PoisonError::into_inner);
+                let _order = lock(&self.shared.order);
                 let Some(batch) = self.shared.take() else { return Poll::Ready(None) };
                 let mut carried = Box::pin(self.deliver(batch));
                 let is_over = carried.as_mut().poll(cx).is_ready();
@@ -293,8 +297,7 @@ async fn answer(reply: oneshot::Receiver<Answer>) -> Answer {
 
 impl Shared {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        // Nothing panics while it holds this lock.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiting)
     }
 
     /// # Errors

@@ -11,7 +11,7 @@ pub(super) use self::node::Gone;
 use std::{
     future::{pending, poll_fn},
     pin::pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     task::Poll,
     time::Duration,
 };
@@ -23,7 +23,7 @@ use self::{
     sentinel::{Sentinels, Watch},
 };
 use super::{access::Access, address, connections::Connections, link::Link, options::RedisOptions};
-use crate::{store::StoreError, types::error::LockError};
+use crate::{store::StoreError, system::lock, types::error::LockError};
 
 /// The way to the server.
 pub(super) enum Route {
@@ -190,8 +190,7 @@ impl Route {
     /// Sees to it, from the current tokio runtime, that the connections leave a server that is not the right one any more.
     pub(super) fn watch(&self, connections: &Arc<Connections>) {
         if let Self::Sentinel(sentinels, watch) = self {
-            // Nothing panics while it holds this lock.
-            let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut watch = lock(watch);
             if watch.as_ref().is_none_or(Watch::is_over) {
                 *watch = Some(Watch::begin(sentinels, connections));
             }

@@ -22,7 +22,7 @@ mod watch;
 pub(in super::super) use self::watch::Watch;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, Weak},
     time::Duration,
 };
 
@@ -41,6 +41,7 @@ use super::{
 use crate::{
     observe::{self, caught::caught},
     store::{ErrorClass, StoreError},
+    system::lock,
     types::{boot_time::BootTime, error::LockError},
 };
 
@@ -255,11 +256,6 @@ impl Sentinels {
     fn memory(&self) -> MutexGuard<'_, Memory> {
         lock(&self.memory)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it holds one of these locks.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
