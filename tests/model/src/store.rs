@@ -43,6 +43,16 @@ pub(crate) struct Lock {
     pub(crate) is_plain: bool,
 }
 
+/// Why somebody looks for the next holder (hand_over.lua).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// It asks for the lock, and gets it if it comes first.
+    Asks,
+    Gives,
+    /// The first one is only told that the lock is free.
+    Frees,
+}
+
 /// The fence clock (mint.lua). The rehearsal of `build` has begun it before a run starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct FenceClock {
@@ -219,7 +229,7 @@ impl Store {
             None if self.rests && self.queue[0].token != token => {}
             None => {
                 self.rests = false;
-                if !self.hand_over(token, true, false, None, around) {
+                if !self.hand_over(token, Why::Asks, None, around) {
                     self.leave_queue(token);
                     let first = self.grant(entry, None, around);
                     return Body::Granted { first, waiting: !self.queue.is_empty() };
@@ -288,23 +298,22 @@ impl Store {
         if lock.marked && !self.queue.is_empty() && hands_over {
             let free = lock.unbroken.is_some_and(|since| around.now - since >= around.scenario.free_every);
             self.rests |= free;
-            self.hand_over(token, false, free, Some(lock.unbroken.unwrap_or(lock.since)), around);
+            self.hand_over(
+                token,
+                if free { Why::Frees } else { Why::Gives },
+                Some(lock.unbroken.unwrap_or(lock.since)),
+                around,
+            );
         }
     }
 
     /// hand_over.lua: the first in the queue who is there to hear of it gets the lock, or is told that it is free. False if
-    /// nobody comes before `me`, who asks for the lock or gives it away.
-    fn hand_over(
-        &mut self,
-        me: Token,
-        asks: bool,
-        free: bool,
-        unbroken: Option<Tick>,
-        around: &mut Surroundings<'_>,
-    ) -> bool {
+    /// nobody comes before `me`.
+    fn hand_over(&mut self, me: Token, why: Why, unbroken: Option<Tick>, around: &mut Surroundings<'_>) -> bool {
+        let free = why == Why::Frees;
         while let Some(&entry) = self.queue.first() {
             let Entry { token, counts, .. } = entry;
-            if asks && token == me {
+            if why == Why::Asks && token == me {
                 return false;
             }
             let is_asked_for = counts >= around.now;

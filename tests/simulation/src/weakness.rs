@@ -51,7 +51,7 @@ weaknesses! {
     /// The lock is handed to who came last.
     LastComesFirst: Order in Busy within 20,
         "redis.call('ZPOPMIN', KEYS[3])" => "redis.call('ZRANGE', KEYS[3], -1, -1)",
-        "if may_keep then redis.call('ZREM'" => "if true then redis.call('ZREM'";
+        "if looks then redis.call('ZREM'" => "if true then redis.call('ZREM'";
     /// Who waits and asks for more than a few fences is taken for nobody.
     LargeBlocksUnread: Order in Hot within 20,
         "(%d%d?%d?%d?%d?) (.*)$" => "(%d%d?) (.*)$";

@@ -19,7 +19,7 @@ local well, trouble = pcall(function()
     helper('ZADD', KEYS[4], time[1] * 1000 + math.floor(time[2] / 1000) + 2, 'free')
     redis.call('PEXPIRE', KEYS[4], 1000)
   end
-  told = hand_over(ARGV[1], false, free, ARGV[3], time, waiting, unbroken or since) and not free
+  told = hand_over(ARGV[1], free and 'frees' or 'gives', ARGV[3], time, waiting, unbroken or since) and not free
 end)
 if not told then redis.call('DEL', KEYS[1]) end
 if not well then return {err = 'ERR ' .. tostring(type(trouble) == 'table' and trouble.err or trouble)} end

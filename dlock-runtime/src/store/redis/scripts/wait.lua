@@ -10,7 +10,7 @@ if rests and redis.call('ZRANGE', KEYS[3], 0, 0)[1] ~= entry then
 elseif not owner then
   -- It is free: whoever came first gets it. A failure before this point locked nothing.
   redis.call('ZREM', KEYS[4], 'free')
-  owner, waiting = hand_over(token, true, false, ARGV[5], time, waiting)
+  owner, waiting = hand_over(token, 'asks', ARGV[5], time, waiting)
   if not owner then
     local fence, last = mint(ARGV[3], ARGV[5], time)
     if type(fence) == 'table' then return fence end
