@@ -195,6 +195,11 @@ async fn a_connection_that_may_not_authenticate_anew_is_used_on_and_nothing_secr
     let vault = Vault::new(Credentials::new("app", "open-sesame").valid_for(Duration::from_secs(1)));
     let runtime = vault.of(on(&server)).build().await.expect("a runtime");
     let guard = runtime.lock("held").acquire().await.expect("free");
+    // A connection that is made later than this is not let in at all.
+    eventually("the keeper is there too", SOON, || {
+        let (commands, messages) = connections(&mut raw, "app");
+        commands.len() >= 2 && !messages.is_empty()
+    });
     vault.put(Credentials::new("app", "shut-sesame").valid_for(Duration::from_secs(1)));
     let place = format!("127.0.0.1:{}", server.port());
     let warned = || log::warnings("authenticate anew").into_iter().any(|line| line.contains(&place));
