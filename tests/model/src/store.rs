@@ -298,12 +298,8 @@ impl Store {
         if lock.marked && !self.queue.is_empty() && hands_over {
             let free = lock.unbroken.is_some_and(|since| around.now - since >= around.scenario.free_every);
             self.rests |= free;
-            self.hand_over(
-                token,
-                if free { Why::Frees } else { Why::Gives },
-                Some(lock.unbroken.unwrap_or(lock.since)),
-                around,
-            );
+            let why = if free { Why::Frees } else { Why::Gives };
+            self.hand_over(token, why, Some(lock.unbroken.unwrap_or(lock.since)), around);
         }
     }
 

@@ -172,9 +172,9 @@ impl Store for Redis {
         if command.may_be_plain() {
             let since = micros(system::wall_time());
             let plain = Shortcut::Plain(commands::plain_acquire(command, since));
-            let (connections, taken) = (Arc::clone(&self.connections), Arc::clone(command));
+            let compared = self.connections.form.comparison().map(|_| Arc::clone(command));
             let granted = move |_| {
-                if connections.form.comparison().is_some() {
+                if let Some(taken) = &compared {
                     taken.since.store(since, Ordering::Relaxed);
                 }
                 Ok(AcquireReply::Granted { fence: 0, waiting: 0 })
