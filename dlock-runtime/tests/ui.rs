@@ -1,4 +1,4 @@
-//! What the compiler says to users of the attribute; see `tests/ui/README.md`.
+//! What the compiler says to mistakes with the attribute; see `tests/ui/README.md`.
 
 use std::env;
 use std::process::Command;
@@ -6,12 +6,6 @@ use std::process::Command;
 /// The compiler that wrote `types/*.stderr` and `warn/*.stderr`. Others word and place their own errors in other ways.
 const WRITTEN_BY: &str = "rustc 1.95.";
 
-#[test]
-fn what_is_right_compiles_and_runs() {
-    trybuild::TestCases::new().pass("tests/ui/pass/*.rs");
-}
-
-/// Apart from those that compile: what need not run is checked in one call of Cargo, on all cores.
 #[test]
 fn a_mistake_is_named_at_its_place_with_its_cure() {
     let cases = trybuild::TestCases::new();
