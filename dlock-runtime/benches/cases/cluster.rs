@@ -28,7 +28,7 @@ async fn main() -> Outcome<()> {
     let mut table = Table::new(["side", "acquisitions/s", "client: µs of processor a cycle"]);
     for (name, is_fenced) in [("with fences", true), ("without fences", false)] {
         let [mut single, mut spread] = [(); 2].map(|()| Side::default());
-        for round in 0..=rounds(12) {
+        for round in 0..=rounds(30) {
             for (side, locker) in [(&mut single, &one), (&mut spread, &many)] {
                 if is_fenced {
                     side.round(round, locker.clone()).await?;

@@ -1,9 +1,11 @@
 //! 64 and 512 tasks of one process that lock 10,000 keys at random, now and then the same one: what a busy service
 //! does. The floor does not wait for a key that somebody else holds, it takes another one.
 
+use std::time::Duration;
+
 use dlock_benches::{
     Bench, Commands, Floor, Keys, Load, Locker, Meter, Outcome, Rslock, Setting, Spread, Table, Tally, Unfenced, Unit,
-    Until, dlock, rounds, span,
+    Until, dlock, processor_time, rounds, span,
 };
 
 const KEYS: u64 = 10_000;
@@ -23,11 +25,13 @@ async fn main() -> Outcome<()> {
         "wait p50 µs",
         "p99 µs",
         "worst ms",
+        "client: processor µs a cycle",
+        "Redis",
         "Redis: time and commands an acquisition",
     ]);
     for tasks in [64, 512] {
         let [mut dlock, mut unfenced, mut others, mut least] = [(); 4].map(|()| Side::default());
-        for round in 0..=rounds(12) {
+        for round in 0..=rounds(30) {
             dlock.round(&mut meter, round, tasks, &ours).await?;
             unfenced.round(&mut meter, round, tasks, &plain).await?;
             others.round(&mut meter, round, tasks, &rslock).await?;
@@ -50,6 +54,12 @@ async fn main() -> Outcome<()> {
             Spread::of_ratios(&unfenced.rates, &least.rates),
             Unit::OfFloor,
         );
+        for (place, whose) in ["the client", "Redis"].into_iter().enumerate() {
+            for (side, fences) in [(&dlock, ""), (&unfenced, " without fences")] {
+                let name = format!("processor's time of {whose} a cycle{fences} beside the floor");
+                figure(&name, Spread::of_ratios(&side.costs[place], &least.costs[place]), Unit::OfFloor);
+            }
+        }
         figure("throughput", Spread::of(&dlock.rates), Unit::Rate);
         let inside = |side: &Side| Spread::from(side.commands.micros as f64 / side.tally.to_the_end.max(1) as f64);
         figure("time in Redis an acquisition", inside(&dlock), Unit::Micros);
@@ -66,27 +76,34 @@ async fn main() -> Outcome<()> {
 #[derive(Default)]
 struct Side {
     rates: Vec<f64>,
+    /// Microseconds of the client's processor for each cycle, and of Redis's.
+    costs: [Vec<f64>; 2],
     tally: Tally,
     commands: Commands,
 }
 
 impl Side {
     async fn round<L: Locker>(&mut self, meter: &mut Meter, round: usize, tasks: usize, locker: &L) -> Outcome<()> {
-        meter.reset();
         // Keys of their own for each round, because tasks of rslock leave some behind when they are aborted.
         let keys = Keys::Many(format!("{tasks}:{round}:{}", L::NAME), KEYS);
         let load = Load { tasks, until: Until::Over(span(500)), keys, timed: true };
+        meter.reset();
+        let before = processor_time();
         let tally = load.run(std::slice::from_ref(locker)).await?;
+        let (spent, commands) = (processor_time().saturating_sub(before), meter.read(L::SETS));
         // The first round warms up.
         if round > 0 {
-            self.commands.merge(&meter.read(L::SETS));
+            let cost = |spent: Duration| spent.as_secs_f64() * 1e6 / tally.to_the_end.max(1) as f64;
+            self.costs[0].push(cost(spent));
+            self.costs[1].push(cost(commands.processor));
+            self.commands.merge(&commands);
             self.rates.push(tally.rate());
             self.tally.merge(&tally);
         }
         Ok(())
     }
 
-    fn line(&self, name: &str) -> [String; 6] {
+    fn line(&self, name: &str) -> [String; 8] {
         let micros = |percent| format!("{:.0}", self.tally.waits.percentile(percent).as_secs_f64() * 1e6);
         [
             name.to_owned(),
@@ -94,6 +111,8 @@ impl Side {
             micros(50),
             micros(99),
             format!("{:.1}", self.tally.waits.worst().as_secs_f64() * 1e3),
+            format!("{:.1}", Spread::of(&self.costs[0]).median),
+            format!("{:.1}", Spread::of(&self.costs[1]).median),
             self.commands.describe(self.tally.to_the_end),
         ]
     }

@@ -1,6 +1,6 @@
-//! How many commands Redis ran for a side: those that a client sent, told apart from those inside of its scripts.
+//! How many commands Redis ran for a side: those that a client sent, told apart from those inside of its scripts. And what they cost.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use dlock_testkit::{Raw, RedisServer};
 
@@ -18,25 +18,27 @@ type Counters = BTreeMap<String, [u64; 2]>;
 pub struct Meter {
     raw: Raw,
     before: Counters,
+    processor_before: Duration,
 }
 
 impl Meter {
     /// A meter with a connection of its own.
     pub fn new(server: &RedisServer) -> Self {
         let mut raw = server.raw();
-        let before = counters(&mut raw);
-        Self { raw, before }
+        let (before, processor_before) = (counters(&mut raw), processor(&mut raw));
+        Self { raw, before, processor_before }
     }
 
     /// What ran since the last reading is forgotten.
     pub fn reset(&mut self) {
-        self.before = counters(&mut self.raw);
+        (self.before, self.processor_before) = (counters(&mut self.raw), processor(&mut self.raw));
     }
 
     /// What ran since the last reading. `sets` says that `SET` is sent by the clients of this side, not by a script.
     pub fn read(&mut self, sets: bool) -> Commands {
-        let now = counters(&mut self.raw);
-        let mut commands = Commands::default();
+        let (now, processor) = (counters(&mut self.raw), processor(&mut self.raw));
+        let spent = processor.saturating_sub(self.processor_before);
+        let mut commands = Commands { processor: spent, ..Commands::default() };
         for (command, [calls, micros]) in &now {
             // `client|setinfo` is a command of its own in the counters.
             let family = command.split('|').next().unwrap_or(command);
@@ -54,7 +56,7 @@ impl Meter {
             }
             *commands.by_name.entry(command.clone()).or_default() += calls;
         }
-        self.before = now;
+        (self.before, self.processor_before) = (now, processor);
         commands
     }
 }
@@ -62,6 +64,16 @@ impl Meter {
 fn counters(raw: &mut Raw) -> Counters {
     let info = raw.command(&["INFO", "commandstats"]);
     info.text().unwrap_or_default().lines().filter_map(counter).collect()
+}
+
+/// How much of the processor the server has had: `used_cpu_sys:1.25` and `used_cpu_user:3.5` are seconds.
+fn processor(raw: &mut Raw) -> Duration {
+    let info = raw.command(&["INFO", "cpu"]);
+    let second = |line: &str| {
+        let (name, seconds) = line.split_once(':')?;
+        ["used_cpu_sys", "used_cpu_user"].contains(&name).then(|| seconds.trim().parse::<f64>().ok())?
+    };
+    Duration::from_secs_f64(info.text().unwrap_or_default().lines().filter_map(second).sum())
 }
 
 /// `cmdstat_get:calls=3,usec=7,..` is `("get", [3, 7])`.
@@ -80,6 +92,8 @@ pub struct Commands {
     pub scripts: u64,
     /// How long Redis worked on them, reading and writing on connections not included.
     pub micros: u64,
+    /// How much of the processor Redis had meanwhile, everything included.
+    pub processor: Duration,
     by_name: BTreeMap<String, u64>,
 }
 
@@ -89,6 +103,7 @@ impl Commands {
         self.clients += other.clients;
         self.scripts += other.scripts;
         self.micros += other.micros;
+        self.processor += other.processor;
         for (command, calls) in &other.by_name {
             *self.by_name.entry(command.clone()).or_default() += calls;
         }
