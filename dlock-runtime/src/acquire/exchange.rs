@@ -117,7 +117,10 @@ impl Head {
             InFlight { asked, reply: state.store.acquire(command, permit, state.command_timeout) }
         });
         let asked = in_flight.asked;
-        match AwaitReply::new(&pending, in_flight).within(state, limit).await {
+        let mut awaited = AwaitReply::new(&pending, in_flight);
+        let reply = awaited.within(state, limit).await;
+        drop(awaited);
+        match reply {
             Ok(AcquireReply::Granted { fence, waiting }) => {
                 let grant = Grant { asked, ttl: command.ttl };
                 let took = BootTime::now().since(asked);

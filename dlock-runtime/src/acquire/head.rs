@@ -80,7 +80,8 @@ impl Head {
                     self.wait_while_busy(&baton, backoff, holder, BootTime::now()).await?;
                 }
                 Ok(Outcome::Closed(opens_in)) => self.wait_for_the_opening(&baton, backoff, opens_in).await?,
-                Err(error) => self.wait_after(&baton, backoff, error, limit).await?,
+                // Boxed, as few need it, and all would have room for it.
+                Err(error) => Box::pin(self.wait_after(&baton, backoff, error, limit)).await?,
             }
         }
     }

@@ -21,7 +21,7 @@ impl<'a> AwaitReply<'a> {
     }
 
     /// Waits for at most `limit`.
-    pub(super) async fn within(mut self, state: &KeeperState, limit: Duration) -> Result<AcquireReply, StoreError> {
+    pub(super) async fn within(&mut self, state: &KeeperState, limit: Duration) -> Result<AcquireReply, StoreError> {
         let lock = &self.pending.command.lock_id.name;
         let Some(in_flight) = &mut self.in_flight else {
             return Err(StoreError::timed_out(&state.store.address_of(lock), limit));

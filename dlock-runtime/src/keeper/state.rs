@@ -96,8 +96,8 @@ impl KeeperState {
     }
 
     /// Awaits a reply about `lock` for as long as a command may take.
-    pub(crate) async fn within_timeout<T>(&self, lock: &str, reply: Reply<T>) -> Result<T, StoreError> {
-        self.within(lock, self.command_timeout, reply).await
+    pub(crate) fn within_timeout<T>(&self, lock: &str, reply: Reply<T>) -> impl Future<Output = Result<T, StoreError>> {
+        self.within(lock, self.command_timeout, reply)
     }
 
     /// The same, and once more if no reply came: the network may have forgotten an idle connection, and the next one is fresh.
@@ -109,13 +109,13 @@ impl KeeperState {
     }
 
     /// Awaits a reply about `lock` for at most `limit`.
-    pub(crate) async fn within<T>(
+    pub(crate) fn within<T>(
         &self,
         lock: &str,
         limit: Duration,
-        reply: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        self.observed(|| self.store.address_of(lock), limit, limit >= self.command_timeout, reply).await
+        reply: impl Future<Output = Result<T, StoreError>> + Unpin,
+    ) -> impl Future<Output = Result<T, StoreError>> {
+        self.observed(|| self.store.address_of(lock), limit, limit >= self.command_timeout, reply)
     }
 
     /// Awaits a reply and notes for the observer whether the store replies at all. `had_full_time` is as in [`Observer::note_reply`].
@@ -125,7 +125,7 @@ impl KeeperState {
         address: impl FnOnce() -> Arc<str>,
         limit: Duration,
         had_full_time: bool,
-        reply: impl Future<Output = Result<T, StoreError>>,
+        reply: impl Future<Output = Result<T, StoreError>> + Unpin,
     ) -> Result<T, StoreError> {
         let epoch = self.observer.epoch();
         let reply = store::within(address, limit, reply).await;

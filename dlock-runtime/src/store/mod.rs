@@ -10,12 +10,7 @@ mod notification;
 mod permit;
 mod redis;
 
-use std::{
-    future::pending,
-    pin::{Pin, pin},
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::pending, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::{sync::Semaphore, time::timeout};
 
@@ -128,11 +123,10 @@ const PARTS: [u32; 3] = [2, 1, 1];
 pub(crate) async fn within<T>(
     address: impl FnOnce() -> Arc<str>,
     limit: Duration,
-    reply: impl Future<Output = Result<T, StoreError>>,
+    mut reply: impl Future<Output = Result<T, StoreError>> + Unpin,
 ) -> Result<T, StoreError> {
     // Time in which nothing could run here, as the executor was busy, is not the store's. So it is measured in parts, and a part that
     // took longer than it should counts as what it should have taken.
-    let mut reply = pin!(reply);
     for part in PARTS {
         if let Ok(reply) = timeout(limit / 4 * part, &mut reply).await {
             return reply;
@@ -143,7 +137,7 @@ pub(crate) async fn within<T>(
 
 #[cfg(all(test, not(dlock_simulation)))]
 mod tests {
-    use std::future::Pending;
+    use std::{future::Pending, pin::pin};
 
     use tokio::time::{Instant, advance};
 

@@ -118,3 +118,45 @@ impl Drop for Watch {
         }
     }
 }
+
+#[cfg(all(test, not(dlock_simulation)))]
+mod tests {
+    use super::{
+        super::{Redis, options::RedisOptions, route::Route},
+        *,
+    };
+    use crate::{
+        protocol::token::{Identity, LockId, Tag, Token},
+        store::{AcquireCommand, ReleaseCommand, Store},
+    };
+
+    /// So large a block glibc keeps at hand for its thread when it is freed. Larger ones cost several times as much.
+    const AT_HAND: usize = 1032;
+
+    #[tokio::test]
+    async fn requests_are_small_enough_for_blocks_that_an_allocator_keeps_at_hand() {
+        let options = RedisOptions { url: Some("redis://127.0.0.1:1".to_owned()), ..RedisOptions::default() };
+        let store = Redis::to(Connections::new(Route::new(options).expect("a URL"), None));
+        let token = Token { identity: Identity::random().expect("random numbers"), number: 1, tag: Tag(None) };
+        let lock_id = LockId { name: "a".into(), token };
+        let permit = || Permit::at_once(&store, "a").expect("nobody asks for anything");
+        for fences in [0, 1] {
+            let command = AcquireCommand {
+                lock_id: lock_id.clone(),
+                ttl: Duration::from_secs(1),
+                fences,
+                who: "who".to_owned(),
+                waits: true,
+                is_contended: false,
+                sent: false.into(),
+                doubled: false.into(),
+                since: 0.into(),
+            };
+            let acquire = store.acquire(&Arc::new(command), permit(), Duration::from_secs(1));
+            assert!(size_of_val(&*acquire) <= AT_HAND, "{fences} fences: {} bytes", size_of_val(&*acquire));
+        }
+        let release = ReleaseCommand { lock_id, queue_entry: None, is_unwanted: true, last_fence: 0, taken_by: None };
+        let release = store.release(release, permit(), Duration::from_secs(1));
+        assert!(size_of_val(&*release) <= AT_HAND, "{} bytes", size_of_val(&*release));
+    }
+}

@@ -173,11 +173,14 @@ impl Store for Redis {
             let since = micros(system::wall_time());
             let plain = Shortcut::Plain(commands::plain_acquire(command, since));
             let compared = self.connections.form.comparison().map(|_| Arc::clone(command));
-            let granted = move |_| {
+            let granted = move |reply| {
+                if reply == Value::Nil {
+                    return Ok(None);
+                }
                 if let Some(taken) = &compared {
                     taken.since.store(since, Ordering::Relaxed);
                 }
-                Ok(AcquireReply::Granted { fence: 0, waiting: 0 })
+                Ok(Some(AcquireReply::Granted { fence: 0, waiting: 0 }))
             };
             let call = ShortcutCall::new(plain, granted, ScriptCall::later(make, on_send, read));
             return self.exchange(Some(permit), reply_timeout, call);
@@ -187,9 +190,9 @@ impl Store for Redis {
             let read_one = move |reply| {
                 let fence = redis::from_redis_value(reply)?;
                 connections.fence_clock.note(&name, fence);
-                Ok(AcquireReply::Granted { fence, waiting: 0 })
+                Ok(Some(AcquireReply::Granted { fence, waiting: 0 }))
             };
-            let together = Shortcut::Together(Member::Acquire(Arc::clone(command)), None);
+            let together = Shortcut::Together(Member::Acquire(Arc::clone(command)));
             let call = ShortcutCall::new(together, read_one, ScriptCall::later(make, on_send, read));
             return self.exchange(Some(permit), reply_timeout, call);
         }
@@ -207,22 +210,20 @@ impl Store for Redis {
     fn release(&self, release: ReleaseCommand, permit: Permit, reply_timeout: Duration) -> Reply<bool> {
         let connections = Arc::clone(&self.connections);
         let shortcut = release.may_be_one_of_many().then(|| {
-            let taken_by = release.taken_by.as_deref();
-            let command = connections.form.comparison().zip(taken_by);
-            let compared =
-                command.and_then(|(comparison, taken_by)| commands::compare_and_delete(comparison, taken_by));
-            Shortcut::Together(Member::Release(release.clone()), compared)
+            let known = connections.form.comparison().zip(release.taken_by.as_deref());
+            let comparison = known.and_then(|(how, taken_by)| commands::compare_and_delete(how, taken_by));
+            (Shortcut::Together(Member::Release(release.clone())), comparison)
         });
         let command = move |by, told: Option<&Told>| commands::release(&release, by, &connections.fence_clock, told);
         // An earlier copy may have released it.
         let read = |reply, repeated| Ok(redis::from_redis_value::<bool>(reply)? || repeated);
-        let Some(shortcut) = shortcut else {
+        let Some((shortcut, comparison)) = shortcut else {
             let call = ScriptCall::new(&self.connections, command, |_| (), read).even_if_abandoned();
             return self.exchange(Some(permit), reply_timeout, call);
         };
         let script = ScriptCall::later(command, |_| (), read).even_if_abandoned();
-        let call = ShortcutCall::new(shortcut, |reply| Ok(redis::from_redis_value(reply)?), script);
-        self.exchange(Some(permit), reply_timeout, call)
+        let call = ShortcutCall::new(shortcut, |reply| Ok(Some(redis::from_redis_value(reply)?)), script);
+        self.exchange(Some(permit), reply_timeout, call.or_compare(comparison))
     }
 
     fn inspect(&self, name: &Arc<str>, reply_timeout: Duration) -> Reply<Option<Holder>> {

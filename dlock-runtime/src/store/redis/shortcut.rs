@@ -4,7 +4,7 @@ use redis::{Cmd, RedisResult, Value};
 
 use super::{
     classify::{self, Fault},
-    combiner::{Combiner, IfAbandoned},
+    combiner::{Asked, Combiner, IfAbandoned},
     connections::Connections,
     epoch::Told,
     exchange::Exchange,
@@ -19,22 +19,15 @@ pub(super) enum Shortcut {
     /// look at the queue; while somebody is in it the lock is free only for moments, after a crash or the release of a client that
     /// is not dlock.
     Plain(Cmd),
-    /// A script for many locks; and where it would be for one, a command that does without a script.
-    Together(Member, Option<Cmd>),
+    /// A script for many locks.
+    Together(Member),
 }
 
 impl Shortcut {
-    /// What it came to; `None` if the script is to be asked.
-    async fn take(self, connections: &Connections, connection: &Combiner) -> Answer {
+    fn take(self, connection: &Combiner) -> Asked<'_> {
         match self {
-            Self::Plain(command) => {
-                let reply = connection.call(command, IfAbandoned::Dropped).await?;
-                Ok(Some(reply).filter(|reply| *reply != Value::Nil))
-            }
-            Self::Together(member, comparison) => match (connection.together(member).await?, comparison) {
-                (None, Some(command)) => Box::pin(compare(command, connections, connection)).await,
-                (reply, _) => Ok(reply),
-            },
+            Self::Plain(command) => connection.ask(command, IfAbandoned::Dropped),
+            Self::Together(member) => connection.together(member),
         }
     }
 }
@@ -54,20 +47,26 @@ async fn compare(command: Cmd, connections: &Connections, connection: &Combiner)
 /// The shorter way, and the script.
 pub(super) struct ShortcutCall<G, C, S, R> {
     shortcut: Option<Shortcut>,
-    /// Reads what the shorter way came to.
+    /// A command that does without a script, where it would be for one lock.
+    comparison: Option<Cmd>,
+    /// Reads what the shorter way came to; `None` if the script is to be asked.
     read: G,
     script: ScriptCall<C, S, R>,
 }
 
 impl<G, C, S, R> ShortcutCall<G, C, S, R> {
     pub(super) fn new(shortcut: Shortcut, read: G, script: ScriptCall<C, S, R>) -> Self {
-        Self { shortcut: Some(shortcut), read, script }
+        Self { shortcut: Some(shortcut), comparison: None, read, script }
+    }
+
+    pub(super) fn or_compare(self, comparison: Option<Cmd>) -> Self {
+        Self { comparison, ..self }
     }
 }
 
 impl<G, C, S, R, T> Exchange for ShortcutCall<G, C, S, R>
 where
-    G: Fn(Value) -> RedisResult<T> + Send + 'static,
+    G: Fn(Value) -> RedisResult<Option<T>> + Send + 'static,
     C: Fn(By, Option<&Told>) -> Cmd + Send + 'static,
     S: FnMut(bool) + Send + 'static,
     R: Fn(Value, bool) -> RedisResult<T> + Send + 'static,
@@ -78,8 +77,16 @@ where
     async fn send(&mut self, connections: &Connections, connection: &Combiner, repeated: bool) -> RedisResult<T> {
         if !repeated && let Some(shortcut) = self.shortcut.take() {
             (self.script.on_send)(false);
-            if let Some(reply) = shortcut.take(connections, connection).await? {
-                return (self.read)(reply);
+            let mut answer = shortcut.take(connection).await?;
+            if answer.is_none()
+                && let Some(command) = self.comparison.take()
+            {
+                answer = Box::pin(compare(command, connections, connection)).await?;
+            }
+            if let Some(reply) = answer
+                && let Some(output) = (self.read)(reply)?
+            {
+                return Ok(output);
             }
         }
         // It knows the token, if an earlier copy was carried out. Boxed, as few need it, and all would have room for it.

@@ -4,6 +4,7 @@
 //! This is group commit, as databases write their logs. There is no timer in it: a batch leaves when one before it came back, with
 //! whatever has gathered by then.
 
+mod asked;
 mod gathered;
 mod waiting;
 
@@ -20,8 +21,11 @@ use std::{
 use redis::{Cmd, Pipeline, RedisResult, Value};
 use tokio::{sync::oneshot, task::yield_now};
 
-pub(super) use self::gathered::{Gathered, IfAbandoned, Item};
 use self::waiting::Waiting;
+pub(super) use self::{
+    asked::Asked,
+    gathered::{Gathered, IfAbandoned, Item},
+};
 use super::{
     epoch::{Epoch, Told},
     groups::{Answer, Groups, Member},
@@ -172,24 +176,18 @@ impl Combiner {
     ///
     /// # Errors
     /// What the server says to it, or what became of the connection.
-    pub(super) fn call(
-        &self,
-        command: Cmd,
-        if_abandoned: IfAbandoned,
-    ) -> impl Future<Output = RedisResult<Value>> + Send + '_ {
-        let gathered = if self.is_asking {
-            Err((command, None))
-        } else {
-            let gathered = self.gather(command, 1, |command| Item::Command(command, if_abandoned));
-            gathered.map_err(|(command, number)| (command, Some(number)))
-        };
-        async move {
-            // What is seldom is boxed, as it would make each request large that gathers, which are many.
-            match gathered {
-                Ok(reply) => Ok(answer(reply).await?.unwrap_or(Value::Nil)),
-                Err((command, Some(number))) => Box::pin(self.call_alone(command, number)).await,
-                Err((command, None)) => Box::pin(self.call_asking(command)).await,
-            }
+    pub(super) async fn call(&self, command: Cmd, if_abandoned: IfAbandoned) -> RedisResult<Value> {
+        Ok(self.ask(command, if_abandoned).await?.unwrap_or(Value::Nil))
+    }
+
+    /// The same, whose answer is never `None`.
+    pub(super) fn ask(&self, command: Cmd, if_abandoned: IfAbandoned) -> Asked<'_> {
+        if self.is_asking {
+            return Asked::Alone(Box::pin(self.call_asking(command)));
+        }
+        match self.gather(command, 1, |command| Item::Command(command, if_abandoned)) {
+            Ok(answer) => Asked::Gathered(answer),
+            Err((command, number)) => Asked::Alone(Box::pin(self.call_alone(command, number))),
         }
     }
 
@@ -211,14 +209,11 @@ impl Combiner {
     ///
     /// # Errors
     /// As those of [`call`](Self::call).
-    pub(super) async fn together(&self, member: Member) -> Answer {
+    pub(super) fn together(&self, member: Member) -> Asked<'_> {
         if self.is_asking || !self.shared.groups.are_formed() {
-            return Ok(None);
+            return Asked::LeftAlone;
         }
-        match self.gather(member, 0, Item::Member) {
-            Ok(reply) => answer(reply).await,
-            Err(_) => Ok(None),
-        }
+        self.gather(member, 0, Item::Member).map_or(Asked::LeftAlone, Asked::Gathered)
     }
 
     /// Has something gathered with others, unless it may go by itself. Then it comes back, `alone` commands will go for it, and the
@@ -288,11 +283,6 @@ impl Combiner {
             left.into_iter().rev().for_each(|release| waiting.gathered.push_front(release));
         }
     }
-}
-
-async fn answer(reply: oneshot::Receiver<Answer>) -> Answer {
-    // It is lost with the runtime that the connection lives in.
-    reply.await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::BrokenPipe).into()))
 }
 
 impl Shared {

@@ -92,7 +92,7 @@ impl Link {
     /// What became of the connection. An error of the server is a value.
     pub(super) async fn send_packed_command(&mut self, command: &Cmd) -> RedisResult<Value> {
         let Self { connection, driver, .. } = self;
-        until_end(driver.as_deref(), connection.send_packed_command(command)).await
+        until_end(driver.as_deref(), pin!(connection.send_packed_command(command))).await
     }
 }
 
@@ -116,14 +116,16 @@ impl ConnectionLike for Link {
     }
 }
 
-/// Awaits a reply, or the end of the connection.
-async fn until_end<T>(driver: Option<&Driver>, reply: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
-    let mut reply = pin!(reply);
+/// Awaits a reply, or the end of the connection. It is pinned already: a future that is an argument is kept twice.
+async fn until_end<T>(
+    driver: Option<&Driver>,
+    mut reply: impl Future<Output = RedisResult<T>> + Unpin,
+) -> RedisResult<T> {
     poll_fn(|cx| {
-        let mut polled = reply.as_mut().poll(cx);
+        let mut polled = Pin::new(&mut reply).poll(cx);
         if polled.is_pending() && driver.is_some_and(|driver| driver.end.has_come()) {
             // The reply may have come just before the end.
-            polled = reply.as_mut().poll(cx);
+            polled = Pin::new(&mut reply).poll(cx);
             if polled.is_pending() {
                 return Poll::Ready(Err(io::Error::from(io::ErrorKind::BrokenPipe).into()));
             }
