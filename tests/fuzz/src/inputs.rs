@@ -1,13 +1,13 @@
 //! Inputs: those on file, and what is made of them by chance.
 //!
 //! `corpus/NAME.txt` has an input on each line, and `corpus/NAME.parts.txt` what inputs are made of, each as in a string of Rust, less
-//! the backslash before a quote. libFuzzer keeps each input in a file of its own, so [`unpack`] and [`pack`] stand between.
+//! the backslash before a quote.
 
-use std::{collections::BTreeSet, fs, io, ops::Range, path::Path, path::PathBuf};
+use std::{fs, io, iter::repeat_with, ops::Range, path::PathBuf};
 
 use syn::LitStr;
 
-use crate::Target;
+use crate::{Dice, Target};
 
 /// So long an input may get. Deep nesting would end the compiler itself before it reaches the attribute.
 const LONGEST: usize = 256;
@@ -21,12 +21,9 @@ pub struct Inputs {
     comma: &'static str,
 }
 
-fn file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name).with_extension("txt")
-}
-
-fn read(name: &str) -> io::Result<Vec<String>> {
-    Ok(fs::read_to_string(file(name))?.lines().map(unescaped).collect())
+/// The file of the corpus that has this name.
+pub fn file(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "corpus", &format!("{name}.txt")].iter().collect()
 }
 
 /// A line of a file for an input.
@@ -40,55 +37,38 @@ pub fn unescaped(line: &str) -> String {
     syn::parse_str::<LitStr>(&literal).unwrap_or_else(|error| panic!("{line}: {error}")).value()
 }
 
-/// Writes each input of a target into a file of its own.
-pub fn unpack(target: Target, folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    let texts = read(target.name())?;
-    texts.iter().enumerate().try_for_each(|(number, text)| fs::write(folder.join(format!("{number:05}")), text))
-}
-
-/// Adds what stands in the files of `folder` to the inputs of a target, sorted, each once.
-pub fn pack(target: Target, folder: &Path) -> io::Result<()> {
-    let mut texts: BTreeSet<String> = read(target.name())?.into_iter().collect();
-    for entry in fs::read_dir(folder)? {
-        // What is no text is no input either.
-        texts.extend(String::from_utf8(fs::read(entry?.path())?));
-    }
-    fs::write(file(target.name()), texts.iter().map(|text| escaped(text) + "\n").collect::<String>())
-}
-
 impl Inputs {
     /// Those of a target.
-    pub fn of(target: Target) -> io::Result<Self> {
-        let parts = read(&format!("{}.parts.txt", target.name()))?;
-        Ok(Self { on_file: read(target.name())?, parts, comma: if target == Target::Options { ", " } else { ":" } })
+    pub fn of(target: &Target) -> io::Result<Self> {
+        let read = |name: &str| io::Result::Ok(fs::read_to_string(file(name))?.lines().map(unescaped).collect());
+        Ok(Self { on_file: read(target.name)?, parts: read(&format!("{}.parts", target.name))?, comma: target.comma })
     }
 
     /// Inputs without end, the same for a seed in every run.
     pub fn made_by_chance(&self, seed: u64) -> impl Iterator<Item = String> {
-        let mut random = Random::new(seed);
-        std::iter::repeat_with(move || self.mutate(random.one_of(&self.on_file), &mut random))
+        let mut dice = Dice(seed);
+        repeat_with(move || self.mutate(one_of(&self.on_file, &mut dice), &mut dice))
     }
 
     /// One input more, from one that is there.
-    pub fn mutate(&self, text: &str, random: &mut Random) -> String {
-        if random.below(8) == 0 {
-            let comma = [self.comma, self.comma, random.one_of(&self.parts)][random.below(3)];
-            return (0..=random.below(6)).map(|_| self.item(random)).collect::<Vec<_>>().join(comma);
+    pub fn mutate(&self, text: &str, dice: &mut Dice) -> String {
+        if dice.below(8) == 0 {
+            let comma = [self.comma, self.comma, one_of(&self.parts, dice)][below(3, dice)];
+            return (0..=dice.below(6)).map(|_| self.item(dice)).collect::<Vec<_>>().join(comma);
         }
         let mut text = text.to_owned();
-        for _ in 0..=random.below(3) {
-            let range = range(&text, random);
-            let place = range.start..if random.below(2) == 0 { range.start } else { range.end };
-            match random.below(10) {
+        for _ in 0..=dice.below(3) {
+            let range = range(&text, dice);
+            let place = range.start..if dice.below(2) == 0 { range.start } else { range.end };
+            match dice.below(10) {
                 0 => text.replace_range(range, ""),
                 1 => text = format!("{}{}", &text[..range.end], &text[range.start..]),
                 2 => {
-                    let other = random.one_of(&self.on_file);
-                    text.replace_range(place, &other[self::range(other, random)]);
+                    let other = one_of(&self.on_file, dice);
+                    text.replace_range(place, &other[self::range(other, dice)]);
                 }
-                3..=4 => text = self.with_another_item(&text, random),
-                _ => text.replace_range(place, random.one_of(&self.parts)),
+                3..=4 => text = self.with_another_item(&text, dice),
+                _ => text.replace_range(place, one_of(&self.parts, dice)),
             }
         }
         text.truncate(floor(&text, LONGEST));
@@ -96,51 +76,36 @@ impl Inputs {
     }
 
     /// One item says something else or is another one, or there is one more. A parser is left early by what is far from right.
-    fn with_another_item(&self, text: &str, random: &mut Random) -> String {
+    fn with_another_item(&self, text: &str, dice: &mut Dice) -> String {
         let mut items: Vec<&str> = text.split(self.comma).collect();
-        let (at, part) = (random.below(items.len()), random.one_of(&self.parts));
+        let (at, part) = (below(items.len(), dice), one_of(&self.parts, dice));
         let said = items[at].split_once(" = ").map_or(part.to_owned(), |(name, _)| format!("{name} = {part}"));
-        let other = if random.below(2) == 0 { &said } else { self.item(random) };
-        items.splice(at..at + random.below(2), [other]);
+        let other = if dice.below(2) == 0 { &said } else { self.item(dice) };
+        items.splice(at..at + below(2, dice), [other]);
         items.join(self.comma)
     }
 
-    fn item(&self, random: &mut Random) -> &str {
-        let items: Vec<&str> = random.one_of(&self.on_file).split(self.comma).collect();
-        items[random.below(items.len())]
+    fn item(&self, dice: &mut Dice) -> &str {
+        let items: Vec<&str> = one_of(&self.on_file, dice).split(self.comma).collect();
+        items[below(items.len(), dice)]
     }
 }
 
+fn below(bound: usize, dice: &mut Dice) -> usize {
+    dice.below(bound as u64) as usize
+}
+
+fn one_of<'a>(all: &'a [String], dice: &mut Dice) -> &'a str {
+    &all[below(all.len(), dice)]
+}
+
 /// From one place to another not far behind it.
-fn range(text: &str, random: &mut Random) -> Range<usize> {
-    let from = floor(text, random.below(text.len() + 1));
-    from..floor(text, from + random.below(12)).max(from)
+fn range(text: &str, dice: &mut Dice) -> Range<usize> {
+    let from = floor(text, below(text.len() + 1, dice));
+    from..floor(text, from + below(12, dice))
 }
 
 /// The last place at or before `at` where a character ends. (The standard library's own is younger than our oldest compiler.)
 fn floor(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
-}
-
-/// Random numbers that are the same in every run (splitmix64).
-pub struct Random(u64);
-
-impl Random {
-    /// The sequence with this number.
-    pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0xa076_1d64_78bd_642f))
-    }
-
-    /// A number below `bound`, evenly enough for a bound that is small beside 2^64.
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) as usize % bound
-    }
-
-    fn one_of<'a>(&mut self, of: &'a [String]) -> &'a str {
-        &of[self.below(of.len())]
-    }
+    (0..=at.min(text.len())).rfind(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }

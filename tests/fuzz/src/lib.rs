@@ -1,5 +1,5 @@
-//! Fuzzing of the attribute: options are given to it as text ([`Target::Options`]), and templates as the content of a string
-//! ([`Target::Templates`]).
+//! Fuzzing of the attribute: options are given to it as text ([`OPTIONS`]), and templates as the content of a string
+//! ([`TEMPLATES`]).
 //!
 //! **What is fuzzed** is the attribute itself: its files are compiled here as they are, because nothing can call into a crate of
 //! procedural macros. Beside it stand the files of the runtime that fill a template and name a key, so that what the one
@@ -14,6 +14,8 @@
 #![cfg_attr(test, allow(dead_code, reason = "what the attribute's own unit tests read"))]
 
 mod checks;
+#[path = "../../support/src/dice.rs"]
+mod dice;
 pub mod inputs;
 #[expect(
     dead_code,
@@ -27,19 +29,25 @@ pub mod weakness;
 
 include!(concat!(env!("OUT_DIR"), "/attribute.rs"));
 
-use proc_macro2::{Span, TokenStream};
-use syn::LitStr;
+use proc_macro2::TokenStream;
 
-use crate::template::{Part, Template};
+pub use crate::dice::Dice;
 
 /// What is fuzzed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// The text between the attribute's brackets.
-    Options,
-    /// The content of the string behind `key =`.
-    Templates,
+pub struct Target {
+    /// The name of its files in `corpus`.
+    pub name: &'static str,
+    /// Runs one input through the attribute. It panics if something does not hold that must.
+    pub check: fn(&Attribute, &str) -> Verdict,
+    /// What stands between the items of most inputs.
+    comma: &'static str,
 }
+
+/// The text between the attribute's brackets.
+pub const OPTIONS: Target = Target { name: "options", check: checks::options::check, comma: ", " };
+
+/// The content of the string behind `key =`.
+pub const TEMPLATES: Target = Target { name: "templates", check: checks::templates::check, comma: ":" };
 
 /// How far an input came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,50 +65,16 @@ pub struct Attribute {
     expand: fn(TokenStream, TokenStream) -> TokenStream,
     /// The template that it gets in the place of the one that is written.
     look_at: fn(&str) -> String,
-    read_text: fn(String) -> String,
+    read_text: fn(&str) -> String,
 }
 
-/// A part of a template.
-enum Piece {
-    Text(String),
-    Value,
-}
+/// The attribute as it is.
+pub const AS_IT_IS: Attribute =
+    Attribute { expand: attribute::attribute, look_at: str::to_owned, read_text: str::to_owned };
 
 impl Target {
-    /// Both of them.
-    pub const ALL: [Self; 2] = [Self::Options, Self::Templates];
-
-    /// The name of its files in `corpus`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Options => "options",
-            Self::Templates => "templates",
-        }
-    }
-
-    /// Runs one input through the attribute.
-    ///
-    /// # Panics
-    /// If something does not hold that must.
-    pub fn check(self, attribute: &Attribute, text: &str) -> Verdict {
-        match self {
-            Self::Options => checks::options::check(attribute, text),
-            Self::Templates => checks::templates::check(attribute, text),
-        }
-    }
-}
-
-impl Attribute {
-    /// As it is.
-    pub const AS_IT_IS: Self = Self { expand: attribute::attribute, look_at: str::to_owned, read_text: |text| text };
-
-    /// The parts of a template, if it can be read.
-    fn read(&self, text: &str) -> Option<Vec<Piece>> {
-        let template = Template::read(&LitStr::new(text, Span::call_site()), &mut mistake::Mistakes::default())?;
-        let piece = |part| match part {
-            Part::Text(text) => Piece::Text((self.read_text)(text)),
-            Part::Value(_) => Piece::Value,
-        };
-        Some(template.parts.into_iter().map(piece).collect())
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [OPTIONS, TEMPLATES].into_iter().find(|target| target.name == name)
     }
 }

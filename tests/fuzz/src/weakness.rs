@@ -3,7 +3,7 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 
-use crate::{Attribute, Target, attribute::attribute};
+use crate::{AS_IT_IS, Attribute, OPTIONS, TEMPLATES, Target, attribute::attribute};
 
 /// A mistake.
 pub struct Weakness {
@@ -22,12 +22,12 @@ const fn options(
     said: &'static str,
     expand: fn(TokenStream, TokenStream) -> TokenStream,
 ) -> Weakness {
-    Weakness { name, found_by: Target::Options, said, attribute: Attribute { expand, ..Attribute::AS_IT_IS } }
+    Weakness { name, found_by: OPTIONS, said, attribute: Attribute { expand, ..AS_IT_IS } }
 }
 
 /// The rules for templates are given another one than what is written: they are blind for a part of it.
 const fn blind(name: &'static str, said: &'static str, look_at: fn(&str) -> String) -> Weakness {
-    Weakness { name, found_by: Target::Templates, said, attribute: Attribute { look_at, ..Attribute::AS_IT_IS } }
+    Weakness { name, found_by: TEMPLATES, said, attribute: Attribute { look_at, ..AS_IT_IS } }
 }
 
 /// All of them.
@@ -51,9 +51,9 @@ pub static ALL: &[Weakness] = &[
     blind("control_characters_are_not_looked_at", "the runtime refuses", |text| text.replace(char::is_control, "")),
     Weakness {
         name: "a_doubled_bracket_is_read_as_one_too_many",
-        found_by: Target::Templates,
+        found_by: TEMPLATES,
         said: "the runtime reads",
-        attribute: Attribute { read_text: |text| text.replace('<', "<<").replace('>', ">>"), ..Attribute::AS_IT_IS },
+        attribute: Attribute { read_text: |text| text.replace('<', "<<").replace('>', ">>"), ..AS_IT_IS },
     },
     options("a_short_ttl_passes", "`ttl` of", |options, item| {
         let output = attribute(options.clone(), item.clone());

@@ -25,10 +25,6 @@ thread_local! {
     static PARSED: [TokenStream; 4] = ITEMS.map(|item| item.parse().expect("tokens"));
 }
 
-/// Runs one input.
-///
-/// # Panics
-/// If something does not hold that must.
 pub(crate) fn check(attribute: &Attribute, text: &str) -> Verdict {
     let (item, text) = match text.as_bytes().first() {
         Some(digit @ b'0'..=b'3') => (usize::from(digit - b'0'), &text[1..]),
@@ -57,9 +53,9 @@ fn asks_for_what_was_said(options: &TokenStream, lists: &[Vec<Group>], output: &
     for (method, value) in &asked {
         let name = option_of(method);
         assert!(written.iter().any(|written| written == name), "nobody said `{name}`: {output}");
-        if method.ends_with("_ms") {
-            never_too_short(name, value);
-        }
+        let least = if name == "ttl" { 20 } else { u64::from(["renew", "max_hold"].contains(&name)) };
+        let is_long = || value.to_string().parse::<u64>().is_ok_and(|millis| millis >= least);
+        assert!(!method.ends_with("_ms") || is_long(), "`{name}` of {value} ms");
     }
     for name in written.iter().filter(|name| certain && TOLD.contains(&name.as_str())) {
         assert!(asked.iter().any(|(method, _)| option_of(method) == name), "`{name}` is lost: {output}");
@@ -77,26 +73,13 @@ fn option_of(method: &str) -> &str {
     if method == "fenced" { "guard" } else { method.strip_suffix("_ms").unwrap_or(method) }
 }
 
-fn never_too_short(name: &str, millis: &TokenStream) {
-    let least = match name {
-        "ttl" => 20,
-        "renew" | "max_hold" => 1,
-        _ => 0,
-    };
-    let millis: u64 = millis.to_string().parse().expect("a number of milliseconds");
-    assert!(millis >= least, "`{name}` of {millis} ms");
-}
-
 /// What stands before each `=` at the head or after a comma, and whether each of that is certainly an option: in
 /// `f::<A, ttl = B>()` and between the bars of a closure it need not be.
 fn written(options: &TokenStream) -> (Vec<String>, bool) {
-    let tokens: Vec<TokenTree> = options.clone().into_iter().collect();
-    let is = |at: usize, sign: char| matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == sign);
+    let tokens = options.clone().into_iter().collect::<Vec<_>>();
+    let is = |at: usize, sign: char| matches!(&tokens[at], TokenTree::Punct(punct) if punct.as_char() == sign);
     let certain = !(0..tokens.len()).any(|at| is(at, '<') || is(at, '|'));
-    let begins = |at: usize| at == 0 || is(at - 1, ',');
-    let name = |(at, token): (usize, &TokenTree)| match token {
-        TokenTree::Ident(name) if begins(at) && is(at + 1, '=') => Some(name.to_string().replace("r#", "")),
-        _ => None,
-    };
-    (tokens.iter().enumerate().filter_map(name).collect(), certain)
+    let equals = (1..tokens.len()).filter(|&at| is(at, '=') && (at == 1 || is(at - 2, ',')));
+    let names = equals.filter(|at| matches!(tokens[at - 1], TokenTree::Ident(_)));
+    (names.map(|at| tokens[at - 1].to_string().replace("r#", "")).collect(), certain)
 }

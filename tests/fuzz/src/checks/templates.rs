@@ -4,17 +4,19 @@
 //! parts that the attribute saw; with a plain value it is a key that the runtime takes; and whatever the values are, the
 //! key has the braces of the template alone and can be read in one way only, so that no two lists of values share it.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
-use syn::{Expr, ExprLit, Lit, Token, parse::Parser, punctuated::Punctuated};
+use syn::{Expr, ExprCall, ExprLit, Lit, LitStr, parse_quote};
 
 use super::{
     output::{arguments_of, lists, must_refuse_well},
-    values::{misleading, readings},
+    values::{is_value, misleading, readings},
 };
 use crate::{
-    Attribute, Piece, Verdict,
+    Attribute, Verdict,
     key::{LockKey, Namespace, template::fill},
+    mistake::Mistakes,
+    template::{Part, Template},
 };
 
 /// Short, because it is read anew for each input.
@@ -27,10 +29,6 @@ thread_local! {
     static PARSED: TokenStream = ITEM.parse().expect("tokens");
 }
 
-/// Runs one input.
-///
-/// # Panics
-/// If something does not hold that must.
 pub(crate) fn check(attribute: &Attribute, text: &str) -> Verdict {
     let (item, seen) = (PARSED.with(Clone::clone), (attribute.look_at)(text));
     let output = (attribute.expand)(quote!(key = #seen), item.clone());
@@ -39,19 +37,24 @@ pub(crate) fn check(attribute: &Attribute, text: &str) -> Verdict {
         must_refuse_well(&output, &item);
         return Verdict::Refused;
     };
-    let pieces = attribute.read(text).unwrap_or_else(|| panic!("expanded though it cannot be read: {output}"));
+    let template = Template::read(&LitStr::new(text, Span::call_site()), &mut Mistakes::default());
+    let mut parts = template.unwrap_or_else(|| panic!("expanded though it cannot be read: {output}")).parts;
+    for part in &mut parts {
+        if let Part::Text(text) = part {
+            *text = (attribute.read_text)(text);
+        }
+    }
     let (template, values) = template_and_values(filled);
     assert_eq!(template, seen, "the template is not verbatim");
-    assert_eq!(values, count(&pieces), "values and placeholders differ: {output}");
-    must_be_safe(text, &pieces);
+    assert_eq!(values, count(&parts), "values and placeholders differ: {output}");
+    must_be_safe(text, &parts);
     Verdict::Accepted
 }
 
 /// The template and the number of values in the arguments of `__rt::key("..", &[&..])`.
 fn template_and_values(filled: &TokenStream) -> (String, usize) {
-    let arguments = Punctuated::<Expr, Token![,]>::parse_terminated.parse2(filled.clone());
-    let arguments: Vec<Expr> = arguments.unwrap_or_else(|error| panic!("{error}: {filled}")).into_iter().collect();
-    if let [Expr::Lit(ExprLit { lit: Lit::Str(template), .. }), Expr::Reference(values)] = arguments.as_slice()
+    let call: ExprCall = parse_quote!(key(#filled));
+    if let [Expr::Lit(ExprLit { lit: Lit::Str(template), .. }), Expr::Reference(values)] = &*Vec::from_iter(call.args)
         && let Expr::Array(values) = &*values.expr
         && values.elems.iter().all(|value| matches!(value, Expr::Reference(_)))
     {
@@ -60,24 +63,24 @@ fn template_and_values(filled: &TokenStream) -> (String, usize) {
     panic!("not a template and its values: {filled}")
 }
 
-fn count(pieces: &[Piece]) -> usize {
-    pieces.iter().filter(|piece| matches!(piece, Piece::Value)).count()
+fn count(parts: &[Part]) -> usize {
+    parts.iter().filter(|part| is_value(part)).count()
 }
 
-fn must_be_safe(text: &str, pieces: &[Piece]) {
-    let plain = key(text, &vec!["7".to_owned(); count(pieces)]);
-    let expected = pieces.iter().map(|piece| if let Piece::Text(text) = piece { text.as_str() } else { "7" });
+fn must_be_safe(text: &str, parts: &[Part]) {
+    let plain = key(text, &vec!["7".to_owned(); count(parts)]);
+    let expected = parts.iter().map(|part| if let Part::Text(text) = part { text.as_str() } else { "7" });
     assert_eq!(plain, expected.collect::<String>(), "the runtime reads {text:?} otherwise");
     if let Err(reason) = Namespace::default().name(&LockKey::from(plain.as_str())) {
         panic!("the runtime refuses {plain:?}: {reason}");
     }
     let braces = |key: &str| key.matches(['{', '}']).count();
-    for values in misleading(pieces) {
+    for values in misleading(parts) {
         let key = key(text, &values);
         assert_eq!(braces(&key), braces(&plain), "{values:?} brought braces into {key:?}");
-        assert!(!key.chars().any(char::is_control), "{values:?} brought a control character into {key:?}");
+        assert!(!key.contains(char::is_control), "{values:?} brought a control character into {key:?}");
         if key.len() <= LONGEST {
-            assert_eq!(readings(pieces, &key), 1, "{text:?}: readings of {key:?}, made of {values:?}");
+            assert_eq!(readings(parts, &key), 1, "{text:?}: readings of {key:?}, made of {values:?}");
         }
     }
 }

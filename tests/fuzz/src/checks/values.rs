@@ -1,7 +1,9 @@
 //! Values that were chosen to be taken for each other, and in how many ways a key can come from a template: two would be two
 //! lists of values with one key.
 
-use crate::Piece;
+use std::iter::successors;
+
+use crate::template::Part;
 
 /// How a value looks in a key, stated once more, so that it is held against what the runtime does.
 const EMPTY: &str = "%empty";
@@ -9,14 +11,18 @@ const EMPTY: &str = "%empty";
 /// So many places of a template are tried; one with more is made of the same.
 const PLACES: usize = 6;
 
+pub(crate) fn is_value(part: &Part) -> bool {
+    matches!(part, Part::Value(_))
+}
+
 /// Lists of values for the placeholders: in each, one value holds what stands beside its place, plain or as the escapes that
 /// it may be read as.
-pub(crate) fn misleading(pieces: &[Piece]) -> Vec<Vec<String>> {
-    let places: Vec<usize> = (0..pieces.len()).filter(|at| matches!(pieces[*at], Piece::Value)).collect();
+pub(crate) fn misleading(parts: &[Part]) -> Vec<Vec<String>> {
+    let places: Vec<usize> = (0..parts.len()).filter(|at| is_value(&parts[*at])).collect();
     let mut lists = ["", "{\0/é²}%empty"].map(|value| vec![value.to_owned(); places.len()]).to_vec();
     for (number, &at) in places.iter().enumerate().take(PLACES) {
-        for beside in [pieces.get(at.wrapping_sub(1)), pieces.get(at + 1)] {
-            if let Some(Piece::Text(text)) = beside {
+        for beside in [parts.get(at.wrapping_sub(1)), parts.get(at + 1)] {
+            if let Some(Part::Text(text)) = beside {
                 // A lone `%` can pass for the head of an escape whose digits come from the next value.
                 for value in [format!("x{}y", unescaped(text)), format!("2F{text}")] {
                     let mut list = vec!["7".to_owned(); places.len()];
@@ -29,33 +35,18 @@ pub(crate) fn misleading(pieces: &[Piece]) -> Vec<Vec<String>> {
     lists
 }
 
-/// How many lists of values give `key`; two stands for more.
-pub(crate) fn readings(pieces: &[Piece], key: &str) -> u8 {
-    // Of the pieces so far: in how many ways they end at each place of the key.
-    let mut ways = vec![0_u8; key.len() + 1];
-    ways[0] = 1;
-    for piece in pieces {
-        let mut next = vec![0_u8; key.len() + 1];
-        for (at, &count) in ways.iter().enumerate().filter(|(_, count)| **count > 0) {
-            let mut reach = |end: usize| next[end] = (next[end] + count).min(2);
-            match piece {
-                Piece::Text(text) if key[at..].starts_with(text) => reach(at + text.len()),
-                Piece::Text(_) => {}
-                Piece::Value => {
-                    if key[at..].starts_with(EMPTY) {
-                        reach(at + EMPTY.len());
-                    }
-                    let mut end = at;
-                    while let Some(length) = one_character(&key[end..]) {
-                        end += length;
-                        reach(end);
-                    }
-                }
-            }
+/// How many lists of values give `key`; two or more stand for any number.
+pub(crate) fn readings(parts: &[Part], key: &str) -> usize {
+    match parts {
+        [] => usize::from(key.is_empty()),
+        [Part::Text(text), rest @ ..] => key.strip_prefix(text.as_str()).map_or(0, |key| readings(rest, key)),
+        [Part::Value(_), rest @ ..] => {
+            let empty = key.strip_prefix(EMPTY);
+            let others = successors(Some(key), |key| Some(&key[one_character(key)?..])).skip(1);
+            let ends = empty.into_iter().chain(others);
+            ends.fold(0, |found, key| if found < 2 { found + readings(rest, key) } else { found })
         }
-        ways = next;
     }
-    ways[key.len()]
 }
 
 /// The length of the character at the head, as a value holds it: itself, or its bytes as escapes.
@@ -64,8 +55,7 @@ fn one_character(text: &str) -> Option<usize> {
     if first != '%' {
         return is_kept(first).then(|| first.len_utf8());
     }
-    let escapes = text.as_bytes().chunks(3).take(4).map_while(escape);
-    let bytes = escapes.collect::<Vec<_>>();
+    let bytes = text.as_bytes().chunks(3).take(4).map_while(escape).collect::<Vec<_>>();
     let character = (1..=bytes.len()).find_map(|count| std::str::from_utf8(&bytes[..count]).ok())?;
     (!character.contains(is_kept)).then_some(3 * character.len())
 }
