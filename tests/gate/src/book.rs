@@ -1,41 +1,44 @@
-//! A book of what the tasks of a world have and leave. Writing in it is no step.
+//! A book of what this process has of the store, and of who is where. Writing in it is no step.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Mutex, MutexGuard};
 
-use super::super::ToRelease;
-use crate::{local::lease::Lease, sync::Arc};
+use super::*;
+use crate::system::lock;
 
-/// What there was, and who was where.
-#[derive(Default)]
-pub(super) struct Book(Mutex<Page>);
+pub(super) struct Book {
+    page: Mutex<Page>,
+    observer: Observer,
+    /// Wakes the keeper, where a scenario has one.
+    pub(super) bell: Notify,
+}
 
 #[derive(Default)]
 pub(super) struct Page {
     time: usize,
+    /// The number of the last request.
     last: u64,
-    /// What the store has of this process, by number: requests and leases.
-    open: BTreeMap<u64, &'static str>,
+    /// What the store has of this process, requests and leases by their numbers.
+    open: BTreeSet<(&'static str, u64)>,
+    /// Releases that turns owe the store.
+    pub(super) owed: usize,
+    /// The leases that had a turn. The keeper knows them.
     pub(super) leases: Vec<Arc<Lease>>,
     /// The queues at whose heads somebody acts.
-    inside: Vec<Arc<str>>,
-    /// In the order in which they had their turns.
-    pub(super) arrivals: Vec<Arrival>,
+    inside: BTreeSet<Arc<str>>,
+    /// When the last of those was called who had their turns, by queue.
+    served: BTreeMap<Arc<str>, usize>,
     /// The queues were closed.
     pub(super) is_over: bool,
 }
 
-pub(super) struct Arrival {
-    pub(super) name: Arc<str>,
-    pub(super) called: usize,
-    pub(super) entered: usize,
-}
-
 impl Book {
+    pub(super) fn new() -> Self {
+        let observer = Observer::new(|| "nowhere".into(), 0, false, Duration::from_secs(60));
+        Self { page: Mutex::default(), observer, bell: Notify::new() }
+    }
+
     pub(super) fn page(&self) -> MutexGuard<'_, Page> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.page)
     }
 
     pub(super) fn tick(&self) -> usize {
@@ -44,53 +47,79 @@ impl Book {
         page.time
     }
 
-    /// A task acts for the process.
-    pub(super) fn come_in(&self, name: &Arc<str>) {
+    /// Who entered before somebody else was even called is served before.
+    pub(super) fn serve(&self, name: &Arc<str>, called: usize, entered: usize) {
         let mut page = self.page();
-        assert!(!page.inside.contains(name), "two at the head of a queue");
-        page.inside.push(Arc::clone(name));
+        let last = page.served.entry(Arc::clone(name)).or_default();
+        assert!(*last < entered, "somebody came later and was served earlier");
+        *last = called.max(*last);
     }
 
-    pub(super) fn go_out(&self, name: &Arc<str>) {
-        self.page().inside.retain(|other| other != name);
+    /// The owner of `baton` acts for the process.
+    pub(super) fn come_in(&self, baton: &Baton) {
+        let is_alone = !baton.in_queue || self.page().inside.insert(Arc::clone(&baton.name));
+        assert!(is_alone, "two at the head of a queue");
     }
 
-    pub(super) fn begin(&self, what: &'static str) -> u64 {
+    pub(super) fn go_out(&self, baton: &Baton) {
+        if baton.in_queue {
+            self.page().inside.remove(&baton.name);
+        }
+    }
+
+    pub(super) fn begin_request(&self) -> u64 {
         let mut page = self.page();
         page.last += 1;
         let number = page.last;
-        page.open.insert(number, what);
+        page.open.insert(("request", number));
         number
     }
 
-    pub(super) fn become_a_lease(&self, lease: &Arc<Lease>) {
-        let (mut page, number) = (self.page(), lease.id());
-        page.leases.push(Arc::clone(lease));
-        let before = page.open.insert(number, "lease");
-        assert_eq!(before, Some("request"), "request {number} ends twice");
+    pub(super) fn become_a_lease(&self, number: u64) {
+        self.end("request", number);
+        self.page().open.insert(("lease", number));
     }
 
-    pub(super) fn must_be_held(&self, lease: &Arc<Lease>) {
-        assert_eq!(self.page().open.get(&lease.id()), Some(&"lease"), "lease {} is used after its end", lease.id());
+    pub(super) fn must_be_held(&self, lease: &Lease) {
+        assert!(self.page().open.contains(&("lease", lease.id())), "lease {} is used after its end", lease.id());
     }
 
-    /// What is given back to the store.
-    pub(super) fn leave(&self, left: Option<ToRelease>) {
-        let (what, number) = match left {
-            Some(ToRelease::Lease(lease)) => ("lease", lease.id()),
-            Some(ToRelease::Request(pending)) => ("request", pending.command.lock_id.token.number),
-            None => return,
-        };
-        assert_eq!(self.page().open.remove(&number), Some(what), "{what} {number} ends twice");
+    /// It is given back to the store.
+    pub(super) fn release(&self, left: ToRelease) {
+        match left {
+            ToRelease::Lease(lease) => self.end("lease", lease.id()),
+            ToRelease::Request(pending) => self.end("request", pending.command.lock_id.token.number),
+        }
     }
 
-    pub(super) fn close(&self) {
+    fn end(&self, what: &'static str, number: u64) {
+        assert!(self.page().open.remove(&(what, number)), "{what} {number} ends twice");
+    }
+
+    pub(super) fn must_be_closed(&self) {
         let page = self.page();
         assert!(page.open.is_empty(), "lost: {:?}", page.open);
-        for (number, later) in page.arrivals.iter().enumerate() {
-            let mut before = page.arrivals[..number].iter().filter(|earlier| earlier.name == later.name);
-            let is_overtaken = before.any(|earlier| later.entered < earlier.called);
-            assert!(!is_overtaken, "somebody came later and was served earlier");
-        }
+        assert_eq!(page.owed, 0, "a turn owes the store a release yet");
+    }
+}
+
+/// Whom turns belong to.
+impl Host for Book {
+    fn observer(&self) -> &Observer {
+        &self.observer
+    }
+
+    fn schedule(&self, lease: &Arc<Lease>, _: BootTime) {
+        self.page().leases.push(Arc::clone(lease));
+    }
+}
+
+impl Obligor for Book {
+    fn count_obligation(&self) {
+        self.page().owed += 1;
+    }
+
+    fn count_fulfilment(&self) {
+        self.page().owed -= 1;
     }
 }

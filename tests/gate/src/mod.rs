@@ -4,12 +4,11 @@
 //!
 //! **What is checked** is the runtime itself. `tests/gate` compiles its source with `--cfg dlock_shuttle`: its `sync.rs` takes locks,
 //! atomics and channels from [`scheduled`](crate::sync::scheduled), and this is a module of its queue. Beside that,
-//! time stands still and the queue has two shards instead of sixteen. Every scenario ends with
-//! [`World::close`](world::World::close), which looks for whatever is left or lost; a task that waits for ever is found by the
-//! scheduler.
+//! time stands still and the queue has two shards instead of sixteen. Every scenario is a [`story`], which looks at its end for
+//! whatever is left or lost; a task that waits for ever is found by the scheduler.
 //!
 //! **That the checks catch mistakes** is checked too: each scenario names those that it catches. They are made by the locks and
-//! channels (`scheduled.rs`) or by those who use the queue (`world.rs`, `outside.rs`), where their names stand.
+//! channels (`scheduled.rs`) or by those who use the queue, where their names stand.
 //!
 //! **What is not seen.** Every atomic operation is sequentially consistent here: the scheduler (shuttle) knows nothing else. Loom
 //! knows weaker orderings, but tries all orders, and most of these scenarios have more than a million. The queue leans on its locks;
@@ -23,80 +22,111 @@ mod turns;
 mod visits;
 mod world;
 
-use self::{
-    visits::{AT_ONCE, DROPS, DROPS_ASKING, PASSES, STAYS, is_idle, is_wanted, leaves, lingering, shuts_down, visits},
-    world::rules,
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::{pending, poll_fn},
+    mem::{forget, take},
+    pin::pin,
+    sync::atomic,
+    task::{Context, Poll, Waker},
 };
+
+use shuttle::{
+    future::block_on,
+    rand::{Rng, thread_rng},
+    thread,
+};
+
+use self::{book::Book, visits::*, world::*};
+use super::*;
 pub use crate::sync::scheduled::weaken;
+use crate::{
+    local::{
+        body::{SupervisedBody, Supervisor},
+        lease::Origin,
+        pending::PendingRequest,
+        turn::{Host, Obligation, Obligor, Opening, Taker, Turn, Watch},
+        verdict::Verdict,
+    },
+    observe::Observer,
+    protocol::{
+        fences::Fences,
+        grant::Grant,
+        token::{Identity, LockId, Token},
+    },
+    store::AcquireCommand,
+    sync::{AtomicBool, Notify, scheduled::is_weakened},
+    types::{
+        error::{LockError, LostReason},
+        holder::Holder,
+        options::{OnLost, Terms, Wait},
+    },
+};
 
 /// A story that must end well in any order of its steps.
 #[derive(Clone, Copy)]
 pub struct Scenario {
     /// What must hold.
     pub name: &'static str,
-    /// With as many tasks as it takes.
-    pub run: fn(),
-    /// With so few tasks that all orders can be tried, or many of them.
-    pub small: fn(),
+    /// With so many tasks.
+    pub run: fn(usize),
+    /// As many as it takes.
+    pub many: usize,
+    /// So few that all orders can be tried, or many of them; zero if there is no sequence of all.
+    pub few: usize,
     /// Mistakes that are made on purpose, one in each process, and that it must catch.
     pub catches: &'static [&'static str],
 }
 
 macro_rules! scenarios {
-    ($($name:ident: $run:expr, $small:expr, [$($weakness:ident),*];)*) => {
+    ($($name:ident($many:literal, $few:literal): $run:expr, [$($weakness:ident),*];)*) => {
         /// All of them.
         pub const ALL: &[Scenario] = &[$(Scenario {
             name: stringify!($name),
-            run: || $run,
-            small: || $small,
+            run: $run,
+            many: $many,
+            few: $few,
             catches: &[$(stringify!($weakness)),*],
         }),*];
     };
 }
 
 scenarios! {
-    who_stays_gets_a_turn: visits(rules(), &[STAYS; 3], &[]), visits(rules(), &[PASSES; 3], &[]),
+    who_stays_gets_a_turn(3, 3): |tasks| visits(rules(), &[PASSES; 4][..tasks], &[]),
         [a_lock_lets_others_in_between_two_uses, who_gets_the_baton_is_not_woken];
-    first_come_first_served: visits(rules(), &[STAYS; 4], &[]), visits(rules(), &[STAYS; 3], &[]),
+    first_come_first_served(4, 3): |tasks| visits(rules(), &[STAYS; 4][..tasks], &[]),
         [the_last_one_is_served_first];
-    who_leaves_is_skipped:
-        visits(rules(), &[leaves(1), leaves(2), STAYS, STAYS], &[]), visits(rules(), &[leaves(1), STAYS, STAYS], &[]),
+    who_leaves_is_skipped(4, 3): |tasks| visits(rules(), &[leaves(1), STAYS, STAYS, leaves(2)][..tasks], &[]),
         [a_baton_goes_with_who_left, a_baton_that_was_sent_is_gone_with_its_channel];
-    a_dropped_baton_goes_on:
-        visits(rules(), &[DROPS_ASKING, DROPS, DROPS_ASKING], &[]), visits(rules(), &[DROPS_ASKING, DROPS], &[]),
+    a_dropped_baton_goes_on(3, 2): |tasks| visits(rules(), &[DROPS_ASKING, DROPS, DROPS_ASKING][..tasks], &[]),
         [a_dropped_baton_is_gone, a_dropped_baton_leaves_nothing_to_the_store];
-    who_does_not_wait_takes_no_baton:
-        visits(visits::lingering_sometimes(), &[AT_ONCE, AT_ONCE, STAYS], &[]),
-        visits(lingering(), &[AT_ONCE, STAYS], &[]),
-        [];
-    a_message_finds_request_or_lease: messages::of_the_head(), messages::of_the_head(),
+    who_does_not_wait_takes_no_baton(3, 2): |tasks| visits(rules(), &[AT_ONCE, STAYS, AT_ONCE][..tasks], &[]), [];
+    who_does_not_wait_uses_a_parked_lease(3, 2): |tasks| visits(lingering(), &[AT_ONCE, STAYS, AT_ONCE][..tasks], &[]), [];
+    a_message_finds_request_or_lease(3, 3): |_| story(rules(), messages::of_the_head),
         [a_request_becomes_a_lease_in_two_steps, a_lease_is_not_told_what_was_said_too_early,
          a_lease_that_was_given_back_is_forgotten, a_lease_that_is_over_stays_in_its_queue];
-    a_request_goes_on_with_the_next: messages::of_the_next(), messages::of_the_next(),
-        [a_request_is_not_known_in_its_queue];
-    news_reach_who_waits_for_them: messages::news(), messages::news(),
-        [who_is_about_to_wait_is_not_notified];
-    a_lease_is_parked_or_used:
-        visits(lingering(), &[STAYS; 2], &[is_wanted, is_idle]), visits(lingering(), &[STAYS], &[is_wanted, is_idle]),
+    a_request_goes_on_with_the_next(3, 3): |_| story(rules(), messages::of_the_next),
+        [a_request_is_not_known_in_its_queue, who_is_about_to_wait_is_not_notified];
+    a_lease_is_parked_or_used(2, 1): |tasks| visits(lingering(), &[STAYS; 4][..tasks], &[is_wanted, World::unpark]),
         [a_parked_lease_is_given_back_too, a_contended_lease_is_parked, a_lease_is_used_and_parked, a_lease_in_use_is_unparked,
          a_lease_in_use_is_given_back_when_contended, a_parked_lease_is_contended_in_vain];
-    close_leaves_nothing: visits(lingering(), &[STAYS; 3], &[shuts_down]), visits(lingering(), &[STAYS], &[shuts_down]),
+    close_leaves_nothing(3, 1): |tasks| visits(lingering(), &[STAYS; 4][..tasks], &[shuts_down]),
         [a_lease_is_parked_after_the_end, somebody_joins_after_the_end, the_end_takes_no_lease_out];
-    close_sends_everybody_away: visits::end_with_a_head(3), visits::end_with_a_head(1),
+    close_sends_everybody_away(3, 1): |tasks| story(rules(), |world| visits::end_with_a_head(world, tasks)),
         [those_in_queue_are_not_told_of_the_end];
-    a_timeout_check_comes_in_time: timeouts::in_time(), timeouts::in_time(),
+    a_timeout_check_comes_in_time(3, 3): |_| story(rules(), timeouts::in_time),
         [a_timeout_check_forgets_who_joined_meanwhile, a_timeout_check_looks_before_it_listens,
          a_timeout_check_sends_everybody_away, a_check_is_not_scheduled_again];
-    whoever_is_out_of_time_is_sent_away: timeouts::keeper(3), timeouts::keeper(1),
+    whoever_is_out_of_time_is_sent_away(3, 1): |tasks| story(rules(), |world| timeouts::keeper(world, tasks)),
         [the_keeper_is_not_woken, a_queue_has_no_check];
-    those_out_of_time_are_told_what_is_learned: timeouts::told(3), timeouts::told(2),
+    those_out_of_time_are_told_what_is_learned(3, 2): |tasks| story(rules(), |world| timeouts::told(world, tasks)),
         [those_who_wait_for_an_answer_are_not_told, those_who_wait_for_an_answer_are_lost_with_their_queue,
          each_of_those_out_of_time_asks];
-    no_more_than_so_many_wait: visits::in_bounds(4), visits::in_bounds(2),
+    no_more_than_so_many_wait(4, 3): visits::in_bounds,
         [many_take_the_last_place, who_leaves_still_counts, who_is_refused_counts];
-    a_turn_ends_once: turns::ended_by_several(), turns::ended_by_several(),
+    a_turn_ends_once(3, 3): |_| story(rules(), turns::ended_by_several),
         [who_ends_a_turn_forgets_its_baton];
-    a_loss_stops_the_bodies: turns::lost(2), turns::lost(1),
+    a_loss_stops_the_bodies(2, 1): |tasks| story(rules(), |world| turns::lost(world, tasks)),
         [a_body_looks_before_it_leaves_its_waker];
-    anything: visits::anything(4), {}, [];
+    anything(4, 0): visits::anything, [];
 }

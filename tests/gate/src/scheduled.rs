@@ -7,16 +7,18 @@ use std::{
     collections::hash_map::DefaultHasher,
     hash::BuildHasherDefault,
     mem::forget,
-    ops::{Deref, DerefMut},
-    panic::Location,
+    ops::Deref,
     sync::{OnceLock, PoisonError},
 };
 
-pub(crate) use shuttle::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
+use shuttle::sync::atomic;
+pub(crate) use shuttle::{
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering},
+    },
+    thread_local,
 };
-pub(crate) use shuttle::thread_local;
 
 /// Not random, so that an order can be tried again.
 pub(crate) type RandomState = BuildHasherDefault<DefaultHasher>;
@@ -37,53 +39,17 @@ fn step() {
     AtomicBool::new(false).load(Ordering::SeqCst);
 }
 
-macro_rules! atomic {
-    ($name:ident, $number:ty) => {
-        #[derive(Debug, Default)]
-        pub(crate) struct $name(shuttle::sync::atomic::$name);
-
-        impl $name {
-            pub(crate) const fn new(value: $number) -> Self {
-                Self(shuttle::sync::atomic::$name::new(value))
-            }
-        }
-
-        impl Deref for $name {
-            type Target = shuttle::sync::atomic::$name;
-
-            fn deref(&self) -> &Self::Target {
-                &self.0
-            }
-        }
-    };
-}
-
-atomic!(AtomicU64, u64);
-atomic!(AtomicUsize, usize);
-
-impl AtomicUsize {
-    pub(crate) fn fetch_add(&self, value: usize, order: Ordering) -> usize {
-        if !is_weakened("many_take_the_last_place") {
-            return self.0.fetch_add(value, order);
-        }
-        let before = self.load(order);
-        self.store(before.wrapping_add(value), order);
-        before
-    }
-
-    #[track_caller]
-    pub(crate) fn fetch_sub(&self, value: usize, order: Ordering) -> usize {
-        let by = Location::caller().file();
-        let is_lost = is_weakened("who_leaves_still_counts") && by.ends_with("queue/wait.rs")
-            || is_weakened("who_is_refused_counts") && by.ends_with("queue/mod.rs");
-        self.0.fetch_sub(if is_lost { 0 } else { value }, order)
-    }
-}
+#[derive(Debug)]
+pub(crate) struct AtomicU64(atomic::AtomicU64);
 
 impl AtomicU64 {
+    pub(crate) const fn new(value: u64) -> Self {
+        Self(atomic::AtomicU64::new(value))
+    }
+
     pub(crate) fn fetch_min(&self, value: u64, order: Ordering) -> u64 {
         if is_weakened("a_timeout_check_forgets_who_joined_meanwhile") {
-            return self.0.swap(value, order);
+            return self.swap(value, order);
         }
         if is_weakened("a_timeout_check_looks_before_it_listens") {
             self.store(u64::MAX, order);
@@ -92,48 +58,17 @@ impl AtomicU64 {
     }
 }
 
-/// A lock.
-#[derive(Debug, Default)]
-pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
+impl Deref for AtomicU64 {
+    type Target = atomic::AtomicU64;
 
-pub(crate) struct MutexGuard<'a, T> {
-    mutex: &'a Mutex<T>,
-    guard: Option<shuttle::sync::MutexGuard<'a, T>>,
-    is_used: bool,
-}
-
-impl<T> Mutex<T> {
-    pub(crate) fn new(value: T) -> Self {
-        Self(shuttle::sync::Mutex::new(value))
-    }
-
-    /// In a process that weakens something, others may have panicked within it.
-    fn locked(&self) -> shuttle::sync::MutexGuard<'_, T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn deref(&self) -> &Self::Target {
+        &self.0
     }
 }
 
+/// In a process that weakens something, others may have panicked within it.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    MutexGuard { mutex, guard: Some(mutex.locked()), is_used: false }
-}
-
-impl<T> Deref for MutexGuard<'_, T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        self.guard.as_ref().expect("it is locked")
-    }
-}
-
-impl<T> DerefMut for MutexGuard<'_, T> {
-    fn deref_mut(&mut self) -> &mut T {
-        if is_weakened("a_lock_lets_others_in_between_two_uses") && std::mem::replace(&mut self.is_used, true) {
-            self.guard = None;
-            shuttle::thread::yield_now();
-            self.guard = Some(self.mutex.locked());
-        }
-        self.guard.as_mut().expect("it is locked")
-    }
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Wakes one who waits, or the next who is going to.
