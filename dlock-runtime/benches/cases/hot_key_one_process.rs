@@ -23,7 +23,7 @@ async fn main() -> Outcome<()> {
     let mut table = Table::new(COLUMNS);
     for tasks in [64, 256] {
         let (mut dlock, mut mutex, mut others) = (Side::default(), Side::default(), Side::default());
-        for round in 0..=rounds(6) {
+        for round in 0..=rounds(30) {
             dlock.rounds(&mut meter, round, tasks, 400, &ours).await?;
             mutex.rounds(&mut meter, round, tasks, 400, &bare).await?;
             others.rounds(&mut meter, round, tasks, 1000, &rslock).await?;

@@ -20,7 +20,7 @@ fn main() -> Outcome<()> {
     let mut contest = Contest::start(4, &server)?;
     let rivals = [Rival::Default, Rival::Throughput, Rival::Rslock];
     let (mut standings, mut fixed) = (rivals.map(|_| Standing::default()), rivals.map(|_| Standing::default()));
-    for round in 0..=rounds(8) {
+    for round in 0..=rounds(30) {
         for (at, rival) in rivals.into_iter().enumerate() {
             contest.round(rival, [1, 16], Until::Over(span(1000)), (round > 0).then_some(&mut standings[at]))?;
             contest.round(rival, [1, 16], Until::Each(EACH), (round > 0).then_some(&mut fixed[at]))?;

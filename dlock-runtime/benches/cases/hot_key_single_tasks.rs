@@ -17,7 +17,7 @@ fn main() -> Outcome<()> {
     let mut contest = Contest::start(4, &server)?;
     let (mut dlock, mut rslock) = (Standing::default(), Standing::default());
     let (mut dlock_fixed, mut rslock_fixed) = (Standing::default(), Standing::default());
-    for round in 0..=rounds(8) {
+    for round in 0..=rounds(30) {
         contest.round(Rival::Default, [1, 1], Until::Over(span(1500)), (round > 0).then_some(&mut dlock))?;
         contest.round(Rival::Rslock, [1, 1], Until::Over(span(1500)), (round > 0).then_some(&mut rslock))?;
         contest.round(Rival::Default, [1, 1], Until::Each(EACH), (round > 0).then_some(&mut dlock_fixed))?;

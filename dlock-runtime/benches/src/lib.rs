@@ -8,6 +8,7 @@
 //! machine meets all of them, and the figures that count are ratios within a round. No case asserts a time.
 
 mod bench;
+mod bounds;
 mod chart;
 mod clock;
 mod commands;

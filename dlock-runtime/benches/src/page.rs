@@ -5,7 +5,7 @@ use std::{fmt::Write, fs, path::PathBuf};
 use crate::{
     Figure, Outcome,
     bench::{brief, folder},
-    chart,
+    bounds, chart,
     goals::GOALS,
     machine,
 };
@@ -86,13 +86,18 @@ fn page(figures: &[Figure], machine: &str) -> Result<String, std::fmt::Error> {
             continue;
         }
         writeln!(page, "| {case} | figure | rounds | goal | |\n|---|--:|--:|--:|---|")?;
+        let mut is_missed = false;
         for figure in mine {
             let (goal, verdict) = match figure.goal() {
                 Some(bound) if bound.is_met(figure.spread.median) => (bound.shown(figure.unit), "reached"),
                 Some(bound) => (bound.shown(figure.unit), "**not reached**"),
                 None => (String::new(), ""),
             };
+            is_missed |= verdict.starts_with("**");
             writeln!(page, "| {} | {} | {} | {goal} | {verdict} |", figure.name, figure.shown(), figure.range())?;
+        }
+        if let Some(why) = bounds::of(case).filter(|_| is_missed) {
+            writeln!(page, "\n*What bounds it.* {why}")?;
         }
     }
     let measured = |case: &str, name: &str| figures.iter().any(|figure| figure.case == case && figure.name == name);
