@@ -57,6 +57,26 @@ async fn a_held_lock_survives_each_step_of_a_move_and_a_waiter_gets_it_after_it(
     is_direct(&holder, &waiter, &key).await;
 }
 
+/// Nobody would hear at the new server what is said to the old one's listeners: who waits asks anew, and need not poll.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_waiter_whose_lock_has_moved_is_handed_it_by_the_new_server() {
+    let cluster = Cluster::start(3, 0);
+    let [holder, waiter] = [build(&cluster).await, build(&cluster).await];
+    let [from, to, ..] = cluster.masters()[..] else { panic!("there are three") };
+    let key = key_at(&cluster, from, "waits");
+    let lock = format!("{PREFIX}{key}");
+    let queue = |at: usize| cluster.nodes[at].raw().command(&["ZRANGE", &format!("{{{lock}}}:queue"), "0", "-1"]);
+    let held = holder.lock(&*key).acquire().await.expect("free");
+    let waiting = wait_for(&waiter, &key);
+    until_waiting(&holder, &key, 1).await;
+    let before = queue(from);
+    cluster.move_slot(cluster.slot(&lock), to);
+    eventually("it asks anew", 5 * SECOND, || ![&before, &Value::List(Vec::new())].contains(&&queue(to)));
+    held.release().await.expect("ours");
+    assert!(cluster.nodes[to].raw().exists(&lock), "it has it before it polls");
+    waiting.await.expect("no panic").release().await.expect("ours");
+}
+
 /// A lock with one key is followed by `ASK` while its slot is on its way, and `ASKING` and the command go in one piece: of many tasks
 /// on one connection, none is refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

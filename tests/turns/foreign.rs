@@ -11,7 +11,7 @@ use dlock_testkit::{RedisServer, eventually_async};
 use crate::{
     MS, POLL, SLACK, SOON, build, build_some,
     busy::{Busy, Log},
-    got, median, shared, wait_for,
+    got, median, on, shared, wait_for,
 };
 
 /// What a loaded machine may add to a median.
@@ -93,5 +93,57 @@ async fn a_foreign_client_gets_in(key: &'static str, runtimes: &[Runtime]) {
     eventually_async("ours go on", SOON, async || log.count() > so_far + 20).await;
     for tasks in tasks {
         tasks.stop().await;
+    }
+}
+
+/// The text of what a server says of a command that it carries out: `1732.5 [0 lua] "del" "turns:k"`.
+fn about<'a>(said: &'a str, lock: &str) -> Option<(f64, &'a str)> {
+    let mut words = said.split('"');
+    let (from, command, key) = (words.next()?, words.next()?, words.nth(1)?);
+    Some((from.split(' ').next()?.parse().ok()?, command)).filter(|_| key == lock)
+}
+
+/// For how long the locks were free, in milliseconds, in three seconds of somebody always wanting each of them.
+async fn free_times(keys: [&'static str; 4], server: &RedisServer, runtimes: &[Runtime]) -> Vec<f64> {
+    let mut monitor = server.raw();
+    assert!(monitor.command(&["MONITOR"]).is_ok());
+    let busy = keys.map(|key| {
+        let log = Arc::new(Log::default());
+        runtimes.iter().map(|runtime| Busy::start(runtime, key, 2, MS, &log)).collect::<Vec<_>>()
+    });
+    let reading = tokio::task::spawn_blocking(move || {
+        let (began, mut times, mut freed) = (Instant::now(), Vec::new(), [None; 4]);
+        while began.elapsed() < 3_500 * MS {
+            let said = monitor.receive().expect("they are busy");
+            for (key, freed) in keys.iter().zip(&mut freed) {
+                match said.text().and_then(|said| about(said, &format!("turns:{key}"))) {
+                    Some((at, command)) if command.to_lowercase().starts_with("del") => *freed = Some(at),
+                    Some((at, command)) if command.eq_ignore_ascii_case("set") => {
+                        times.extend(freed.take().map(|freed| (at - freed) * 1e3));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        times
+    });
+    let times = reading.await.expect("no panic");
+    for tasks in busy.into_iter().flatten() {
+        tasks.stop().await;
+    }
+    times
+}
+
+/// About once a second. A single process sleeps before it asks again, and of several the one that is told does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_that_goes_free_for_others_is_free_for_a_millisecond() {
+    for count in [1, 2] {
+        let server = RedisServer::start();
+        let [one, other] = build_some(on(&server)).await;
+        let mut times = free_times(["free:a", "free:b", "free:c", "free:d"], &server, &[one, other][..count]).await;
+        times.sort_by(f64::total_cmp);
+        assert!(times.len() >= 4, "{count} runtimes: {times:?}");
+        // A release that a busy machine holds up may come late.
+        assert!(times[times.len() / 2] > 0.9, "{count} runtimes: {times:?}");
     }
 }
