@@ -2,13 +2,17 @@
 //! (`scripts/guard` of the runtime).
 
 use crate::{
-    network::{Body, Renewal, Token},
-    scenario::Tick,
-    store::{Entry, Lock, Store, Surroundings},
+    network::Token,
+    properties::LATEST,
+    scenario::{Step, Tick},
+    store::{Lock, Store},
 };
 
+/// For how many ticks a new master is closed: for as long as what the old one granted may last.
+const QUARANTINE: Tick = 2;
+
 /// A life of the server, as the first request that looked at it found it. It is copied as everything else is, so a new master finds
-/// that of the server before.
+/// that of the server before. The first life has been open for long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Epoch {
     pub(crate) life: u8,
@@ -16,63 +20,35 @@ pub(crate) struct Epoch {
     pub(crate) opens: Tick,
 }
 
-impl Epoch {
-    pub(crate) fn at(self, now: Tick) -> Self {
-        Self { opens: if self.opens <= now { 0 } else { self.opens }, ..self }
-    }
-}
-
 impl Store {
-    /// closed.lua. The first server has run for long, and was never promoted. What a client knows of an epoch it knows of the
-    /// connection, so that nobody knows that of a new master.
-    pub(crate) fn is_closed(&mut self, around: &Surroundings<'_>) -> bool {
-        let Some(quarantine) = around.scenario.guard else { return false };
-        if around.is("a_failover_without_a_guard") {
+    /// closed.lua. What a client knows of an epoch it knows of the connection, so that nobody knows that of a new master.
+    pub(crate) fn is_closed(&mut self, step: &Step<'_>) -> bool {
+        if !step.scenario.guarded || step.is("a_failover_without_a_guard") {
             return false;
         }
-        let now = around.now;
         let opens = match self.epoch {
-            Some(epoch) if epoch.life == around.life => epoch.opens,
-            Some(_) if around.is("an_epoch_that_is_kept_over_connections") => return false,
-            None if around.life == 0 => 0,
-            _ => now + quarantine - u8::from(around.is("a_quarantine_that_is_too_short")),
+            Some(epoch) if epoch.life == step.life => epoch.opens,
+            Some(_) if step.is("an_epoch_that_is_kept_over_connections") => return false,
+            None if step.life == 0 => 0,
+            _ => step.now + QUARANTINE - u8::from(step.is("a_quarantine_that_is_too_short")),
         };
-        self.epoch = Some(Epoch { life: around.life, opens }.at(now));
-        opens > now
-    }
-
-    /// What an acquire gets while the server is closed: a place in the queue. Who has the lock, as far as the server knows, gets
-    /// nothing.
-    pub(crate) fn wait_for_the_opening(&mut self, entry: Entry, again: bool, around: &mut Surroundings<'_>) -> Body {
-        if let Some(lock) = self.lock.as_mut().filter(|lock| lock.owner == entry.token) {
-            if around.is("a_grant_that_is_repeated_while_closed") {
-                lock.expires = lock.expires.max(around.now + entry.ttl);
-                let count = if entry.fenced { around.scenario.block } else { 1 };
-                return Body::Granted { first: lock.last + 1 - count, waiting: !self.queue.is_empty() };
-            }
-        } else {
-            self.queue_up(entry, again, around);
-        }
-        Body::Closed
+        self.epoch = Some(Epoch { life: step.life, opens });
+        opens > step.now
     }
 
     /// come_back.lua: a renewal of a lock that is not the token's any more brings it back while the server is closed, unless somebody
     /// has it who was granted it later. It does not look at the queue.
-    pub(crate) fn come_back(&mut self, token: Token, by: Renewal, last: u8, around: &Surroundings<'_>) {
-        if self.is_owner(token) || !self.is_closed(around) {
+    pub(crate) fn come_back(&mut self, token: Token, ttl: Tick, last: u8, step: &mut Step<'_>) {
+        if self.is_owner(token) || !self.is_closed(step) {
             return;
         }
-        let is_older = |lock: &Lock| lock.last > 0 && lock.last < last;
-        if self.lock.as_ref().is_none_or(is_older) || around.is("a_hold_that_comes_back_without_a_look_at_fences") {
-            self.lock = Some(Lock {
-                owner: token,
-                expires: around.now + by.ttl,
-                last,
-                since: 0,
-                unbroken: None,
-                marked: false,
-                is_plain: true,
-            });
+        let is_older = |lock: Lock| lock.last > 0 && lock.last < last;
+        if self.lock.is_none_or(is_older) || step.is("a_hold_that_comes_back_without_a_look_at_fences") {
+            if self.lock.is_some_and(|lock| lock.last >= last) {
+                step.broken = Some(LATEST);
+            }
+            let expires = step.now + ttl;
+            self.lock = Some(Lock { owner: token, expires, last, is_plain: true, is_left: true, marked: false });
         }
     }
 }

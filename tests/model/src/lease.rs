@@ -2,10 +2,11 @@
 
 use crate::{
     Task,
-    client::{Client, Step},
+    client::{Client, Pending},
     fences::Fences,
-    network::{Body, Renewal, Token},
-    scenario::{Tick, ticks},
+    network::Body,
+    properties::{FENCES, YIELDS},
+    scenario::{Step, Tick, ticks},
     turn_start::TurnStart,
     types::boot_time::BootTime,
 };
@@ -13,63 +14,66 @@ use crate::{
 /// The lock, as long as the deadline is not past.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Lease {
-    pub(crate) number: u8,
     /// The TTL of the last "yes", and the moment from which that counts.
     ttl: Tick,
     yes: BootTime,
     pub(crate) deadline: BootTime,
+    /// The last one was given out by the store, also if none is for turns: by that the lock comes back after a failover.
     block: Fences,
-    /// The last fence of the block, by which the lock comes back after a failover; 0 without a guard.
-    last: u8,
+    /// When the turn under way ends that is not renewed. Its fence counts; what it does with the lock is not modelled.
+    pub(crate) turn: Option<BootTime>,
     /// Nobody gives a lease away before it was of use.
     had_a_turn: bool,
     /// The last "yes" was meant for the next turn.
     is_fresh: bool,
     /// It has no answer yet.
-    pub(crate) renewal: Option<Renewal>,
+    renewal: Option<Renewal>,
     /// No grant counts for more while a shortening may be carried out; `true` if one was never answered.
     cap: Option<(Tick, bool)>,
     /// How many turns began since it is known that somebody waits elsewhere.
     contended: Option<u8>,
-    /// The same, for the checks: only the start of the lease clears it.
-    told: Option<u8>,
+    /// Only a weakened holder forgets that.
+    forgets: bool,
     /// A request for it was never answered, and may be carried out yet.
     doubt: bool,
 }
 
-/// A task that has the lock. Its fence counts; what it does with it is not modelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Turn {
-    /// With `renew = false`, when its own time is over.
-    pub(crate) limit: Option<BootTime>,
+struct Renewal {
+    sent: Tick,
+    ttl: Tick,
+    shorten: bool,
 }
 
 impl Client {
     /// The lock is the client's, counted from `from`, if that is not over yet.
-    pub(crate) fn granted(&mut self, step: &Step<'_>, from: BootTime, first: u8, waiting: bool) {
-        let Some(pending) = &self.pending else { return };
-        let deadline = step.scenario.deadline(from, pending.ttl);
+    pub(crate) fn granted(&mut self, from: BootTime, first: u8, waiting: bool, step: &Step<'_>) {
+        let (Some(task), Some(Pending { open, contended, .. })) = (self.task(step), self.pending.clone()) else {
+            return;
+        };
+        let deadline = step.scenario.deadline(from, task.ttl);
         if deadline <= step.moment(step.now) {
             return;
         }
-        let told = (waiting || pending.contended).then_some(0);
-        let contended = if step.is("a_holder_that_forgets_that_somebody_waits") { waiting.then_some(0) } else { told };
+        self.pending = None;
         self.lease = Some(Lease {
-            number: pending.number,
-            ttl: pending.ttl,
+            ttl: task.ttl,
             yes: from,
             deadline,
-            block: Fences::new(first.into(), if pending.fenced { step.scenario.block.into() } else { 0 }),
-            last: step.scenario.last_of(first, pending.fenced),
+            block: if task.fenced {
+                Fences::new(first.into(), step.scenario.block.into())
+            } else {
+                Fences::new(u64::from(first) + 1, 0)
+            },
+            turn: None,
             had_a_turn: false,
             is_fresh: true,
             renewal: None,
             cap: None,
-            contended,
-            told,
-            doubt: pending.open > 0,
+            contended: (waiting || contended).then_some(0),
+            forgets: !waiting && step.is("a_holder_that_forgets_that_somebody_waits"),
+            doubt: open > 0,
         });
-        self.pending = None;
     }
 
     /// The lease and the task whose turn is under way or next.
@@ -78,99 +82,96 @@ impl Client {
     }
 
     /// A turn starts if enough of the lease is left for what the task asked for, and a fence.
-    pub(crate) fn can_start(&self, step: &Step<'_>) -> bool {
-        let may_start = |(lease, task): (&Lease, Task)| {
-            lease.start(task, step).is_covered(lease.deadline)
+    pub(crate) fn can_start_turn(&self, step: &Step<'_>) -> bool {
+        let max = step.scenario.turns_when_contended;
+        self.used(step).is_some_and(|(lease, task)| {
+            lease.turn.is_none()
+                && lease.start(task, step).is_covered(lease.deadline)
                 && !(task.fenced && lease.block.is_empty())
-                && lease.contended.is_none_or(|turns| turns < step.scenario.turns_when_contended)
-        };
-        self.turn.is_none() && self.used(step).is_some_and(may_start)
+                && (lease.forgets || lease.contended.is_none_or(|turns| turns < max))
+        })
     }
 
-    pub(crate) fn start(&mut self, step: &mut Step<'_>) {
+    pub(crate) fn start_turn(&mut self, step: &mut Step<'_>) {
         let (Some(task), Some(lease)) = (self.task(step), &mut self.lease) else { return };
-        let fence = task.fenced.then(|| lease.block.take()).flatten();
-        self.turn = Some(Turn { limit: lease.start(task, step).limit() });
+        lease.turn = lease.start(task, step).limit().or(Some(BootTime::NEVER));
         (lease.is_fresh, lease.had_a_turn) = (false, true);
-        for turns in [&mut lease.contended, &mut lease.told].into_iter().flatten() {
-            *turns += 1;
+        lease.contended = lease.contended.map(|turns| turns + 1);
+        if lease.contended > Some(step.scenario.turns_when_contended) {
+            step.broken = Some(YIELDS);
         }
-        let greedy = lease.told.is_some_and(|turns| turns > step.scenario.turns_when_contended);
-        let token = Token { client: step.id, number: lease.number };
-        let narrow = |fence| u8::try_from(fence).expect("the fences of a run stay below 255");
-        step.started = Some((token, fence.map(narrow), greedy));
+        if let Some(fence) = task.fenced.then(|| lease.block.take()).flatten() {
+            step.broken = if fence > step.last_fence { step.broken } else { Some(FENCES) };
+            step.last_fence = fence;
+        }
     }
 
-    pub(crate) fn end(&mut self) {
-        self.turn = None;
-        self.done += 1;
+    pub(crate) fn end_turn(&mut self) {
+        if self.lease.as_mut().is_some_and(|lease| lease.turn.take().is_some()) {
+            self.done += 1;
+        }
     }
 
     /// Whether a renewal makes sense: for the turn under way if it renews, or so that the next can start.
     pub(crate) fn can_renew(&self, step: &Step<'_>) -> bool {
         self.used(step).is_some_and(|(lease, task)| {
-            let gains = lease.yes < step.moment(step.now) || self.needs_fences(lease, task);
-            lease.is_idle(step) && gains && (task.renew || self.turn.is_none())
+            let gains = lease.yes < step.moment(step.now) || lease.needs_fences(task);
+            !lease.expects_answer_to(step.now) && gains && (task.renew || lease.turn.is_none())
         })
-    }
-
-    fn needs_fences(&self, lease: &Lease, task: Task) -> bool {
-        task.fenced && self.turn.is_none() && lease.block.is_empty()
     }
 
     /// Whether the lease is longer than the turn under way asked for.
     pub(crate) fn can_shorten(&self, step: &Step<'_>) -> bool {
-        let is_longer = |(lease, task): (&Lease, Task)| task.ttl < lease.ttl && lease.is_idle(step);
-        self.turn.is_some() && self.used(step).is_some_and(is_longer)
+        self.used(step).is_some_and(|(lease, task)| {
+            lease.turn.is_some() && task.ttl < lease.ttl && !lease.expects_answer_to(step.now)
+        })
     }
 
     pub(crate) fn renew(&mut self, step: &mut Step<'_>, shorten: bool) {
-        let more = self.used(step).is_some_and(|(lease, task)| self.needs_fences(lease, task));
-        let (Some(Task { ttl, .. }), Some(lease)) = (self.task(step), &mut self.lease) else { return };
-        lease.give_up_renewal();
-        let renewal = Renewal { sent: step.now, ttl, shorten };
-        lease.renewal = Some(renewal);
+        let (Some(task), Some(lease)) = (self.task(step), &mut self.lease) else { return };
+        let Task { ttl, .. } = task;
+        // One that got no answer may be carried out at any time: if it was a shortening, the cap stays.
+        let is_unanswered =
+            lease.renewal.replace(Renewal { sent: step.now, ttl, shorten }).is_some_and(|old| old.shorten);
+        lease.cap = lease.cap.map(|(cap, doubt)| (cap, doubt || is_unanswered));
         if shorten {
             lease.deadline = lease.deadline.min(step.scenario.deadline(step.moment(step.now), ttl));
             let (cap, doubt) = lease.cap.unwrap_or((ttl, false));
             lease.cap = Some((cap.min(ttl), doubt));
         }
-        let last = lease.last;
-        step.send(lease.number, Body::Renew { renewal, more, last });
+        let last = u8::try_from(lease.block.end() - 1).expect("the fences of a run stay below 255");
+        step.send(step.token(self.number), Body::Renew { ttl, shorten, more: lease.needs_fences(task), last });
     }
 
     /// Whether the lease goes away: nobody here needs it, or somebody elsewhere does.
     pub(crate) fn can_release(&self, step: &Step<'_>) -> bool {
-        let Some(lease) = self.lease.as_ref().filter(|_| self.turn.is_none()) else { return false };
+        let Some(lease) = self.lease.as_ref().filter(|lease| lease.turn.is_none()) else { return false };
         // A shortening without an answer may keep the lease too short for the next task.
         let cap = lease.cap.filter(|(_, doubt)| *doubt && !step.is("a_lease_that_is_kept_though_it_stays_too_short"));
         let is_needed = self.task(step).is_some_and(|task| cap.is_none_or(|(cap, _)| cap >= task.ttl));
-        !is_needed || (lease.contended.is_some() && lease.had_a_turn)
+        !is_needed || (lease.contended.is_some() && !lease.forgets && lease.had_a_turn)
     }
 
     pub(crate) fn release(&mut self, step: &mut Step<'_>) {
+        self.end_turn();
         if let Some(lease) = self.lease.take() {
-            self.give_back(step, lease.number, lease.doubt);
+            self.give_back(self.number, lease.doubt, step);
         }
     }
 
     /// The answer to a renewal arrives. Those that were given up say nothing any more.
-    pub(crate) fn renewed(&mut self, number: u8, renewal: Renewal, yes: bool, first: Option<u8>, step: &mut Step<'_>) {
-        let is_idle = self.turn.is_none();
-        let Some(lease) = self.lease(number).filter(|lease| lease.renewal == Some(renewal)) else { return };
-        lease.renewal = None;
+    pub(crate) fn renewed(&mut self, sent: Tick, yes: bool, first: Option<u8>, step: &mut Step<'_>) {
+        let Some(lease) = &mut self.lease else { return };
+        let Some(renewal) = lease.renewal.take_if(|renewal| renewal.sent == sent) else { return };
         if !yes {
-            if !is_idle {
-                self.end();
-            }
             return self.release(step);
         }
-        let from = step.counts_from(renewal.sent);
+        let from = step.counts_from(sent);
         let cap = lease.cap.filter(|_| !step.is("a_shortening_that_does_not_cap_later_grants"));
         let ttl = cap.map_or(renewal.ttl, |(cap, _)| cap.min(renewal.ttl));
         let deadline = step.scenario.deadline(from, ttl);
         lease.yes = lease.yes.max(from);
-        lease.is_fresh = is_idle;
+        lease.is_fresh = lease.turn.is_none();
         if renewal.shorten || deadline > lease.deadline {
             lease.ttl = ttl;
             lease.deadline = lease.deadline.max(deadline);
@@ -180,7 +181,6 @@ impl Client {
         }
         if let Some(first) = first.filter(|_| lease.block.is_empty()) {
             lease.block = Fences::new(first.into(), step.scenario.block.into());
-            lease.last = step.scenario.last_of(first, true);
         }
     }
 }
@@ -191,26 +191,19 @@ impl Lease {
         TurnStart { ttl: ticks(task.ttl), is_renewed: task.renew, fresh, now: step.moment(step.now) }
     }
 
-    /// Nothing was asked about it in this tick that is not answered.
-    fn is_idle(&self, step: &Step<'_>) -> bool {
-        self.renewal.is_none_or(|renewal| renewal.sent < step.now)
+    fn needs_fences(&self, task: Task) -> bool {
+        task.fenced && self.turn.is_none() && self.block.is_empty()
+    }
+
+    pub(crate) fn expects_answer_to(&self, sent: Tick) -> bool {
+        self.renewal.is_some_and(|renewal| renewal.sent == sent)
     }
 
     /// Notes that somebody waits elsewhere. What is noted stays.
     pub(crate) fn is_told(&mut self, waiting: bool, step: &Step<'_>) {
-        if step.is("a_holder_that_forgets_that_somebody_waits") {
-            self.contended = waiting.then_some(0);
-        }
+        self.forgets = !waiting && step.is("a_holder_that_forgets_that_somebody_waits");
         if waiting {
             self.contended.get_or_insert(0);
-            self.told.get_or_insert(0);
-        }
-    }
-
-    /// A renewal that got no answer may be carried out at any time: if it was a shortening, the cap stays.
-    fn give_up_renewal(&mut self) {
-        if self.renewal.take().is_some_and(|renewal| renewal.shorten) {
-            self.cap = self.cap.map(|(ttl, _)| (ttl, true));
         }
     }
 }

@@ -6,17 +6,14 @@
 //! carried out. What is older than the longest TTL is dropped: a copy that comes even later takes the lock for one
 //! TTL, which nothing on the client's side can prevent.
 
-use crate::scenario::Tick;
+use crate::scenario::{Task, Tick};
 
 /// Who asks for or has the lock: a client, and the number of its request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Token {
     pub(crate) client: u8,
     pub(crate) number: u8,
 }
-
-/// The client of another kind: it takes the key if it is free, and knows nothing of queue and fences.
-pub(crate) const FOREIGN: Token = Token { client: u8::MAX, number: 0 };
 
 /// One request, reply or message. A reply has the `sent` of its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,6 +21,7 @@ pub struct Packet {
     pub(crate) token: Token,
     pub(crate) sent: Tick,
     pub(crate) body: Body,
+    pub(crate) astray: bool,
 }
 
 /// The fields are those of the scripts.
@@ -31,36 +29,24 @@ pub struct Packet {
 pub(crate) enum Body {
     /// Request: acquire.lua and wait.lua, `again` if it was put before. Without a fence and for the first time, a plain command
     /// goes before, which takes the lock if it is free and does nothing if it is not.
-    Acquire { ttl: Tick, again: bool, fenced: bool },
-    /// Request: renew.lua. `more` also reserves a block of fences. `last` is the last fence of the block that the lease has; 0
-    /// without a guard.
-    Renew { renewal: Renewal, more: bool, last: u8 },
+    Acquire { task: Task, again: bool },
+    /// Request: renew.lua. `more` also reserves a block of fences. `last` is the last fence that the lease came with.
+    Renew { ttl: Tick, shorten: bool, more: bool, last: u8 },
     /// Request: release.lua.
     Release,
     /// Reply: the lock is the client's.
     Granted { first: u8, waiting: bool },
-    /// Reply: not yet. All fences given out so far are at most `last`; 0 if it was put for the first time.
+    /// Reply: not yet. All fences given out so far are at most `last`; 0 if it was put for the first time, and if nothing is granted
+    /// yet, whoever asks: that says nothing about a hand-over by the server before, whose message may be late.
     Busy { last: u8 },
-    /// Reply: nothing is granted yet, whoever asks.
-    Closed,
     /// Reply to `Renew`; `first` is of the new block.
-    Renewed { renewal: Renewal, yes: bool, first: Option<u8> },
+    Renewed { yes: bool, first: Option<u8> },
     /// Reply to `Release`.
     Released,
     /// Message: the lock was handed over.
     HandedOver { fence: u8, waiting: bool },
     /// Message: somebody waits for the lock that this token has.
     Wanted,
-    /// Message: the lock went free, and this token is first in the queue.
-    Free,
-}
-
-/// What a renewal asks for, and when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Renewal {
-    pub(crate) sent: Tick,
-    pub(crate) ttl: Tick,
-    pub(crate) shorten: bool,
 }
 
 impl Packet {
@@ -71,69 +57,52 @@ impl Packet {
 
     /// Whether it came by publish and not as a reply.
     pub(crate) fn is_message(&self) -> bool {
-        matches!(self.body, Body::HandedOver { .. } | Body::Wanted | Body::Free)
+        matches!(self.body, Body::HandedOver { .. } | Body::Wanted)
     }
 
-    fn lane(&self) -> usize {
-        if self.is_request() { 0 } else { 1 + usize::from(self.is_message()) }
+    /// The packets of a lane arrive in order, but for those that are astray.
+    fn lane(&self) -> (bool, u8, bool, bool) {
+        (!self.astray, self.token.client, self.is_request(), self.is_message())
     }
 }
 
-/// All packets that are under way. Those of a lane stay in order; `strays` don't.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Network {
-    /// Requests, replies and messages of each client.
-    lanes: Vec<[Vec<Packet>; 3]>,
-    strays: Vec<Packet>,
-}
+/// All packets that are under way, lane by lane. The order of those that are astray says nothing: they are sorted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Network(pub(crate) Vec<Packet>);
 
 impl Network {
-    pub(crate) fn new(clients: usize) -> Self {
-        Self { lanes: vec![Default::default(); clients], strays: Vec::new() }
-    }
-
     pub(crate) fn send(&mut self, packet: Packet) {
-        let lane = &mut self.lanes[usize::from(packet.token.client)][packet.lane()];
+        let end = self.0.partition_point(|other| other.lane() <= packet.lane());
         // "Wanted" twice in a row says no more than once.
-        let says = |packet: &Packet| (packet.token, packet.body);
-        if packet.body != Body::Wanted || lane.last().map(says) != Some(says(&packet)) {
-            lane.push(packet);
+        let says_the_same = |other: &Packet| (other.token, other.body) == (packet.token, Body::Wanted);
+        if packet.body != Body::Wanted || !self.0[..end].last().is_some_and(says_the_same) {
+            self.0.insert(end, packet);
         }
     }
 
-    /// Takes a packet out that is first in its lane, or astray.
     pub(crate) fn take(&mut self, packet: Packet) {
-        let lane = &mut self.lanes[usize::from(packet.token.client)][packet.lane()];
-        if lane.first() == Some(&packet) {
-            lane.remove(0);
-        } else if let Ok(place) = self.strays.binary_search(&packet) {
-            self.strays.remove(place);
+        if let Some(place) = self.0.iter().position(|other| *other == packet) {
+            self.0.remove(place);
         }
     }
 
     /// Lets the first of a lane go astray.
     pub(crate) fn divert(&mut self, packet: Packet) {
         self.take(packet);
-        self.strays.push(packet);
-        self.strays.sort();
+        let packet = Packet { astray: true, ..packet };
+        let place = self.0.partition_point(|other| other.astray && *other < packet);
+        self.0.insert(place, packet);
     }
 
-    /// The first packet of each lane.
-    pub(crate) fn in_order(&self) -> impl Iterator<Item = Packet> + '_ {
-        self.lanes.iter().flatten().filter_map(|lane| lane.first().copied())
+    /// What can arrive next: whatever is astray, and the first packet of each lane.
+    pub(crate) fn next(&self) -> impl Iterator<Item = Packet> + '_ {
+        let is_first = |place: usize| place == 0 || self.0[place - 1].lane() != self.0[place].lane();
+        (0..self.0.len()).filter(move |place| self.0[*place].astray || is_first(*place)).map(|place| self.0[place])
     }
 
-    pub(crate) fn astray(&self) -> impl Iterator<Item = Packet> + '_ {
-        self.strays.iter().copied()
-    }
-
-    /// Whether a client has a request or a reply in its lanes for which `which` is true: then it goes on waiting.
+    /// Whether a client has a request or a reply on its way in order for which `which` is true: then it goes on waiting.
     pub(crate) fn expects(&self, client: u8, which: impl Fn(&Packet) -> bool) -> bool {
-        self.lanes[usize::from(client)][..2].iter().flatten().any(which)
-    }
-
-    /// Forgets packets for which `keep` is false: who gets them does nothing, or they are too old.
-    pub(crate) fn retain(&mut self, keep: impl Fn(&Packet) -> bool) {
-        self.lanes.iter_mut().flatten().chain([&mut self.strays]).for_each(|packets| packets.retain(&keep));
+        let mut of_client = self.0.iter().filter(|packet| packet.token.client == client && !packet.astray);
+        of_client.any(|packet| !packet.is_message() && which(packet))
     }
 }

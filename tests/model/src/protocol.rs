@@ -4,36 +4,32 @@ use stateright::{Model, Property};
 
 use crate::{
     Mishap, Scenario,
-    client::{Client, Listens, Step},
+    client::{Client, possible},
     guard::Epoch,
-    network::{Body, FOREIGN, Network, Packet, Token},
-    properties::{self, Witness},
-    scenario::Tick,
-    store::{Store, Surroundings},
+    network::{Network, Packet, Token},
+    properties,
+    scenario::{Step, Tick},
+    store::Store,
 };
 
-/// The protocol at a size.
-#[derive(Clone, Debug)]
-pub struct Protocol {
-    /// What is let happen.
-    pub scenario: Scenario,
-    /// The one property to be checked, if not all are.
-    pub only: Option<&'static str>,
-}
-
 /// Everything at one moment.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct State {
     pub(crate) now: Tick,
     pub(crate) store: Store,
-    /// What a replica has that lacks the last write, as long as it may yet be promoted.
-    before: Option<Store>,
+    /// What a replica has that copies nothing any more, as long as it may yet take over.
+    copy: Option<Store>,
     pub(crate) network: Network,
     pub(crate) clients: Vec<Client>,
+    /// At most one does.
+    pub(crate) crashed: Option<u8>,
     /// What bad may happen yet.
     mishaps: Vec<Mishap>,
-    pub(crate) witness: Witness,
-    /// Which life of the server this is: a promotion begins a new one.
+    /// The fence of the last turn that looked at its fence.
+    last_fence: u64,
+    /// A property that a step broke, which no state shows.
+    pub(crate) broken: Option<&'static str>,
+    /// Which life of the server this is: a failover begins a new one.
     life: u8,
 }
 
@@ -51,43 +47,31 @@ pub enum Action {
     Release(u8),
     Renew(u8),
     Ask(u8),
-    AskAgain(u8),
     ReleaseAgain(u8),
     Shorten(u8),
     Cancel(u8),
     Crash(u8),
-    /// The client notices that it listens at a replica, and moves.
-    Move(u8),
-    ForeignTakes,
-    ForeignReleases,
-    RestEnds,
-    /// Somebody deletes the fence clock.
-    LoseClock,
-    /// The replica becomes the master. No connection is closed by that: who listened at the one listens at the other.
-    Promote,
-    /// The same, and it lacks the last write, or all since it lags.
-    PromoteWithoutLastWrite,
     /// From now on the replica copies nothing.
     Lag,
+    /// It becomes the master. The old one is dead, and who listened there listens at the new one.
+    FailOver,
 }
 
 impl Action {
     fn mishap(self) -> Option<Mishap> {
-        match self {
-            Self::Repeat(_) => Some(Mishap::Repeat),
-            Self::Lose(_) => Some(Mishap::Loss),
-            Self::Divert(_) => Some(Mishap::Stray),
-            Self::Cancel(_) => Some(Mishap::Cancel),
-            Self::Crash(_) => Some(Mishap::Crash),
-            Self::ForeignTakes => Some(Mishap::Foreign),
-            Self::LoseClock => Some(Mishap::LostClock),
-            Self::Promote | Self::PromoteWithoutLastWrite => Some(Mishap::Promotion),
-            _ => None,
-        }
+        Some(match self {
+            Self::Repeat(_) => Mishap::Repeat,
+            Self::Lose(_) => Mishap::Loss,
+            Self::Divert(_) => Mishap::Stray,
+            Self::Cancel(_) => Mishap::Cancel,
+            Self::Crash(_) => Mishap::Crash,
+            Self::FailOver => Mishap::Failover,
+            _ => return None,
+        })
     }
 }
 
-impl Protocol {
+impl Scenario {
     /// Takes a step.
     pub(crate) fn apply(&self, state: &mut State, action: Action) {
         if let Some(place) = state.mishaps.iter().position(|mishap| action.mishap() == Some(*mishap)) {
@@ -102,186 +86,134 @@ impl Protocol {
             Action::Repeat(packet) => self.deliver(state, packet),
             Action::Lose(packet) => state.network.take(packet),
             Action::Divert(packet) => state.network.divert(packet),
-            Action::EndTurn(id) => self.step(state, id, |client, _| client.end()),
-            Action::StartTurn(id) => self.step(state, id, Client::start),
+            Action::EndTurn(id) => self.step(state, id, |client, _| client.end_turn()),
+            Action::StartTurn(id) => self.step(state, id, Client::start_turn),
             Action::Release(id) => self.step(state, id, Client::release),
             Action::Renew(id) => self.step(state, id, |client, step| client.renew(step, false)),
             Action::Ask(id) => self.step(state, id, Client::ask),
-            Action::AskAgain(id) => self.step(state, id, Client::ask_again),
             Action::ReleaseAgain(id) => self.step(state, id, Client::release_again),
             Action::Shorten(id) => self.step(state, id, |client, step| client.renew(step, true)),
             Action::Cancel(id) => self.step(state, id, Client::cancel),
-            Action::Crash(id) => self.step(state, id, |client, _| *client = Client::new(Listens::Nowhere)),
-            Action::Move(id) => self.step(state, id, |client, _| client.listens = Listens::Here),
-            Action::ForeignTakes => state.store.take_by_foreign(state.now),
-            Action::ForeignReleases => state.store.lock = None,
-            Action::RestEnds => state.store.rests = false,
-            Action::LoseClock => state.store.clock = None,
-            Action::Promote => state.promote(&self.scenario),
-            Action::Lag => state.before = Some(state.store.clone()),
-            Action::PromoteWithoutLastWrite => {
-                if let Some(lacking) = state.before.take() {
-                    state.witness.lost_a_write(&state.store, &lacking);
-                    state.store = lacking;
-                    let behind = self.scenario.lags.unwrap_or(0);
-                    state.store.lock.iter_mut().for_each(|lock| lock.expires += behind);
-                    state.store.expire(state.now);
-                }
-                state.promote(&self.scenario);
+            Action::Crash(id) => {
+                state.clients[usize::from(id)] = Client::default();
+                state.crashed = Some(id);
             }
+            Action::Lag => state.copy = Some(state.store.clone()),
+            Action::FailOver => self.fail_over(state),
         }
-        let State { network, clients, .. } = state;
-        network.retain(|packet| packet.is_request() || clients[usize::from(packet.token.client)].heeds(packet));
+        let State { network, clients, crashed, .. } = state;
+        let heeds = |id: u8, packet: &Packet| *crashed != Some(id) && clients[usize::from(id)].heeds(packet);
+        // Who gets the others does nothing.
+        network.0.retain(|packet| packet.is_request() || heeds(packet.token.client, packet));
+    }
+
+    fn look(&self, state: &State, client: u8) -> Step<'_> {
+        let State { now, life, crashed, last_fence, broken, .. } = *state;
+        Step { scenario: self, now, client, life, crashed, sent: Vec::new(), last_fence, broken }
     }
 
     fn step(&self, state: &mut State, id: u8, action: impl FnOnce(&mut Client, &mut Step<'_>)) {
-        let mut step = Step::new(id, state.now, &self.scenario);
+        let mut step = self.look(state, id);
         action(&mut state.clients[usize::from(id)], &mut step);
-        step.send.into_iter().for_each(|packet| state.network.send(packet));
-        if let Some((token, fence, greedy)) = step.started {
-            state.witness.turn_started(token, fence, greedy, self.scenario.guard.is_some());
-        }
+        state.is_taken(step);
     }
 
     fn tick(&self, state: &mut State) {
         state.now += 1;
         state.store.expire(state.now);
-        let oldest = state.now.saturating_sub(self.scenario.longest_ttl());
-        state.network.retain(|packet| packet.sent >= oldest);
+        let oldest = state.now.saturating_sub(self.longest_ttl());
+        state.network.0.retain(|packet| packet.sent >= oldest);
         for id in 0..state.clients.len() {
             self.step(state, id as u8, Client::tick);
         }
     }
 
     fn deliver(&self, state: &mut State, packet: Packet) {
+        let id = packet.token.client;
         if !packet.is_request() {
-            return self.step(state, packet.token.client, |client, step| client.receive(packet, step));
+            return self.step(state, id, |client, step| client.receive(packet, step));
         }
-        let listening = state.clients.iter().map(|client| client.listens).collect();
-        let State { now, life, .. } = *state;
-        let mut around = Surroundings { scenario: &self.scenario, now, life, listening, messages: Vec::new() };
-        let before = state.store.clone();
-        let reply = state.store.carry_out(packet, &mut around);
-        let is_of_use = state.clients[usize::from(packet.token.client)].uses(packet.token.number);
-        state.witness.carried_out(packet, &before, &state.store, &around, is_of_use);
-        if self.scenario.lags.is_none() && state.mishaps.contains(&Mishap::Promotion) && before != state.store {
-            state.before = Some(before);
+        let mut step = self.look(state, id);
+        let body = state.store.carry_out(packet, &mut step);
+        let is_of_use = state.clients[usize::from(id)].uses(packet.token.number);
+        if let Some(lock) = state.store.lock.as_mut().filter(|lock| lock.owner == packet.token) {
+            lock.is_left &= !is_of_use;
         }
-        let hears = state.clients[usize::from(packet.token.client)].is_alive();
-        around.messages.into_iter().chain(hears.then_some(reply)).for_each(|packet| state.network.send(packet));
+        step.sent.push(Packet { body, astray: false, ..packet });
+        state.is_taken(step);
     }
 
-    pub(crate) fn live<'a>(&self, state: &'a State) -> impl Iterator<Item = (&'a Client, Step<'_>)> {
-        let step = |id| Step::new(id as u8, state.now, &self.scenario);
-        let clients = state.clients.iter().enumerate().map(move |(id, client)| (client, step(id)));
-        clients.filter(|(client, _)| client.is_alive())
+    fn fail_over(&self, state: &mut State) {
+        let Some(mut copy) = state.copy.take() else { return };
+        if let Some(lock) = &mut copy.lock {
+            lock.is_left |= Some(*lock) != state.store.lock;
+            lock.expires += self.behind;
+        }
+        copy.expire(state.now);
+        state.store = copy;
+        state.life += 1;
     }
 
-    /// The steps that a client has to take some time, the most urgent first. It asks nothing twice while the answer can come in
-    /// order.
-    pub(crate) fn due<'a>(&self, state: &'a State, client: &'a Client, step: &Step<'_>) -> Vec<Action> {
-        let id = step.id;
-        let asks = |packet: &Packet| {
-            matches!(packet.body, Body::Acquire { .. } | Body::Granted { .. } | Body::Busy { .. } | Body::Closed)
-                && client.uses(packet.token.number)
-        };
-        let renews = |packet: &Packet| matches!(packet.body, Body::Renew { .. } | Body::Renewed { .. });
-        let releases = |packet: &Packet| matches!(packet.body, Body::Release | Body::Released);
-        let due = [
-            (client.turn.is_some(), Action::EndTurn(id)),
-            (client.can_start(step), Action::StartTurn(id)),
-            (client.can_release(step), Action::Release(id)),
-            (client.can_renew(step) && !state.network.expects(id, renews), Action::Renew(id)),
-            (client.can_ask(step), Action::Ask(id)),
-            (client.can_ask_again(step) && !state.network.expects(id, asks), Action::AskAgain(id)),
-            (client.can_release_again(step) && !state.network.expects(id, releases), Action::ReleaseAgain(id)),
-            (client.can_shorten(step) && !state.network.expects(id, renews), Action::Shorten(id)),
-        ];
-        due.into_iter().filter_map(|(is_due, action)| is_due.then_some(action)).collect()
-    }
-}
-
-impl Protocol {
-    fn may_lag(&self, state: &State) -> bool {
-        self.scenario.lags.is_some() && state.before.is_none() && state.mishaps.contains(&Mishap::Promotion)
+    pub(crate) fn live<'a>(&'a self, state: &'a State) -> impl Iterator<Item = (&'a Client, Step<'a>)> {
+        let clients = (0u8..).zip(&state.clients).filter(|(id, _)| state.crashed != Some(*id));
+        clients.map(|(id, client)| (client, self.look(state, id)))
     }
 
     /// Whether the server has yet to open, as far as anybody who looks at it could say.
     pub(crate) fn is_closed_yet(&self, state: &State) -> bool {
-        let opens = |epoch: &Epoch| epoch.life == state.life && epoch.opens <= state.now;
-        self.scenario.guard.is_some() && state.life > 0 && !state.store.epoch.as_ref().is_some_and(opens)
+        let opens = |epoch: Epoch| epoch.life == state.life && epoch.opens <= state.now;
+        self.guarded && state.life > 0 && !state.store.epoch.is_some_and(opens)
     }
 }
 
 impl State {
-    fn promote(&mut self, scenario: &Scenario) {
-        self.life += 1;
-        self.before = None;
-        // The old master is dead, and who listened there listens at the new one.
-        if scenario.lags.is_some() {
-            return;
-        }
-        for client in &mut self.clients {
-            client.listens = match client.listens {
-                Listens::Here => Listens::AtReplica,
-                Listens::AtReplica => Listens::Here,
-                Listens::Nowhere => Listens::Nowhere,
-            };
-        }
+    fn is_taken(&mut self, step: Step<'_>) {
+        (self.last_fence, self.broken) = (step.last_fence, step.broken);
+        step.sent.into_iter().for_each(|packet| self.network.send(packet));
     }
 
     /// Who acts on the belief that it has the lock.
     pub(crate) fn believers(&self) -> impl Iterator<Item = Token> + '_ {
-        let clients = self.clients.iter().enumerate();
-        clients.filter_map(|(id, client)| client.believes().map(|number| Token { client: id as u8, number }))
+        let holders = (0u8..).zip(&self.clients).filter(|(_, client)| client.lease.is_some());
+        holders.map(|(id, client)| Token { client: id, number: client.number })
     }
 }
 
-impl Model for Protocol {
+impl Model for Scenario {
     type State = State;
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        let clients = self.scenario.clients.len();
-        let client = |id| Client::new(if id < self.scenario.at_replica { Listens::Here } else { Listens::AtReplica });
         vec![State {
             now: 1,
-            store: Store::new(self.scenario.block),
-            before: None,
-            network: Network::new(clients),
-            clients: (0..clients).map(client).collect(),
-            mishaps: self.scenario.mishaps.clone(),
-            witness: Witness::default(),
-            life: 0,
+            store: Store::new(self.block),
+            clients: vec![Client::default(); self.clients.len()],
+            mishaps: self.mishaps.to_vec(),
+            ..State::default()
         }]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
-        let State { now, store, network, .. } = state;
-        actions.extend(network.astray().map(Action::Deliver));
-        for packet in network.in_order() {
-            actions.extend([Action::Deliver(packet), Action::Lose(packet), Action::Divert(packet)]);
-            actions.extend(packet.is_message().then_some(Action::Repeat(packet)));
+        let State { now, copy, network, mishaps, .. } = state;
+        for packet in network.next() {
+            actions.push(Action::Deliver(packet));
+            if !packet.astray {
+                actions.extend([Action::Lose(packet), Action::Divert(packet)]);
+                actions.extend(packet.is_message().then_some(Action::Repeat(packet)));
+            }
         }
         for (client, step) in self.live(state) {
-            actions.extend(self.due(state, client, &step));
-            actions.extend(client.pending.as_ref().map(|_| Action::Cancel(step.id)));
-            actions.extend((client.listens == Listens::AtReplica).then_some(Action::Move(step.id)));
-            actions.push(Action::Crash(step.id));
+            actions.extend(client.due(&state.network, &step));
+            actions.extend(client.pending.as_ref().map(|_| Action::Cancel(step.client)));
+            actions.push(Action::Crash(step.client));
         }
-        let others = [
-            (store.lock.is_none(), Action::ForeignTakes),
-            (store.is_owner(FOREIGN), Action::ForeignReleases),
-            (store.rests, Action::RestEnds),
-            (store.clock.is_some_and(|clock| clock.last < self.scenario.time_as_fence(*now)), Action::LoseClock),
-            // One that lags may do so for no time at all.
-            (self.scenario.lags.is_none(), Action::Promote),
-            (state.before.is_some(), Action::PromoteWithoutLastWrite),
-            (self.may_lag(state), Action::Lag),
-            (*now < self.scenario.until, Action::Tick),
-        ];
-        actions.extend(others.into_iter().filter_map(|(possible, action)| possible.then_some(action)));
-        actions.retain(|action| action.mishap().is_none_or(|mishap| state.mishaps.contains(&mishap)));
+        actions.extend(possible([
+            // It may do so for no time at all.
+            (copy.is_none() && mishaps.contains(&Mishap::Failover), Action::Lag),
+            (copy.is_some(), Action::FailOver),
+            (*now < self.until, Action::Tick),
+        ]));
+        actions.retain(|action| action.mishap().is_none_or(|mishap| mishaps.contains(&mishap)));
     }
 
     fn next_state(&self, state: &State, action: Action) -> Option<State> {
@@ -291,8 +223,6 @@ impl Model for Protocol {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        let mut all = properties::all();
-        all.retain(|property| self.only.is_none_or(|only| property.name == only));
-        all
+        properties::all()
     }
 }

@@ -2,44 +2,38 @@
 
 use std::time::Duration;
 
-use crate::{grant::Grant, types::boot_time::BootTime};
+use crate::{
+    grant::Grant,
+    network::{Body, Packet, Token},
+    types::boot_time::BootTime,
+};
 
 /// The time of the model. The store's clock shows it as it is.
 pub(crate) type Tick = u8;
 
-/// How long a tick is on a clock that runs right.
-const TICK: Duration = Duration::from_millis(100);
-
 /// The size of a run. Everything that is bounded here is tried in every order and at every time.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Scenario {
     /// What the tasks of each client want, in the order of its local queue.
-    pub clients: Vec<Vec<Task>>,
+    pub clients: &'static [&'static [Task]],
+    /// What bad happens in one run, at any time or never: each as often as it is listed.
+    pub mishaps: &'static [Mishap],
     /// The last tick. Every run starts at tick 1, so that a lease of two ticks expires at tick 3.
     pub until: u8,
     /// How many fences are reserved at once.
     pub block: u8,
-    /// How many fences the time is worth in a tick.
-    pub fences_per_tick: u8,
-    /// After so many ticks without being free, the key is left free by a release.
-    pub free_every: u8,
-    /// The clients from this one on listen at a replica when the run starts.
-    pub at_replica: usize,
     /// How many turns may start once it is known that somebody waits elsewhere.
     pub turns_when_contended: u8,
-    /// The quarantine of the failover guard, in ticks; without one the server grants at once.
-    pub guard: Option<u8>,
-    /// Whether the replica may stop to copy at any time before it is promoted, and how far its clock is behind then. Else it lacks the
-    /// last write at most.
-    pub lags: Option<u8>,
-    /// What bad happens in one run, at any time or never: each as often as it is listed.
-    pub mishaps: Vec<Mishap>,
+    /// Whether there is a failover guard.
+    pub guarded: bool,
+    /// How many ticks the clock of a new master is behind.
+    pub behind: u8,
     /// The rule that is left out or done wrong, by the name that the code asks for. The checks must notice each.
     pub weakened: &'static str,
 }
 
 /// A task that wants one turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Task {
     /// The TTL it asks for, in ticks.
     pub ttl: u8,
@@ -62,46 +56,19 @@ pub enum Mishap {
     Stray,
     /// A message arrives once more.
     Repeat,
-    /// A client of another kind takes the free key, for two ticks.
-    Foreign,
-    /// The fence clock is lost.
-    LostClock,
-    /// The replica becomes the master, with all writes or without the last one.
-    Promotion,
+    /// A replica becomes the master, and lacks all since some time.
+    Failover,
 }
 
 impl Scenario {
-    /// Clients that want these tasks until the last tick, and nothing bad.
-    pub fn of(clients: &[&[Task]], until: u8) -> Self {
-        Self {
-            clients: clients.iter().map(|tasks| tasks.to_vec()).collect(),
-            until,
-            block: 2,
-            fences_per_tick: 1,
-            free_every: u8::MAX,
-            at_replica: usize::MAX,
-            turns_when_contended: 1,
-            guard: None,
-            lags: None,
-            mishaps: Vec::new(),
-            weakened: "",
-        }
-    }
-
-    /// The same with mishaps.
-    #[must_use]
-    pub fn with(self, mishaps: &[Mishap]) -> Self {
-        Self { mishaps: mishaps.to_vec(), ..self }
+    /// Clients that want these tasks until the last tick, and what bad may happen.
+    pub const fn of(clients: &'static [&'static [Task]], mishaps: &'static [Mishap], until: u8) -> Self {
+        let (block, turns_when_contended, guarded, behind, weakened) = (2, 1, false, 0, "");
+        Self { clients, mishaps, until, block, turns_when_contended, guarded, behind, weakened }
     }
 
     pub(crate) fn is(&self, weakened: &str) -> bool {
         self.weakened == weakened
-    }
-
-    /// What a client's clock shows. The first client's is 1% slow: that is one multiplication and no state.
-    pub(crate) fn moment(&self, client: u8, tick: Tick) -> BootTime {
-        let percent = if client == 0 { 99 } else { 100 };
-        BootTime::START.after(ticks(tick) * percent / 100)
     }
 
     /// When a "yes" ends that was asked for at `asked`.
@@ -110,22 +77,56 @@ impl Scenario {
         if self.is("a_deadline_without_margin") { asked.after(ttl) } else { Grant { asked, ttl }.deadline() }
     }
 
-    pub(crate) fn time_as_fence(&self, now: Tick) -> u8 {
-        now * self.fences_per_tick
-    }
-
-    /// The last of the fences that came with a grant, if a guard needs to know.
-    pub(crate) fn last_of(&self, first: u8, fenced: bool) -> u8 {
-        let count = if fenced { self.block } else { 1 };
-        self.guard.map_or(0, |_| first + count - 1)
+    /// How many fences a grant comes with. With a guard it has one in any case, by which the lock comes back.
+    pub(crate) fn fences_for(&self, task: Task) -> u8 {
+        if task.fenced { self.block } else { u8::from(self.guarded) }
     }
 
     pub(crate) fn longest_ttl(&self) -> Tick {
-        self.clients.iter().flatten().map(|task| task.ttl).max().unwrap_or(1)
+        self.clients.iter().copied().flatten().map(|task| task.ttl).max().unwrap_or(1)
     }
 }
 
 /// A time of so many ticks, as the rules take it.
 pub(crate) fn ticks(count: Tick) -> Duration {
-    TICK * u32::from(count)
+    Duration::from_millis(100 * u64::from(count))
+}
+
+/// One step of a client, or of the store for a client: what it can see besides its own state, and what it sends.
+pub(crate) struct Step<'a> {
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) now: Tick,
+    pub(crate) client: u8,
+    /// Which life of the server this is.
+    pub(crate) life: u8,
+    pub(crate) crashed: Option<u8>,
+    pub(crate) sent: Vec<Packet>,
+    /// For the checks: the fence of the last turn that looked at its fence, and the property that the step breaks.
+    pub(crate) last_fence: u64,
+    pub(crate) broken: Option<&'static str>,
+}
+
+impl Step<'_> {
+    pub(crate) fn is(&self, weakened: &str) -> bool {
+        self.scenario.is(weakened)
+    }
+
+    pub(crate) fn token(&self, number: u8) -> Token {
+        Token { client: self.client, number }
+    }
+
+    pub(crate) fn send(&mut self, token: Token, body: Body) {
+        self.sent.push(Packet { token, sent: self.now, body, astray: false });
+    }
+
+    /// What the client's clock shows. The first client's is 1% slow: that is one multiplication and no state.
+    pub(crate) fn moment(&self, tick: Tick) -> BootTime {
+        let percent = if self.client == 0 { 99 } else { 100 };
+        BootTime::START.after(ticks(tick) * percent / 100)
+    }
+
+    /// The moment from which a "yes" counts that was asked for at `sent` and arrives now.
+    pub(crate) fn counts_from(&self, sent: Tick) -> BootTime {
+        self.moment(if self.is("a_deadline_from_the_reply") { self.now } else { sent })
+    }
 }
