@@ -8,10 +8,8 @@ macro_rules! figures {
     ($($name:ident: $text:literal),+ $(,)?) => {
         /// Counts of what happened.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        #[expect(missing_docs, reason = "each is printed with what it counts")]
         pub struct Figures {
             $(pub $name: u64,)+
-            /// Faults by their kinds.
             pub faults: [u64; Fault::ALL.len()],
         }
 
@@ -25,7 +23,7 @@ macro_rules! figures {
         impl Figures {
             /// What was counted, each with its name.
             pub fn all(&self) -> Vec<(String, u64)> {
-                let faults = Fault::ALL.iter().map(|fault| (format!("fault {fault:?}"), self.faults[*fault as usize]));
+                let faults = Fault::ALL.iter().zip(self.faults).map(|(fault, count)| (format!("fault {fault:?}"), count));
                 [$(($text.to_owned(), self.$name)),+].into_iter().chain(faults).collect()
             }
         }

@@ -1,4 +1,8 @@
 //! dlock's real runtime in simulated worlds. See README.md beside this crate.
+#![allow(
+    missing_docs,
+    reason = "only its own program and tests use it, and names say enough where nothing else is said"
+)]
 
 mod about;
 mod cluster;
@@ -25,7 +29,11 @@ mod wire;
 
 use std::{
     cell::Cell,
-    sync::atomic::{AtomicBool, Ordering},
+    panic,
+    sync::{
+        Mutex, Once,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
 };
 
@@ -47,7 +55,6 @@ use self::{
 /// Which world, and what of it is told.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// Decides about everything.
     pub seed: u64,
     /// After so many turns the world comes to rest.
     pub acquisitions: u64,
@@ -55,7 +62,6 @@ pub struct Options {
     pub hot: Option<u64>,
     /// What kind of world it is, instead of what the seed draws.
     pub kind: Option<Kind>,
-    /// Something that is done wrong on purpose.
     pub weakness: Option<Weakness>,
     /// The judge looks at this rule only.
     pub only: Option<Rule>,
@@ -66,11 +72,9 @@ pub struct Options {
 /// What came of a world.
 #[derive(Debug)]
 pub struct Report {
-    /// What the seed made.
+    /// The seed, and what it made.
     pub plan: String,
-    /// What happened, counted.
     pub figures: Figures,
-    /// What must never be, and was.
     pub violation: Option<Violation>,
     /// Of all that happened.
     pub hash: u64,
@@ -83,42 +87,35 @@ pub struct Report {
 /// What came of many worlds.
 #[derive(Debug, Default)]
 pub struct Worlds {
-    /// What happened in all of them.
     pub figures: Figures,
-    /// How many there were.
     pub count: u64,
     /// One that was violated, or whose time line was asked for.
-    pub shown: Option<(u64, Report)>,
+    pub shown: Option<Report>,
 }
 
 /// Runs worlds on two threads: `count` seeds from that of `options` on, or until they took `enough` turns, or until one is to be
 /// shown.
-///
-/// # Panics
-/// If there is no memory for threads.
 pub fn worlds(options: &Options, count: u64, enough: u64) -> Worlds {
-    let is_shown = AtomicBool::new(false);
-    let half = |first: u64| {
-        let mut half = Worlds::default();
-        for seed in (options.seed + first..options.seed.saturating_add(count)).step_by(2) {
-            let report = run(&Options { seed, ..*options });
-            half.figures += report.figures;
-            half.count += 1;
-            if report.violation.is_some() || options.trace {
-                is_shown.store(true, Ordering::Relaxed);
-                half.shown = Some((seed, report));
-            }
-            if is_shown.load(Ordering::Relaxed) || half.figures.acquisitions >= enough / 2 {
-                break;
-            }
+    let (all, next) = (Mutex::new(Worlds::default()), AtomicU64::new(options.seed));
+    let work = || loop {
+        let seed = next.fetch_add(1, Ordering::Relaxed);
+        let is_over = |all: &Worlds| all.shown.is_some() || all.figures.acquisitions >= enough;
+        if seed >= options.seed.saturating_add(count) || is_over(&all.lock().expect("no panic")) {
+            break;
         }
-        half
+        let report = run(&Options { seed, ..*options });
+        let mut all = all.lock().expect("no panic");
+        all.figures += report.figures;
+        all.count += 1;
+        if report.violation.is_some() || options.trace {
+            all.shown = Some(report);
+        }
     };
-    let [mut one, other] = thread::scope(|scope| {
-        [0, 1].map(|first| scope.spawn(move || half(first))).map(|half| half.join().expect("no panic"))
+    thread::scope(|scope| {
+        scope.spawn(work);
+        work();
     });
-    one.figures += other.figures;
-    Worlds { count: one.count + other.count, shown: one.shown.take().or(other.shown), ..one }
+    all.into_inner().expect("no panic")
 }
 
 /// For how long the world goes on after nothing goes wrong any more.
@@ -129,14 +126,11 @@ thread_local! {
 }
 
 /// Runs a world from its first event to its last, or to the first violation.
-///
-/// # Panics
-/// If there is no memory for a tokio runtime.
 pub fn run(options: &Options) -> Report {
-    static HOOK: std::sync::Once = std::sync::Once::new();
+    static HOOK: Once = Once::new();
     HOOK.call_once(|| {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
             PANICS.set(PANICS.get() + 1);
             before(panic);
         }));
@@ -160,52 +154,46 @@ async fn live(options: &Options) -> Report {
         if PANICS.get() > 0 {
             sim.accuse(Rule::Panic, "something panicked".to_owned());
         }
-        sim.judge.borrow().violation.is_some()
+        sim.judge.borrow().verdict.violation.is_some()
     };
+    let turns = || sim.figures().acquisitions;
     let share = sim.plan.share;
     let acquisitions = options.acquisitions * options.hot.filter(|_| share > 1).unwrap_or(share);
-    let wants = || sim.figures().acquisitions < acquisitions && sim.now() < sim.plan.duration;
-    sim.go_on(|| is_violated() || !wants()).await;
+    sim.go_on(|| is_violated() || turns() >= acquisitions || sim.now() >= sim.plan.duration).await;
     // They go on for a while in peace: what must happen in time is seen best then.
-    let (calm, enough) = (sim.now(), sim.figures().acquisitions + acquisitions);
-    if !sim.plan.faults.is_empty() {
-        sim.calm_down();
-        sim.go_on(|| is_violated() || sim.now() > calm + PEACE || sim.figures().acquisitions > enough).await;
-    }
+    let (calm, enough) = (sim.now(), turns() + acquisitions);
+    sim.calm_down();
+    sim.go_on(|| is_violated() || sim.now() > calm + PEACE || turns() > enough).await;
     sim.ending.set(true);
     // Some die with what they have, and nobody comes after them.
     if sim.plan.faults.iter().any(|(fault, _)| *fault == Fault::Crash) && sim.rng.borrow_mut().chance(5_000) {
         sim.strikes(Fault::Crash);
     }
     sim.calm_down();
-    let (end, limit) = (sim.now(), 150 * SECOND);
-    let rests = || sim.lives.borrow().iter().all(|life| life.is_dead || life.is_done);
-    sim.go_on(|| is_violated() || rests() || sim.now() > end + limit).await;
-    if !rests() {
+    let end = sim.now() + 150 * SECOND;
+    let restless = || {
         let lives = sim.lives.borrow();
-        let restless = (0..lives.len()).filter(|life| !(lives[*life].is_dead || lives[*life].is_done));
-        let restless = restless.collect::<Vec<_>>();
-        drop(lives);
-        sim.accuse(Rule::Rest, format!("{restless:?} do not come to rest"));
+        (0..lives.len()).filter(|life| !(lives[*life].is_dead || lives[*life].is_done)).collect::<Vec<_>>()
+    };
+    sim.go_on(|| is_violated() || restless().is_empty() || sim.now() > end).await;
+    if !restless().is_empty() {
+        sim.accuse(Rule::Rest, format!("{:?} do not come to rest", restless()));
     }
     // A process that died can be handed the lock until its seat does not count any more, and has it for one TTL.
     let end = sim.now() + sim.plan.longest_ttl() + LONGEST_GHOST + 8 * SECOND;
     sim.go_on(|| is_violated() || sim.now() > end).await;
     let now = sim.now();
-    let left = sim.with_servers(|servers| {
+    let mut left = sim.with_servers(|servers| {
         servers.tick(servers.master, now);
-        servers
-            .all()
-            .into_iter()
-            .filter(|name| !name.starts_with("dlock:fence-clock") && !name.starts_with("dlock:epoch"))
-            .collect::<Vec<_>>()
+        servers.all()
     });
+    left.retain(|name| !name.starts_with("dlock:fence-clock") && !name.starts_with("dlock:epoch"));
     if !left.is_empty() {
         sim.accuse(Rule::Residue, format!("{left:?} are left behind"));
     }
     sim.count(|figures| figures.virtual_ms = now / MILLISECOND);
     sim.over.set(true);
-    let violation = sim.judge.borrow_mut().violation.take();
+    let violation = sim.judge.borrow_mut().verdict.violation.take();
     if let Some(violation) = &violation {
         sim.note(violation.at, Lane::World, None, || format!("{violation:?}"));
     }

@@ -1,6 +1,6 @@
 //! Processes: each is one life, from its start to its end.
 
-use std::{cell::Cell, task::Waker, time::Duration};
+use std::{cell::Cell, mem, task::Waker, time::Duration};
 
 use dlock_runtime::simulated::Place;
 
@@ -70,8 +70,7 @@ impl Sim {
 
     /// Whether the tasks of a process must not go on, now or at all. Some polls are put off, so that tasks run in any order.
     pub(crate) fn hold_up(&self, place: Place, waker: &Waker, puts_off: bool) -> bool {
-        let mut lives = self.lives.borrow_mut();
-        let life = &mut lives[place.process as usize];
+        let life = &mut self.lives.borrow_mut()[place.process as usize];
         if life.is_dead {
             return true;
         }
@@ -79,29 +78,25 @@ impl Sim {
             life.held_up.push(waker.clone());
             return true;
         }
-        drop(lives);
-        if puts_off && self.plan.put_off > 0 && self.rng.borrow_mut().chance(self.plan.put_off) {
+        let is_put_off = puts_off && self.rng.borrow_mut().chance(self.plan.put_off);
+        if is_put_off {
             waker.wake_by_ref();
-            return true;
         }
-        false
+        is_put_off
     }
 
     pub(crate) fn resume(&self, life: u32) {
         // It had no time to notice anything. What waits for an answer in vain does so for a while yet.
-        let mut in_vain = false;
-        for conn in self.conns.borrow_mut().iter_mut().filter(|conn| conn.life == life) {
-            in_vain |= conn.vain.take().is_some();
-        }
-        if in_vain {
+        let mut conns = self.conns.borrow_mut();
+        let own = conns.iter_mut().filter(|conn| conn.life == life);
+        if own.filter_map(|conn| conn.vain.take()).count() > 0 {
             self.disturb(life, self.now() + PATIENCE);
         }
+        drop(conns);
         let wakers = {
             let life = &mut self.lives.borrow_mut()[life as usize];
-            if let Some(since) = life.paused.take() {
-                life.paused_for += self.now() - since;
-            }
-            std::mem::take(&mut life.held_up)
+            life.paused_for += life.paused.take().map_or(0, |since| self.now() - since);
+            mem::take(&mut life.held_up)
         };
         wakers.into_iter().for_each(Waker::wake);
     }

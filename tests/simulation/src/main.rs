@@ -17,37 +17,36 @@ const HELP: &str = "\
 
 fn main() -> ExitCode {
     let words = env::args().skip(1).collect::<Vec<_>>();
-    let value = |name: &str| words.iter().position(|word| word == name).and_then(|at| words.get(at + 1));
-    let number = |name: &str, otherwise: u64| {
-        value(name).map_or(otherwise, |text| text.replace('_', "").parse().expect("a number"))
-    };
-    let has = |name: &str| words.iter().any(|word| word == name);
-    if has("--help") {
+    let place = |name: &str| words.iter().position(|word| word == name);
+    let value = |name: &str| words.get(place(name)? + 1);
+    let number = |name: &str| Some(value(name)?.replace('_', "").parse::<u64>().expect("a number"));
+    let (traces, svg_file, total) = (place("--trace").is_some(), value("--svg"), number("--total"));
+    if place("--help").is_some() {
         println!("{HELP}");
         return ExitCode::SUCCESS;
     }
-    let kind = value("--kind").map(|name| one_of(&Kind::ALL, name));
-    let weakness = value("--weakness").map(|name| one_of(Weakness::ALL, name));
-    let (seed, acquisitions, trace) =
-        (number("--seed", 1), number("--acquisitions", 2_000), has("--trace") || has("--svg"));
-    let options = Options { seed, acquisitions, kind, weakness, trace, ..Options::default() };
-    let options = Options { hot: value("--hot").map(|_| number("--hot", 0)), ..options };
-    let total = number("--total", u64::MAX);
+    let options = Options {
+        seed: number("--seed").unwrap_or(1),
+        acquisitions: number("--acquisitions").unwrap_or(2_000),
+        hot: number("--hot"),
+        kind: value("--kind").map(|name| one_of(Kind::ALL, name)),
+        weakness: value("--weakness").map(|name| one_of(Weakness::ALL, name)),
+        only: None,
+        trace: traces || svg_file.is_some(),
+    };
     let began = Instant::now();
-    let all = worlds(&options, number("--seeds", if has("--total") { u64::MAX } else { 1 }), total);
-    let mut code = ExitCode::SUCCESS;
-    if let Some((seed, report)) = all.shown {
-        if has("--trace") {
-            report.trace.iter().for_each(|entry| println!("{entry}"));
-        }
-        println!("seed {seed}: {:?}\n{}", report.violation, report.plan);
-        if let Some(file) = value("--svg") {
+    let count = number("--seeds").unwrap_or(if total.is_some() { u64::MAX } else { 1 });
+    let all = worlds(&options, count, total.unwrap_or(u64::MAX));
+    let is_violated = all.shown.as_ref().is_some_and(|report| report.violation.is_some());
+    if let Some(report) = all.shown {
+        report.trace.iter().filter(|_| traces).for_each(|entry| println!("{entry}"));
+        println!("{:?}\n{}", report.violation, report.plan);
+        if let Some(file) = svg_file {
             fs::write(file, svg(&report.trace)).expect("a file");
         }
-        code = if report.violation.is_some() { ExitCode::FAILURE } else { code };
     }
     println!("{}{:>14}  worlds\n{:>14.1}  seconds", all.figures, all.count, began.elapsed().as_secs_f64());
-    code
+    if is_violated { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 fn one_of<T: Copy + Debug>(all: &[T], name: &str) -> T {

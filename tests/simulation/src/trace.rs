@@ -1,18 +1,18 @@
 //! What happened: a hash that two runs of a seed must agree on, and for readers a time line of processes, servers and messages.
 
-use std::{collections::VecDeque, fmt};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    fmt,
+};
 
 /// How many entries are kept.
 const KEPT: usize = 50_000;
 
-/// Whose column of the time line.
+/// Whose column of the time line: that of what befalls the world, of a life of a process, of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
-    /// What befalls the world.
     World,
-    /// A life of a process.
     Life(u32),
-    /// A server.
     Server(usize),
 }
 
@@ -29,13 +29,11 @@ impl fmt::Display for Lane {
 /// Something that happened, or a message under way.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// When, in nanoseconds of true time.
+    /// In nanoseconds of true time.
     pub at: u64,
-    /// Where.
     pub lane: Lane,
     /// When and where it arrives, if it is a message.
     pub to: Option<(u64, Lane)>,
-    /// What.
     pub text: String,
 }
 
@@ -84,14 +82,12 @@ pub fn svg(entries: &[Entry]) -> String {
     const SPAN: u64 = 50_000_000;
     let end = entries.last().map_or(0, |entry| entry.at);
     let shown = entries.iter().filter(|entry| entry.at + SPAN >= end).collect::<Vec<_>>();
-    let mut lanes =
-        shown.iter().flat_map(|entry| [Some(entry.lane), entry.to.map(|to| to.1)]).flatten().collect::<Vec<_>>();
-    lanes.sort();
-    lanes.dedup();
+    let lanes = shown.iter().flat_map(|entry| [Some(entry.lane), entry.to.map(|to| to.1)]).flatten();
+    let lanes = lanes.collect::<BTreeSet<_>>();
+    let column = |lane: Lane| 60 + 260 * lanes.range(..lane).count();
     // Much happens at one moment: each entry has a line of its own, and a message ends at the first line of its arrival.
-    let row = |at: u64| 50 + 14 * shown.iter().position(|entry| entry.at >= at).unwrap_or(shown.len());
-    let column = |lane: Lane| 60 + 260 * lanes.iter().position(|known| *known == lane).unwrap_or(0);
-    let (width, height) = (60 + 260 * lanes.len() + 200, 80 + 14 * shown.len());
+    let line = |number: usize| 50 + 14 * number;
+    let (width, height) = (260 + 260 * lanes.len(), line(shown.len()) + 30);
     let mut svg = format!(
         "<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height}' font-family='monospace' font-size='10'>\
          <rect width='100%' height='100%' fill='white'/>\n"
@@ -101,10 +97,11 @@ pub fn svg(entries: &[Entry]) -> String {
         svg += &format!("<text x='{x}' y='20' font-weight='bold'>{lane}</text>");
         svg += &format!("<line x1='{x}' y1='28' x2='{x}' y2='{height}' stroke='silver'/>\n");
     }
-    for (at, entry) in shown.iter().enumerate() {
-        let (x, y) = (column(entry.lane), 50 + 14 * at);
+    for (number, entry) in shown.iter().enumerate() {
+        let (x, y) = (column(entry.lane), line(number));
         if let Some((arrives, lane)) = entry.to {
-            let (x2, y2) = (column(lane), row(arrives));
+            let first = shown.iter().position(|other| other.at >= arrives).unwrap_or(shown.len());
+            let (x2, y2) = (column(lane), line(first));
             svg += &format!("<line x1='{x}' y1='{y}' x2='{x2}' y2='{y2}' stroke='steelblue'/>");
             svg += &format!("<circle cx='{x2}' cy='{y2}' r='2' fill='steelblue'/>");
         }

@@ -10,71 +10,51 @@ use dlock_runtime::Guard;
 
 pub(crate) use self::store::Ran;
 use crate::{
+    kind::table,
     plan::{MICROSECOND, Time},
     server::EPOCH,
     sim::Sim,
 };
 
-/// What must never be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rule {
-    /// Two hold the lock by their own clocks.
-    Exclusion,
-    /// Somebody holds the lock by its own clock that the store gave to another, or gives up earlier.
-    Covered,
-    /// The fence of a turn is not above the one before.
-    Fences,
-    /// A lock says less than a fence that was used.
-    Returned,
-    /// A lock was ended or renewed by somebody else's hand.
-    OwnToken,
-    /// The lock was handed to somebody who cannot hear of it.
-    Listening,
-    /// The lock was given past somebody who waited for it longer, and listens.
-    Order,
-    /// A task got the lock before another of its process that waited for it longer.
-    LocalOrder,
-    /// A lock outlived its use for longer than a repair takes.
-    Orphan,
-    /// Somebody who looks at a lock is told something that is not so.
-    Inspected,
-    /// The lock is free, and somebody waits for it.
-    Free,
-    /// Somebody waits for ever.
-    Starved,
-    /// The last fence runs away from the time.
-    Ahead,
-    /// A process does not come to rest.
-    Rest,
-    /// Something is left behind at the end.
-    Residue,
-    /// A process does not listen, though nothing keeps it from that.
-    Deaf,
-    /// One request asks too often.
-    Commands,
-    /// A user was told of a failure, and nothing had failed.
-    Failure,
-    /// A script failed.
-    Script,
-    /// Something panicked.
-    Panic,
+table! {
+    /// What must never be.
+    pub Rule {
+        Exclusion: "Two hold the lock by their own clocks.",
+        Covered: "Somebody holds the lock by its own clock that the store gave to another, or gives up earlier.",
+        Fences: "The fence of a turn is not above the one before.",
+        Returned: "A lock says less than a fence that was used.",
+        OwnToken: "A lock was ended or renewed by somebody else's hand.",
+        Listening: "The lock was handed to somebody who cannot hear of it.",
+        Order: "The lock was given past somebody who waited for it longer, and listens.",
+        LocalOrder: "A task got the lock before another of its process that waited for it longer.",
+        Orphan: "A lock outlived its use for longer than a repair takes.",
+        Inspected: "Somebody who looks at a lock is told something that is not so.",
+        Free: "The lock is free, and somebody waits for it.",
+        Starved: "Somebody waits for ever.",
+        Ahead: "The last fence runs away from the time.",
+        Rest: "A process does not come to rest.",
+        Residue: "Something is left behind at the end.",
+        Deaf: "A process does not listen, though nothing keeps it from that.",
+        Commands: "One request asks too often.",
+        Failure: "A user was told of a failure, and nothing had failed.",
+        Script: "A script failed.",
+        Panic: "Something panicked.",
+    }
 }
 
-/// What was seen.
+/// Which rule was broken when, in nanoseconds of true time, and how.
 #[derive(Clone, Debug)]
 pub struct Violation {
-    /// Which rule was broken.
     pub rule: Rule,
-    /// When, in nanoseconds of true time.
     pub at: u64,
-    /// How.
     pub text: String,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Judge {
     keys: Vec<Key>,
-    number: u64,
+    /// How many requests there were.
+    requests: u64,
     /// Which process a token belongs to, by the identity in it.
     identities: BTreeMap<String, u32>,
     /// When a token asked first, how often it did since, and how late a command of it was carried out: perhaps after its release.
@@ -87,8 +67,22 @@ pub(crate) struct Judge {
     pub(crate) lenient: Time,
     /// When the fence clock was lost while it was ahead of the time. Leases from before use higher fences for a while.
     fences_lost: Option<Time>,
+    pub(crate) verdict: Verdict,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Verdict {
     only: Option<Rule>,
     pub(crate) violation: Option<Violation>,
+}
+
+impl Verdict {
+    /// Only the first one counts: what comes after may follow from it.
+    fn accuse(&mut self, rule: Rule, at: Time, text: String) {
+        if self.only.is_none_or(|only| only == rule) {
+            self.violation.get_or_insert(Violation { rule, at, text });
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -120,24 +114,28 @@ struct Lock {
     expires: u64,
 }
 
-#[derive(Debug)]
-struct Holder {
+/// A request for a lock, and the turn that comes of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Turn {
+    pub(crate) key: usize,
+    pub(crate) life: u32,
+    /// When it was asked for.
+    pub(crate) since: Time,
     number: u64,
-    /// The request that it began for.
-    wait: u64,
-    life: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Holder {
+    turn: Turn,
     guard: Option<Weak<Guard>>,
-    /// Until when a foreign client holds it. A call of an annotated function has no guard to be asked, and speaks for itself alone.
-    ends: Time,
-    is_foreign: bool,
+    /// Until when a client without a fence holds it. A call of a function with a guard cannot be asked, and speaks for itself alone.
+    ends: Option<Time>,
     is_excused: bool,
 }
 
 #[derive(Debug)]
 struct Wait {
-    number: u64,
-    life: u32,
-    since: Time,
+    turn: Turn,
     until: Time,
     queues: bool,
     /// Another of its process that asked later got the lock.
@@ -146,14 +144,12 @@ struct Wait {
 
 impl Judge {
     pub(crate) fn new(keys: usize, only: Option<Rule>) -> Self {
-        Self { keys: (0..keys).map(|_| Key::default()).collect(), only, ..Self::default() }
+        let verdict = Verdict { only, violation: None };
+        Self { keys: (0..keys).map(|_| Key::default()).collect(), verdict, ..Self::default() }
     }
 
-    /// Only the first one counts: what comes after may follow from it.
     pub(crate) fn accuse(&mut self, rule: Rule, at: Time, text: String) {
-        if self.only.is_none_or(|only| only == rule) {
-            self.violation.get_or_insert(Violation { rule, at, text });
-        }
+        self.verdict.accuse(rule, at, text);
     }
 
     /// Fences may begin anew.
@@ -165,8 +161,8 @@ impl Judge {
     pub(crate) fn died(&mut self, life: u32, now: Time) {
         self.died.insert(life, now);
         for key in &mut self.keys {
-            key.holders.retain(|holder| holder.life != life);
-            key.waits.retain(|wait| wait.life != life);
+            key.holders.retain(|holder| holder.turn.life != life);
+            key.waits.retain(|wait| wait.turn.life != life);
         }
     }
 }
@@ -174,9 +170,12 @@ impl Judge {
 impl Key {
     fn expire(&mut self, now: Time, step: i64) {
         if let Some(gone) = self.lock.as_ref().map(|lock| true_end(lock.expires, step)).filter(|gone| *gone <= now) {
-            self.lock = None;
-            self.free = gone;
+            (self.lock, self.free) = (None, gone);
         }
+    }
+
+    fn holder(&mut self, turn: Turn) -> Option<&mut Holder> {
+        self.holders.iter_mut().find(|holder| holder.turn.number == turn.number)
     }
 }
 
@@ -187,8 +186,7 @@ fn true_end(expires: u64, step: i64) -> Time {
 }
 
 impl Sim {
-    fn judged<T>(&self, key: usize, work: impl FnOnce(&mut Key, &mut u64) -> T) -> T {
-        let judge = &mut *self.judge.borrow_mut();
-        work(&mut judge.keys[key], &mut judge.number)
+    fn judged<T>(&self, key: usize, work: impl FnOnce(&mut Key) -> T) -> T {
+        work(&mut self.judge.borrow_mut().keys[key])
     }
 }

@@ -1,6 +1,6 @@
 //! What the master does.
 
-use super::{Lock, Rule};
+use super::{Judge, Lock, Rule};
 use crate::{
     about::{ScriptKind, Seat, identity},
     plan::{MICROSECOND, MILLISECOND, SECOND, Time},
@@ -31,33 +31,19 @@ pub(crate) struct Ran<'a> {
     pub(crate) last: u64,
 }
 
-impl Ran<'_> {
-    fn asks(&self) -> bool {
-        let is_ours = self.by.contains('-') && !self.by.starts_with("foreign");
-        matches!(self.kind, Some(ScriptKind::Acquire | ScriptKind::AcquireMany)) || self.is_plain && is_ours
-    }
-
-    /// Whether it may end the lock of its own token.
-    fn releases(&self) -> bool {
-        matches!(self.kind, Some(ScriptKind::Release | ScriptKind::ReleaseMany | ScriptKind::Other))
-    }
-}
-
 impl Sim {
     /// Data was lost, or a clock stepped.
     pub(crate) fn disaster(&self, now: Time) {
-        let judge = &mut *self.judge.borrow_mut();
         // With a failover guard a loss is no excuse.
         if self.weakness == Some(Weakness::DisasterDenied) || self.plan.quarantine > 0 {
             return;
         }
-        judge.disaster = Some(now);
-        judge.lenient = now + 6 * SECOND;
-        judge.keys.iter_mut().for_each(|key| {
-            key.holders.iter_mut().for_each(|holder| holder.is_excused = true);
-            key.lock = None;
-            key.free = now;
-        });
+        let judge = &mut *self.judge.borrow_mut();
+        (judge.disaster, judge.lenient) = (Some(now), now + 6 * SECOND);
+        for file in &mut judge.keys {
+            file.holders.iter_mut().for_each(|holder| holder.is_excused = true);
+            (file.lock, file.free) = (None, now);
+        }
     }
 
     /// Another server is the master from now on, or the same with what it has yet, and runs from `from` on. With a failover guard nobody
@@ -73,11 +59,11 @@ impl Sim {
         for (key, file) in judge.keys.iter_mut().enumerate() {
             let name = format!("sim:k{key}");
             let (owner, last) = self.with_servers(|servers| (servers.owner(&name), servers.last_fence(&name)));
+            file.free = now;
             file.lock = owner.map(|(token, expires)| {
                 let life = judge.identities.get(&identity(&token)).copied();
                 Lock { token, life, since: now, told: 0, late: 0, is_fenced: true, last, expires }
             });
-            file.free = now;
         }
     }
 
@@ -94,124 +80,111 @@ impl Sim {
 
     /// The master has carried out a request.
     pub(crate) fn ran(&self, ran: &Ran<'_>) {
+        self.judge_script(ran);
+        // An end of a belief is compared only where a change of the store could end it.
+        self.holders(ran.key).into_iter().for_each(|(turn, ends)| self.is_covered(turn, ends));
+    }
+
+    fn judge_script(&self, ran: &Ran<'_>) {
         let (now, (step, lives)) = (self.now(), self.with_servers(|servers| (servers.step, servers.life)));
-        let mut faults = Vec::new();
+        let micros = EPOCH.saturating_add_signed(step) + now / MICROSECOND;
+        let millis = micros / 1_000;
+        let Judge { keys, identities, asked, died, verdict, lenient, .. } = &mut *self.judge.borrow_mut();
+        let (lenient, is_lenient) = (*lenient, now < *lenient);
+        let mut accuse = |rule: Rule, text: String| {
+            if !is_lenient || matches!(rule, Rule::Script | Rule::OwnToken) {
+                verdict.accuse(rule, now, text);
+            }
+        };
         if let Reply::Error(message) = ran.reply
             && !["READONLY", "OOM", "LOADING", "NOSCRIPT"].iter().any(|code| message.contains(code))
         {
-            faults.push((Rule::Script, message.clone()));
+            accuse(Rule::Script, message.clone());
         }
-        let mut handed = None;
-        let lenient = {
-            let judge = &mut *self.judge.borrow_mut();
-            if let Some(life) = ran.life.filter(|_| ran.asks()) {
-                judge.identities.insert(identity(ran.by), life);
-                // What it sent is carried out yet.
-                judge.died.entry(life).and_modify(|died| *died = now);
-                let disturbed = self.disturbed(life).max(judge.lenient);
-                let asked = judge.asked.entry(ran.by.to_owned()).or_insert((now, 0, 0));
-                (asked.1, asked.2) = (asked.1 + 1, asked.2.max(ran.late));
-                if disturbed > asked.0 {
-                    (asked.0, asked.1) = (now, 0);
-                }
-                if asked.1 > 60 + (now - asked.0) / (50 * MILLISECOND) {
-                    faults.push((Rule::Commands, format!("{} asked {} times since {}", ran.by, asked.1, asked.0)));
-                }
+        let is_ours = ran.by.contains('-') && !ran.by.starts_with("foreign");
+        let asks = matches!(ran.kind, Some(ScriptKind::Acquire | ScriptKind::AcquireMany)) || ran.is_plain && is_ours;
+        if let Some(life) = ran.life.filter(|_| asks) {
+            identities.insert(identity(ran.by), life);
+            // What it sent is carried out yet.
+            died.entry(life).and_modify(|died| *died = now);
+            let (first, count, late) = asked.entry(ran.by.to_owned()).or_insert((now, 0, 0));
+            (*count, *late) = (*count + 1, ran.late.max(*late));
+            if self.disturbed(life).max(lenient) > *first {
+                (*first, *count) = (now, 0);
             }
-            let file = &mut judge.keys[ran.key];
-            file.expire(now, step);
-            let before = file.lock.take();
-            file.lock = ran.after.as_ref().map(|(token, expires)| {
-                let same = before.as_ref().filter(|lock| lock.token == *token);
-                let late = judge.asked.get(token).map_or(0, |asked| asked.2).max(ran.late);
-                let (since, told, late) = same.map_or((now, 0, late), |lock| (lock.since, lock.told, lock.late));
-                let life = judge.identities.get(&identity(token)).copied();
-                Lock {
-                    token: token.clone(),
-                    life,
-                    since,
-                    told,
-                    late,
-                    is_fenced: ran.last > 0,
-                    last: ran.last,
-                    expires: *expires,
-                }
-            });
-            let (was, is) = (before.as_ref().map(|lock| &*lock.token), file.lock.as_ref().map(|lock| &*lock.token));
-            if was.is_some() && is.is_none() {
-                file.free = now;
+            if *count > 60 + (now - *first) / (50 * MILLISECOND) {
+                accuse(Rule::Commands, format!("{} asked {count} times since {first}", ran.by));
             }
+        }
+        let file = &mut keys[ran.key];
+        file.expire(now, step);
+        let before = file.lock.take();
+        let (was, is) = (before.as_ref().map(|lock| &*lock.token), ran.after.as_ref().map(|(token, _)| &**token));
+        let life = is.and_then(|is| identities.get(&identity(is)).copied());
+        file.lock = ran.after.clone().map(|(token, expires)| {
+            let same = before.as_ref().filter(|lock| lock.token == token);
+            let late = asked.get(&token).map_or(0, |asked| asked.2).max(ran.late);
+            let (since, told, late) = same.map_or((now, 0, late), |lock| (lock.since, lock.told, lock.late));
+            Lock { token, life, since, told, late, is_fenced: ran.last > 0, last: ran.last, expires }
+        });
+        if was.is_some() && is.is_none() {
+            file.free = now;
+        }
+        if let Some(before) = &before {
+            let was = &*before.token;
             // After a failover a renewal takes the place of a hold that is older.
-            let is_older = before.as_ref().is_some_and(|lock| 0 < lock.last && lock.last < ran.last);
+            let is_older = 0 < before.last && before.last < ran.last;
             let comes_back = ran.kind == Some(ScriptKind::Renew) && is == Some(ran.by) && is_older;
-            let comes_back = comes_back && self.plan.quarantine > 0 && now < judge.lenient;
-            let is_own = |was: &str| ran.releases() && was == ran.by || comes_back;
-            if let Some(was) = was.filter(|was| Some(*was) != is && !is_own(was)) {
-                faults.push((Rule::OwnToken, format!("{} ended the lock of {was} on k{}", ran.by, ran.key)));
+            let comes_back = comes_back && self.plan.quarantine > 0 && is_lenient;
+            let releases = matches!(ran.kind, Some(ScriptKind::Release | ScriptKind::ReleaseMany | ScriptKind::Other));
+            let is_own = releases && was == ran.by || comes_back;
+            if is != Some(was) && !is_own {
+                accuse(Rule::OwnToken, format!("{} ended the lock of {was} on k{}", ran.by, ran.key));
             }
-            if let (Some(before), Some(after)) = (&before, &file.lock)
-                && before.token == after.token
-                && before.token != ran.by
-                && before.expires != after.expires
-            {
-                faults.push((Rule::OwnToken, format!("{} changed the lease of {}", ran.by, before.token)));
+            let is_changed = file.lock.as_ref().is_some_and(|lock| lock.expires != before.expires);
+            if is == Some(was) && was != ran.by && is_changed {
+                accuse(Rule::OwnToken, format!("{} changed the lease of {was}", ran.by));
             }
-            if let Some(is) = is.filter(|is| Some(*is) != was) {
-                let life = file.lock.as_ref().and_then(|lock| lock.life);
-                let millis = (EPOCH.saturating_add_signed(step) + now / MICROSECOND) / 1_000;
-                let seat = ran.seats.iter().position(|seat| seat.token == is);
-                if is != ran.by {
-                    handed = life;
-                    if !seat.is_some_and(|at| ran.seats[at].may_live(millis)) {
-                        faults.push((Rule::Listening, format!("k{} was handed to {is}, who is not there", ran.key)));
-                    }
-                }
-                let first = ran.seats[..seat.unwrap_or(ran.seats.len())].iter().find(|seat| seat.lives(millis));
-                if let Some(first) = first.filter(|_| life.is_some() && !ran.is_plain) {
-                    faults.push((Rule::Order, format!("k{} went to {is}, and {} was first", ran.key, first.token)));
-                }
-            }
-            if ran.kind == Some(ScriptKind::Inspect) {
-                let millis = (EPOCH.saturating_add_signed(step) + now / MICROSECOND) / 1_000;
-                let waiting = ran.seats.iter().filter(|seat| seat.counts(millis)).count() as i64;
-                let is_so = match (ran.reply, is) {
-                    (Reply::Nil, None) => true,
-                    (Reply::List(parts), Some(is)) => match &parts[..] {
-                        // Who was forgotten by the queue alone is counted until it asks again.
-                        [Reply::Int(_), Reply::Text(value), Reply::Int(count)] => {
-                            value.starts_with(is.as_bytes()) && *count >= waiting
-                        }
-                        _ => false,
-                    },
-                    _ => matches!(ran.reply, Reply::Error(_)),
-                };
-                if !is_so {
-                    faults
-                        .push((Rule::Inspected, format!("{is:?} holds k{}, {waiting} wait: {:?}", ran.key, ran.reply)));
-                }
-            }
-            if ran.last > 0 && ran.last < file.last_fence {
-                let text = format!("k{} goes to fence {} only, and {} was used", ran.key, ran.last, file.last_fence);
-                faults.push((Rule::Returned, text));
-            }
-            // In eighths of a microsecond since 2018; and each life of the server begins ten seconds ahead, at most.
-            let time = (EPOCH.saturating_add_signed(step) + now / MICROSECOND - UNTIL_2018) * 8;
-            let ahead = ran.last.saturating_sub(time);
-            if ahead > 1_600_000 + lives * 160_000_000 {
-                faults.push((Rule::Ahead, format!("the last fence of k{} is {ahead} eighths ahead", ran.key)));
-            }
-            now < judge.lenient
-        };
-        if handed.is_some() {
-            self.count(|figures| figures.handed += 1);
         }
-        let strict = |rule: Rule| matches!(rule, Rule::Script | Rule::OwnToken);
-        faults.retain(|(rule, _)| !lenient || strict(*rule));
-        faults.into_iter().for_each(|(rule, text)| self.accuse(rule, text));
-        // An end of a belief is compared only where a change of the store could end it.
-        let has_holders = self.judged(ran.key, |file, _| file.holders.iter().any(|holder| !holder.is_excused));
-        if has_holders {
-            self.holders(ran.key).into_iter().for_each(|(_, life, ends)| self.is_covered(ran.key, life, ends));
+        if let Some(is) = is.filter(|is| Some(*is) != was) {
+            let seat = ran.seats.iter().position(|seat| seat.token == is);
+            if is != ran.by {
+                self.count(|figures| figures.handed += u64::from(life.is_some()));
+                let may_live = |seat: &Seat| seat.is_heard && seat.counts(millis - 1);
+                if !seat.is_some_and(|at| may_live(&ran.seats[at])) {
+                    accuse(Rule::Listening, format!("k{} was handed to {is}, who is not there", ran.key));
+                }
+            }
+            // Whose waiter is there for certain.
+            let is_there = |seat: &&Seat| seat.is_heard && seat.counts(millis + 1);
+            let first = ran.seats[..seat.unwrap_or(ran.seats.len())].iter().find(is_there);
+            if let Some(first) = first.filter(|_| life.is_some() && !ran.is_plain) {
+                accuse(Rule::Order, format!("k{} went to {is}, and {} was first", ran.key, first.token));
+            }
+        }
+        if ran.kind == Some(ScriptKind::Inspect) {
+            let waiting = ran.seats.iter().filter(|seat| seat.counts(millis)).count() as i64;
+            let is_so = match (ran.reply, is) {
+                (Reply::Nil, None) | (Reply::Error(_), _) => true,
+                // Who was forgotten by the queue alone is counted until it asks again.
+                (Reply::List(parts), Some(is)) => {
+                    matches!(&parts[..], [Reply::Int(_), Reply::Text(value), Reply::Int(count)]
+                    if value.starts_with(is.as_bytes()) && *count >= waiting)
+                }
+                _ => false,
+            };
+            if !is_so {
+                accuse(Rule::Inspected, format!("{is:?} holds k{}, {waiting} wait: {:?}", ran.key, ran.reply));
+            }
+        }
+        if ran.last > 0 && ran.last < file.last_fence {
+            let text = format!("k{} goes to fence {} only, and {} was used", ran.key, ran.last, file.last_fence);
+            accuse(Rule::Returned, text);
+        }
+        // In eighths of a microsecond since 2018; and each life of the server begins ten seconds ahead, at most.
+        let ahead = ran.last.saturating_sub((micros - UNTIL_2018) * 8);
+        if ahead > 1_600_000 + lives * 160_000_000 {
+            accuse(Rule::Ahead, format!("the last fence of k{} is {ahead} eighths ahead", ran.key));
         }
     }
 }

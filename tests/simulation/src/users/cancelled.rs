@@ -1,9 +1,6 @@
 //! Futures that are dropped before their end.
 
-use std::{
-    pin::Pin,
-    task::{Context, Poll},
-};
+use std::{future::poll_fn, task::Poll};
 
 use crate::{
     plan::{MILLISECOND, Time},
@@ -35,23 +32,11 @@ impl Cut {
     }
 }
 
-/// A future that may be dropped before its end.
-pub(super) struct Cancelled<F> {
-    future: Pin<Box<F>>,
-    cut: Option<Cut>,
-}
-
-impl<F: Future> Cancelled<F> {
-    pub(super) fn by(cut: Option<Cut>, future: F) -> Self {
-        Self { future: Box::pin(future), cut }
-    }
-}
-
-impl<F: Future> Future for Cancelled<F> {
-    type Output = Option<F::Output>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.cut {
+/// What a future comes to; `None` if it is dropped before its end.
+pub(super) async fn cut_off<F: Future>(mut cut: Option<Cut>, future: F) -> Option<F::Output> {
+    let mut future = Box::pin(future);
+    poll_fn(|cx| {
+        match &mut cut {
             Some(Cut::After(polls) | Cut::Before(polls)) => match polls.checked_sub(1) {
                 Some(left) => *polls = left,
                 None => return Poll::Ready(None),
@@ -59,15 +44,14 @@ impl<F: Future> Future for Cancelled<F> {
             Some(Cut::In(span)) => {
                 let at = sim().now() + *span;
                 sim().push(at, Event::Wake(cx.waker().clone()));
-                self.cut = Some(Cut::At(at));
+                cut = Some(Cut::At(at));
             }
             Some(Cut::At(at)) if *at <= sim().now() => return Poll::Ready(None),
             _ => {}
         }
-        let polled = self.future.as_mut().poll(cx).map(Some);
-        if polled.is_pending() && matches!(self.cut, Some(Cut::After(0))) {
-            return Poll::Ready(None);
-        }
-        polled
-    }
+        let polled = future.as_mut().poll(cx).map(Some);
+        let is_over = polled.is_pending() && matches!(cut, Some(Cut::After(0)));
+        if is_over { Poll::Ready(None) } else { polled }
+    })
+    .await
 }

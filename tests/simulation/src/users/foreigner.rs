@@ -1,34 +1,34 @@
-//! A client of another kind.
+//! A client of another kind: `SET NX PX`, and compare-and-delete. It knows nothing of queues, and tries again and again.
 
 use std::time::Duration;
 
-use dlock_runtime::simulated::Stream;
+use dlock_runtime::simulated::{Stream, connect};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{is_over, millis, rest};
-use crate::{
-    plan::MILLISECOND,
-    resp,
-    sim::{Sim, sim},
-};
+use crate::{plan::MILLISECOND, resp, sim::sim};
 
-/// A client of another kind: `SET NX PX`, and compare-and-delete. It knows nothing of queues, and tries again and again.
+/// Gives the lock of a token back.
+const DELETE: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
+
 pub(super) async fn foreigner(life: u32) {
-    let mut turn = 0_u64;
+    let mut turn = 0;
     while !is_over(life) {
-        let Ok(mut stream) = dlock_runtime::simulated::connect("simulated").await else {
+        let Ok(mut stream) = connect("simulated").await else {
             rest(50).await;
             continue;
         };
-        while let Some(()) = foreign_turn(life, &mut turn, &mut stream).await
-            && !is_over(life)
-        {}
+        let mut is_open = true;
+        while is_open && !is_over(life) {
+            turn += 1;
+            is_open = foreign_turn(life, turn, &mut stream).await.is_some();
+        }
     }
     sim().lives.borrow_mut()[life as usize].is_done = true;
 }
 
-async fn foreign_turn(life: u32, turn: &mut u64, stream: &mut Box<dyn Stream>) -> Option<()> {
-    *turn += 1;
+/// `None` if the connection is of no use any more.
+async fn foreign_turn(life: u32, turn: u64, stream: &mut Box<dyn Stream>) -> Option<()> {
     let (key, ttl, body, pause) = {
         let sim = sim();
         let mut rng = sim.rng.borrow_mut();
@@ -36,33 +36,30 @@ async fn foreign_turn(life: u32, turn: &mut u64, stream: &mut Box<dyn Stream>) -
         (rng.below(sim.plan.keys as u64) as usize, rng.pick(&[200, 400]), body, 1 + rng.below(60))
     };
     let (lock, token) = (format!("sim:k{key}"), format!("foreign-{life}-{turn}"));
-    let number = sim().asks(key, life, Some(Duration::ZERO));
-    let sent = sim().now();
-    let reply =
-        ask(stream, &[b"SET", lock.as_bytes(), token.as_bytes(), b"NX", b"PX", ttl.to_string().as_bytes()]).await;
-    sim().asks_no_more(key, number);
+    let turn = sim().asks(key, life, Some(Duration::ZERO));
+    let reply = ask(stream, &["SET", &lock, &token, "NX", "PX", &ttl.to_string()]).await;
+    sim().asks_no_more(turn);
     if reply? == b"+OK\r\n" {
         // Its clock may be 1% slow, and it knows.
         let valid = (ttl * MILLISECOND * 98 / 100).saturating_sub(2 * MILLISECOND);
-        let left = |sim: &Sim| Duration::from_nanos((sent + valid).saturating_sub(sim.now()) * 99 / 100);
-        let remaining = left(&sim());
+        let remaining = Duration::from_nanos((turn.since + valid).saturating_sub(sim().now()) * 99 / 100);
         if remaining > millis(5) {
             sim().count(|figures| figures.foreign += 1);
-            let held = sim().begins(key, life, number, None, (0, remaining));
+            sim().begins(turn, None, (0, remaining));
             rest(body.min(remaining.as_millis() as u64)).await;
-            sim().stops(key, held);
+            sim().stops(turn);
         }
-        let delete = b"if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
-        ask(stream, &[b"EVAL", delete, b"1", lock.as_bytes(), token.as_bytes()]).await?;
+        ask(stream, &["EVAL", DELETE, "1", &lock, &token]).await?;
     }
     rest(pause).await;
     Some(())
 }
 
-/// Sends a request and reads one short reply; nothing if the connection is of no use any more.
-async fn ask(stream: &mut Box<dyn Stream>, words: &[&[u8]]) -> Option<Vec<u8>> {
+/// Sends a request and reads one short reply.
+async fn ask(stream: &mut Box<dyn Stream>, words: &[&str]) -> Option<Vec<u8>> {
     let asked = async {
-        stream.write_all(&resp::request(words)).await.ok()?;
+        let words = words.iter().map(|word| word.as_bytes()).collect::<Vec<_>>();
+        stream.write_all(&resp::request(&words)).await.ok()?;
         let mut reply = Vec::new();
         while !reply.ends_with(b"\r\n") {
             reply.push(stream.read_u8().await.ok()?);

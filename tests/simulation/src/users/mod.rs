@@ -8,15 +8,17 @@ mod wish;
 use std::time::Duration;
 
 use dlock_runtime::{
-    LockError, Runtime,
+    Builder, LockError, Runtime,
     simulated::{Place, spawn_at},
 };
 
 use self::{foreigner::foreigner, tasks::worker};
 use crate::{
     cluster::seeds,
+    faults::End,
     judge::Rule,
-    plan::{Fault, MILLISECOND},
+    net::pass,
+    plan::{MILLISECOND, Plan},
     sim::{Event, Sim, sim},
     trace::Lane,
 };
@@ -25,12 +27,16 @@ fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// Nothing happens for so long; at least others get their turn.
-async fn rest(time: u64) {
-    match time {
-        0 => tokio::task::yield_now().await,
-        time => tokio::time::sleep(millis(time)).await,
-    }
+/// Nothing happens for so many milliseconds; at least others get their turn.
+async fn rest(millis: u64) {
+    pass(millis * MILLISECOND).await;
+}
+
+/// Everybody begins, and what is going to go wrong.
+pub(crate) fn begin(sim: &Sim) {
+    (0..sim.plan.processes + sim.plan.foreigners).for_each(start);
+    sim.plan.faults.iter().for_each(|(fault, _)| sim.plan_fault(*fault));
+    sim.push(0, Event::Look);
 }
 
 /// A process begins in a slot.
@@ -52,26 +58,7 @@ fn is_over(life: u32) -> bool {
 }
 
 async fn process(life: u32) {
-    let builder = {
-        let sim = sim();
-        let plan = &sim.plan;
-        let builder = Runtime::builder().namespace("sim");
-        let builder = match plan.masters {
-            0 if plan.sentinels > 0 => {
-                let sentinels = (0..plan.sentinels).map(|sentinel| format!("redis://sentinel{sentinel}"));
-                builder.sentinel("redis://user:secret@mymaster/3", sentinels.collect::<Vec<_>>())
-            }
-            0 => builder.redis("redis://user:secret@simulated/3"),
-            masters => builder.cluster(seeds(masters)).failover_guard(false),
-        };
-        let builder = builder.turns(plan.turns).confirm_release(plan.confirms).linger(millis(plan.linger));
-        let builder = if plan.put_off > 0 { builder.yield_after(20, millis(3)) } else { builder };
-        let builder = match plan.quarantine {
-            0 => builder,
-            quarantine => builder.ttl(millis(plan.longest_ttl() / MILLISECOND)).failover_guard(millis(quarantine)),
-        };
-        if plan.lazily { builder.connect_lazily() } else { builder }
-    };
+    let builder = builder(&sim().plan);
     let runtime = loop {
         match builder.clone().build().await {
             Ok(runtime) => break Some(runtime),
@@ -84,16 +71,17 @@ async fn process(life: u32) {
         }
     };
     if let Some(runtime) = runtime {
-        let tasks = sim().plan.tasks;
-        let tasks = (0..tasks).map(|_| {
+        let tasks = (0..sim().plan.tasks).map(|_| {
             let elsewhere = sim().rng.borrow_mut().chance(sim().plan.elsewhere);
             let lane = if elsewhere { Place::NO_TOKIO } else { Place::TASKS };
             spawn_at(Place { process: life, lane }, worker(runtime.clone(), life, elsewhere))
         });
         let tasks = tasks.collect::<Vec<_>>();
+        while !is_over(life) {
+            rest(20).await;
+        }
         // Some are shut down while their tasks are at it.
-        let early = is_closing_early(life).await;
-        if early {
+        if !sim().ending.get() {
             settle(&runtime, life).await;
         }
         for task in tasks {
@@ -108,33 +96,34 @@ async fn process(life: u32) {
     sim.judge.borrow_mut().died(life, sim.now());
     if !sim.ending.get() {
         let slot = sim.lives.borrow()[life as usize].slot;
-        sim.push(sim.now() + 10 * MILLISECOND, Event::End(crate::faults::End::Start(slot)));
+        sim.push(sim.now() + 10 * MILLISECOND, Event::End(End::Start(slot)));
     }
 }
 
-/// Waits until the process is to be shut down; true if its tasks have not heard of that yet.
-async fn is_closing_early(life: u32) -> bool {
-    while !sim().ending.get() {
-        if sim().lives.borrow()[life as usize].is_closing {
-            return true;
+/// The settings of the runtimes of a world.
+fn builder(plan: &Plan) -> Builder {
+    let builder = Runtime::builder().namespace("sim");
+    let builder = match (plan.masters, plan.sentinels) {
+        (0, 0) => builder.redis("redis://user:secret@simulated/3"),
+        (0, sentinels) => {
+            let sentinels = (0..sentinels).map(|sentinel| format!("redis://sentinel{sentinel}"));
+            builder.sentinel("redis://user:secret@mymaster/3", sentinels)
         }
-        rest(20).await;
-    }
-    false
+        (masters, _) => builder.cluster(seeds(masters)).failover_guard(false),
+    };
+    let builder = builder.turns(plan.turns).confirm_release(plan.confirms).linger(millis(plan.linger));
+    let builder = if plan.put_off > 0 { builder.yield_after(20, millis(3)) } else { builder };
+    let builder = match plan.quarantine {
+        0 => builder,
+        quarantine => builder.ttl(millis(plan.longest_ttl() / MILLISECOND)).failover_guard(millis(quarantine)),
+    };
+    if plan.lazily { builder.connect_lazily() } else { builder }
 }
 
 async fn settle(runtime: &Runtime, life: u32) {
-    let is_settled = runtime.shutdown(Duration::from_secs(60)).await;
+    let is_settled = runtime.shutdown(millis(60_000)).await;
     sim().count(|figures| figures.shutdowns += 1);
     if !is_settled {
         sim().accuse(Rule::Rest, format!("p{life} does not come to rest"));
     }
-}
-
-/// Everybody begins, and what is going to go wrong.
-pub(crate) fn begin(sim: &Sim) {
-    (0..sim.plan.processes + sim.plan.foreigners).for_each(start);
-    let faults: Vec<Fault> = sim.plan.faults.iter().map(|(fault, _)| *fault).collect();
-    faults.into_iter().for_each(|fault| sim.plan_fault(fault));
-    sim.push(0, Event::Look);
 }

@@ -10,6 +10,8 @@ use crate::{plan::MICROSECOND, rng::Rng, sim::Sim};
 /// What a task wants next.
 #[derive(Clone)]
 pub(super) struct Wish {
+    /// It looks at the lock before that.
+    pub(super) looks: bool,
     pub(super) key: usize,
     pub(super) ttl: u64,
     pub(super) wait: Option<Duration>,
@@ -30,28 +32,29 @@ pub(super) struct Wish {
 impl Wish {
     pub(super) fn draw(sim: &Sim) -> Self {
         let (plan, rng) = (&sim.plan, &mut *sim.rng.borrow_mut());
+        let looks = rng.chance(plan.looks);
         let wait = match () {
             () if rng.chance(plan.tries_once) => Some(Duration::ZERO),
             () if rng.chance(plan.waits_shortly) => Some(millis(1 + rng.below(400))),
-            () if rng.chance(5_000) => Some(Duration::from_secs(3)),
-            () => None,
+            () => rng.chance(5_000).then(|| millis(3_000)),
         };
         let steps = match () {
             () if rng.chance(plan.long_bodies) => vec![plan.long / 4; 4],
             () if rng.chance(plan.slow_bodies) => vec![rng.below(plan.body + 1), rng.below(plan.body + 1)],
             () => vec![0; rng.below(3) as usize],
         };
-        let cancel = |rng: &mut Rng| rng.chance(plan.cancels).then(|| Cut::draw(rng, plan.latency.1 * MICROSECOND));
         let renews = !rng.chance(plan.without_renewal);
+        let cut = |rng: &mut Rng| rng.chance(plan.cancels).then(|| Cut::draw(rng, plan.latency.1 * MICROSECOND));
         Self {
+            looks,
             key: rng.below(plan.keys as u64) as usize,
             ttl: rng.pick(plan.ttls),
             wait,
             renews,
             is_fenced: !rng.chance(plan.unfenced),
             max_hold: (renews && rng.chance(plan.bounded)).then(|| 20 + rng.below(1_500)),
-            cancel: cancel(rng),
-            cancel_release: cancel(rng),
+            cancel: cut(rng),
+            cancel_release: cut(rng),
             steps,
             reenters: rng.chance(plan.reenters),
             in_run: rng.chance(5_000),
