@@ -1,7 +1,7 @@
 //! The model's fence clock says what `mint.lua` says, which runs here on the simulation's Redis.
 
 use dlock_model::{FenceClock, Scenario};
-use dlock_simulation::{Host, Reply, Stores};
+use dlock_simulation::{Host, Redis, Reply};
 
 const MINT: &str = include_str!("../../../dlock-runtime/src/store/redis/scripts/mint.lua");
 /// Another clock before it in the same script, which has looked at the life of the server by then.
@@ -19,23 +19,22 @@ const MINTED: &str = "
         redis.call('HSET', KEYS[2], 'last', text(last), 'ceiling', text(ceiling), 'life', life, 'checked', checked)
     end
     local _, minted = mint(string.format('%.0f', count * 2e7), '0', time)
-    local clock = redis.call('HMGET', KEYS[2], 'last', 'ceiling', 'life')
-    assert(clock[1] == minted)
-    return {(clock[1] - 2e15) / 2e7, (clock[2] - 2e15) / 2e7, tonumber(clock[3], 16)}";
+    local function clock(field) return redis.call('HGET', KEYS[2], field) end
+    assert(clock('last') == minted)
+    return {(minted - 2e15) / 2e7, (clock('ceiling') - 2e15) / 2e7, tonumber(clock('life'), 16)}";
 
 /// What the script makes of the clock that it finds, in the first life of the server, when the time is worth the fence `time`.
 fn real(mint: &str, found: Option<FenceClock>, count: u8, time: u8) -> FenceClock {
-    let host = Host::new(Stores::new(1)).expect("Lua begins");
-    host.with_redis(|redis| {
-        // Fences began with 2018, at eight in a microsecond.
-        redis.set_time(1_514_764_800_000_000 + (2_000_000_000_000_000 + u64::from(time) * 20_000_000) / 8);
-        redis.begin_life(1);
-    });
+    let (host, mut redis) = (Host::new().expect("Lua begins"), Redis::default());
+    // Fences began with 2018, at eight in a microsecond.
+    redis.now = 1_514_764_800_000_000 + (2_000_000_000_000_000 + u64::from(time) * 20_000_000) / 8;
+    redis.life = 1;
     let numbers =
         [count].into_iter().chain(found.into_iter().flat_map(|clock| [clock.last, clock.ceiling, clock.life]));
     let texts: Vec<String> = numbers.map(|number| number.to_string()).collect();
     let arguments: Vec<&[u8]> = texts.iter().map(String::as_bytes).collect();
-    let reply = host.eval(format!("{mint}{MINTED}").as_bytes(), &[b"lock", b"dlock:fence-clock"], &arguments);
+    let script = format!("{mint}{MINTED}");
+    let reply = host.eval(&mut redis, script.as_bytes(), &[b"lock", b"dlock:fence-clock"], &arguments);
     let Ok(Reply::List(parts)) = &reply else { panic!("{reply:?}") };
     let [Reply::Int(last), Reply::Int(ceiling), Reply::Int(life)] = parts[..] else { panic!("{parts:?}") };
     // What is below all fences of the model is above them here.

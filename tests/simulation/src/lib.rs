@@ -40,7 +40,7 @@ use std::{
 pub use self::{
     figures::Figures,
     judge::{Rule, Violation},
-    lua::{Host, Stores},
+    lua::Host,
     plan::{Fault, Kind},
     redis::{Redis, Reply},
     rng::Rng,
@@ -197,7 +197,7 @@ async fn live(options: &Options) -> Report {
     if let Some(violation) = &violation {
         sim.note(violation.at, Lane::World, None, || format!("{violation:?}"));
     }
-    let (hash, trace) = sim.end_of_trace();
+    let (hash, trace) = sim.trace.borrow_mut().end();
     let weakened = sim.with_servers(|servers| servers.weakened);
     Report { plan, figures: sim.figures(), violation, hash, trace, weakened }
 }

@@ -2,10 +2,9 @@
 
 use crate::{
     cluster::{Move, Slots, slot},
-    faults::End,
     plan::{MILLISECOND, SECOND, Time},
     resp,
-    sim::{Event, Sim},
+    sim::Sim,
     trace::Lane,
 };
 
@@ -18,14 +17,12 @@ const UNREST: Time = SECOND;
 impl Sim {
     /// The master, or one of several.
     pub(crate) fn some_master(&self) -> usize {
-        match self.plan.masters as u64 {
-            0 => self.with_servers(|servers| servers.master),
-            masters => {
-                let shard = self.rng.borrow_mut().below(masters) as usize;
-                self.with_servers(|servers| servers.shard(shard).into_iter().find(|node| servers.is_master(*node)))
-                    .unwrap_or(shard)
-            }
+        if self.plan.masters == 0 {
+            return self.with_servers(|servers| servers.master);
         }
+        let shard = self.below(self.plan.masters as u64) as usize;
+        self.with_servers(|servers| servers.shard(shard).into_iter().find(|node| servers.is_master(*node)))
+            .unwrap_or(shard)
     }
 
     /// Whether slots are on their way.
@@ -41,18 +38,16 @@ impl Sim {
     /// Slots begin to move, those of a lock among them.
     pub(crate) fn slots_move(&self) {
         let masters = self.with_servers(|servers| servers.masters());
-        let (key, hop, sides, is_narrow, is_at_once) = {
-            let mut rng = self.rng.borrow_mut();
-            let hop = 1 + rng.below(masters.len() as u64 - 1) as usize;
-            let sides = [rng.below(WIDEST), rng.below(WIDEST)];
-            (rng.below(self.plan.keys as u64), hop, sides, rng.chance(5_000), rng.chance(3_000))
-        };
+        let hop = 1 + self.below(masters.len() as u64 - 1) as usize;
+        let (sides, key) = ([self.below(WIDEST), self.below(WIDEST)], self.below(self.plan.keys as u64));
+        let sides = if self.chance(5_000) { [0, 0] } else { sides };
+        let is_at_once = self.chance(3_000);
         let moved = self.with_slots(|slots| {
             let slot = slot(format!("sim:k{key}").as_bytes());
             let from = slots.owners[slot];
             let at = masters.iter().position(|node| *node == from).unwrap_or(0);
             let to = masters[(at + hop) % masters.len()];
-            let moved = Move { slots: slots.around(slot, if is_narrow { [0, 0] } else { sides }), from, to };
+            let moved = Move { slots: slots.around(slot, sides), from, to };
             let keeps_some = slots.owners.iter().filter(|owner| **owner == from).count() > moved.slots.len();
             (slots.under_way.is_none() && keeps_some).then(|| slots.under_way.insert(moved).clone())
         });
@@ -63,42 +58,38 @@ impl Sim {
             while self.next_key_moves() {}
             self.slots_have_moved();
         } else {
-            self.push_key_moves();
+            self.keys_move();
         }
     }
 
-    fn push_key_moves(&self) {
-        let pause = self.rng.borrow_mut().spread(20 * MILLISECOND);
-        self.push(self.now() + pause, Event::End(End::KeyMoves));
-    }
-
-    /// The next key goes over, or the move is over.
-    pub(crate) fn key_moves(&self) {
-        self.unrest();
-        if self.next_key_moves() { self.push_key_moves() } else { self.slots_have_moved() }
+    /// One key after another goes over.
+    fn keys_move(&self) {
+        let pause = self.spread(20 * MILLISECOND);
+        self.push(self.now() + pause, |sim| {
+            sim.unrest();
+            if sim.next_key_moves() { sim.keys_move() } else { sim.slots_have_moved() }
+        });
     }
 
     fn next_key_moves(&self) -> bool {
         let Some(Move { slots, from, to }) = self.with_slots(|slots| slots.under_way.clone()) else { return false };
         let now = self.now();
-        let mut keys = self.with_servers(|servers| {
-            servers.tick(from, now);
-            servers.store(from, |store| store.all())
-        });
+        self.with_servers(|servers| servers.tick(from, now));
+        let mut keys = self.server(from).all();
         keys.retain(|key| slots.contains(&slot(key)));
-        let at = self.rng.borrow_mut().below(keys.len() as u64) as usize;
-        let Some(key) = keys.into_iter().nth(at) else { return false };
+        let Some(key) = self.one_of(keys) else { return false };
         self.note(now, Lane::World, None, || format!("{} goes to server{to}", String::from_utf8_lossy(&key)));
-        self.with_servers(|servers| {
-            let entry = servers.store(from, |store| store.take(&key));
-            servers.store(to, |store| store.put(key, entry));
-        });
-        [from, to].into_iter().for_each(|node| self.spread_effects(node));
+        let entry = self.server(from).keys.remove(&key);
+        self.server(to).replace(key.clone(), entry);
+        for node in [from, to] {
+            self.server(node).written.push(key.clone());
+            self.spread_effects(node);
+        }
         true
     }
 
     fn slots_have_moved(&self) {
-        let late = self.rng.borrow_mut().spread(300 * MILLISECOND);
+        let late = self.spread(300 * MILLISECOND);
         let moved = self.with_slots(|slots| {
             let moved = slots.under_way.take()?;
             slots.pass(moved.clone(), self.now() + late);
@@ -110,15 +101,11 @@ impl Sim {
         self.with_servers(|servers| servers.life += 1);
         for id in self.open(|conn| conn.node == from && conn.is_served) {
             let is_gone = |channel: &Vec<u8>| channel.contains(&b'{') && slots.contains(&slot(channel));
-            let gone = {
-                let channels = &mut self.conns.borrow_mut()[id].channels;
-                let gone = channels.iter().filter(|channel| is_gone(channel)).cloned().collect::<Vec<_>>();
-                channels.retain(|channel| !is_gone(channel));
-                gone
-            };
+            let (gone, rest) = self.conn(id).channels.drain(..).partition::<Vec<_>, _>(is_gone);
+            self.conn(id).channels = rest;
             for channel in gone {
-                self.with_servers(|servers| servers.listen(from, &channel, id, false));
-                self.send(id, true, resp::push(&[b"sunsubscribe", &channel], Some(0)));
+                self.server(from).listen(&channel, id, false);
+                self.send(id, true, resp::message(true, &[b"sunsubscribe", &channel], Some(0)));
             }
         }
     }

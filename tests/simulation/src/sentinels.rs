@@ -1,11 +1,10 @@
 //! Sentinels: they say where the master is, each when it has heard of it, and a master that was replaced stays one for a while.
 
 use crate::{
-    faults::End,
     plan::{MILLISECOND, SECOND, Time},
-    redis::Reply,
+    redis::{Redis, Reply},
     server::Servers,
-    sim::{Event, Sim},
+    sim::Sim,
     trace::Lane,
     weakness::Weakness,
 };
@@ -33,18 +32,19 @@ impl Servers {
     /// What a sentinel replies; `None` if the node is none.
     pub(crate) fn sentinel_reply(&self, node: usize, words: &[Vec<u8>]) -> Option<Reply> {
         let Belief { master, epoch } = self.beliefs[node.checked_sub(self.first_sentinel())?];
-        let list = |words: &[&str]| Reply::List(words.iter().map(|word| Reply::Text((*word).into())).collect());
-        Some(match words.get(..2)?.iter().map(|word| &**word).collect::<Vec<_>>()[..] {
-            [b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME"] => list(&[&format!("server{master}"), PORT]),
-            [b"SENTINEL", b"MASTER"] => list(&["name", MASTER, "config-epoch", &epoch.to_string()]),
-            _ => Reply::Status("OK".to_owned()),
+        let list = |texts: &[&str]| Reply::List(texts.iter().map(|text| Reply::text(*text)).collect());
+        Some(match words.get(1).map(|word| &**word) {
+            Some(b"GET-MASTER-ADDR-BY-NAME") => list(&[&format!("server{master}"), PORT]),
+            Some(b"MASTER") => list(&["name", MASTER, "config-epoch", &epoch.to_string()]),
+            _ => Reply::ok(),
         })
     }
 }
 
 impl Sim {
-    /// A replica has been made the master: sentinels hear of that one after the other, the one that did it first.
-    pub(crate) fn master_moved(&self, new: usize) {
+    /// A replica has been made the master: sentinels hear of that one after the other, the one that did it first. The master that was
+    /// replaced may not hear of it yet.
+    pub(crate) fn master_moved(&self, new: usize, stays: Option<usize>) {
         let (count, epoch) = self.with_servers(|servers| {
             let newest = servers.beliefs.iter().map(|belief| belief.epoch).max().unwrap_or(0);
             (servers.beliefs.len(), newest + 1)
@@ -52,22 +52,19 @@ impl Sim {
         if count == 0 {
             return;
         }
-        let first = self.rng.borrow_mut().below(count as u64) as usize;
+        let first = self.below(count as u64) as usize;
         for sentinel in 0..count {
-            let late = self.rng.borrow_mut().spread(300 * MILLISECOND);
-            let at = if sentinel == first { self.now() + 1 } else { self.now() + late };
-            self.push(at, Event::End(End::Hears { sentinel, belief: Belief { master: new, epoch } }));
+            let late = self.spread(300 * MILLISECOND);
+            let at = self.now() + if sentinel == first { 1 } else { late };
+            self.push(at, move |sim| sim.sentinel_hears(sentinel, Belief { master: new, epoch }));
+        }
+        if let Some(old) = stays {
+            self.push(self.now() + self.below(LONGEST_PAST), move |sim| sim.is_demoted(old));
         }
     }
 
-    /// A master that was replaced has not heard of it yet.
-    pub(crate) fn stays_for_a_while(&self, old: usize) {
-        let past = self.rng.borrow_mut().below(LONGEST_PAST);
-        self.push(self.now() + past, Event::End(End::Demoted(old)));
-    }
-
     /// A sentinel hears where the master is.
-    pub(crate) fn sentinel_hears(&self, sentinel: usize, belief: Belief) {
+    fn sentinel_hears(&self, sentinel: usize, belief: Belief) {
         let (node, before) =
             self.with_servers(|servers| (servers.first_sentinel() + sentinel, servers.beliefs[sentinel]));
         if before.epoch > belief.epoch {
@@ -77,19 +74,18 @@ impl Sim {
         let message = format!("{MASTER} server{} {PORT} server{} {PORT}", before.master, belief.master);
         self.note(self.now(), Lane::Server(node), None, || message.clone());
         if self.weakness != Some(Weakness::SentinelsKeepQuiet) {
-            self.spread(node, b"+switch-master", message.as_bytes());
+            self.spread_message(node, b"+switch-master", message.as_bytes());
         }
     }
 
     /// A master that was replaced copies its successor from now on, if it still takes itself for one.
     pub(crate) fn is_demoted(&self, node: usize) {
         self.with_servers(|servers| {
-            if node != servers.master && !servers.store(node, |store| store.is_replica) {
-                let (keys, life) = servers.store(servers.master, |store| (store.keys.clone(), store.life()));
-                servers.store(node, |store| {
-                    (store.is_replica, store.keys) = (true, keys);
-                    store.begin_life(life);
-                });
+            if node != servers.master && !servers.nodes[node].is_replica {
+                let Redis { keys, life, .. } = servers.master();
+                let (keys, life) = (keys.clone(), *life);
+                let server = &mut servers.nodes[node];
+                (server.is_replica, server.keys, server.life, server.before) = (true, keys, life, 0);
             }
         });
     }

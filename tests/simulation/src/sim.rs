@@ -1,8 +1,9 @@
 //! The world: its time, what is going to happen, and what the runtime finds where the machine would be.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, RefCell, RefMut},
     collections::BTreeMap,
+    hash::Hash,
     rc::Rc,
     task::Waker,
     time::Duration,
@@ -13,13 +14,12 @@ use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     Options,
-    faults::End,
     figures::Figures,
     judge::{Judge, Rule},
     life::Life,
     net::Conn,
-    plan::{Fault, MILLISECOND, Plan, SECOND, Time},
-    redis::Entry,
+    plan::{MILLISECOND, Plan, SECOND, Time},
+    redis::Redis,
     rng::Rng,
     server::Servers,
     trace::{Lane, Trace},
@@ -41,36 +41,10 @@ pub(crate) fn sim() -> Rc<Sim> {
     SIM.with_borrow(|sim| sim.clone()).expect("there is a world")
 }
 
-/// What is going to happen.
-#[derive(Debug)]
-pub(crate) enum Event {
-    ToServer(usize, Vec<u8>),
-    ToClient(usize, Vec<u8>),
-    Reset(usize),
-    Late(usize),
-    HungUp(usize),
-    /// What was written, or published, reaches a replica, unless another server was promoted since.
-    Copy {
-        to: usize,
-        era: u32,
-        key: Vec<u8>,
-        entry: Option<Entry>,
-    },
-    News {
-        to: usize,
-        era: u32,
-        channel: Vec<u8>,
-        message: Vec<u8>,
-    },
-    /// A request is carried out once more.
-    Again {
-        node: usize,
-        words: Vec<Vec<u8>>,
-    },
-    Wake(Waker),
-    Fault(Fault),
-    End(End),
-    Look,
+/// What is going to happen, and whether it is a copy that is under way to a replica.
+struct Event {
+    is_copy: bool,
+    happens: Box<dyn FnOnce(&Sim)>,
 }
 
 pub(crate) struct Sim {
@@ -81,7 +55,7 @@ pub(crate) struct Sim {
     pub(crate) conns: RefCell<Vec<Conn>>,
     servers: RefCell<Servers>,
     pub(crate) judge: RefCell<Judge>,
-    trace: RefCell<Trace>,
+    pub(crate) trace: RefCell<Trace>,
     figures: RefCell<Figures>,
     events: RefCell<BTreeMap<(Time, u64), Event>>,
     number: Cell<u64>,
@@ -112,14 +86,14 @@ impl Sim {
             trace: RefCell::new(Trace::new(options.trace)),
             figures: RefCell::default(),
             events: RefCell::default(),
-            number: Cell::new(0),
+            number: Cell::default(),
             start: Instant::now(),
-            timers: Cell::new(0),
-            time: Cell::new(0),
+            timers: Cell::default(),
+            time: Cell::default(),
             wake: Notify::new(),
-            calm: Cell::new(false),
-            ending: Cell::new(false),
-            over: Cell::new(false),
+            calm: Cell::default(),
+            ending: Cell::default(),
+            over: Cell::default(),
         });
         SIM.set(Some(Rc::clone(&sim)));
         dlock_runtime::simulated::install(Rc::<Self>::clone(&sim));
@@ -144,17 +118,67 @@ impl Sim {
         self.timers.set(self.start.elapsed().as_nanos() as Time);
     }
 
-    pub(crate) fn push(&self, at: Time, event: Event) {
-        self.number.set(self.number.get() + 1);
-        let is_first = {
-            let mut events = self.events.borrow_mut();
-            let key = (at, self.number.get());
-            events.insert(key, event);
-            events.first_key_value().is_some_and(|(first, _)| *first == key)
+    pub(crate) fn below(&self, end: u64) -> u64 {
+        self.rng.borrow_mut().below(end)
+    }
+
+    pub(crate) fn chance(&self, parts: u32) -> bool {
+        self.rng.borrow_mut().chance(parts)
+    }
+
+    pub(crate) fn spread(&self, mean: u64) -> u64 {
+        self.rng.borrow_mut().spread(mean)
+    }
+
+    /// One of several, if there is any.
+    pub(crate) fn one_of<T>(&self, several: Vec<T>) -> Option<T> {
+        let at = self.below(several.len() as u64) as usize;
+        several.into_iter().nth(at)
+    }
+
+    pub(crate) fn life(&self, life: u32) -> RefMut<'_, Life> {
+        RefMut::map(self.lives.borrow_mut(), |lives| &mut lives[life as usize])
+    }
+
+    pub(crate) fn conn(&self, id: usize) -> RefMut<'_, Conn> {
+        RefMut::map(self.conns.borrow_mut(), |conns| &mut conns[id])
+    }
+
+    pub(crate) fn server(&self, node: usize) -> RefMut<'_, Redis> {
+        RefMut::map(self.servers.borrow_mut(), |servers| &mut servers.nodes[node])
+    }
+
+    /// Something is going to happen.
+    pub(crate) fn push(&self, at: Time, happens: impl FnOnce(&Self) + 'static) {
+        self.push_event(at, Event { is_copy: false, happens: Box::new(happens) });
+    }
+
+    /// What was written, or published, reaches a replica, unless another server was promoted by then.
+    pub(crate) fn push_copy(&self, at: Time, to: usize, arrives: impl FnOnce(&Self) + 'static) {
+        let era = self.server(to).era;
+        let arrives = move |sim: &Self| {
+            if sim.server(to).era == era {
+                arrives(sim)
+            }
         };
-        if is_first {
+        self.push_event(at, Event { is_copy: true, happens: Box::new(arrives) });
+    }
+
+    fn push_event(&self, at: Time, event: Event) {
+        self.number.set(self.number.get() + 1);
+        let key = (at, self.number.get());
+        let mut events = self.events.borrow_mut();
+        events.insert(key, event);
+        if events.first_key_value().is_some_and(|(first, _)| *first == key) {
             self.wake.notify_one();
         }
+    }
+
+    /// What is under way to the replicas arrives now.
+    pub(crate) fn copies_arrive(&self) {
+        let (copies, others): (BTreeMap<_, _>, _) = self.events.take().into_iter().partition(|event| event.1.is_copy);
+        self.events.replace(others);
+        copies.into_values().for_each(|copy| (copy.happens)(self));
     }
 
     pub(crate) fn with_servers<T>(&self, work: impl FnOnce(&mut Servers) -> T) -> T {
@@ -173,12 +197,8 @@ impl Sim {
         self.trace.borrow_mut().note(at, lane, to, text);
     }
 
-    pub(crate) fn mix(&self, number: u64) {
-        self.trace.borrow_mut().mix(number);
-    }
-
-    pub(crate) fn end_of_trace(&self) -> (u64, Vec<crate::trace::Entry>) {
-        self.trace.borrow_mut().end()
+    pub(crate) fn mix(&self, what: impl Hash) {
+        self.trace.borrow_mut().mix(what);
     }
 
     pub(crate) fn accuse(&self, rule: Rule, text: String) {
@@ -199,22 +219,18 @@ impl Sim {
                 tokio::time::advance(Duration::from_millis(ahead)).await;
                 self.look_at_timers();
             }
-            let next = self.events.borrow().first_key_value().map(|(&(at, _), _)| at);
-            match next {
-                Some(at) if at <= self.now() || at < self.timers.get() + MILLISECOND => {
-                    let Some(((at, _), event)) = self.events.borrow_mut().pop_first() else { continue };
-                    self.time.set(self.now().max(at));
-                    self.mix(at);
-                    self.count(|figures| figures.events += 1);
-                    self.happens(event);
-                    tokio::task::yield_now().await;
-                }
-                next => {
-                    let until = next.unwrap_or(self.now() + SECOND) / MILLISECOND;
-                    let until = self.start + Duration::from_millis(until);
-                    _ = tokio::time::timeout_at(until, self.wake.notified()).await;
-                }
+            let at = self.events.borrow().first_key_value().map_or(self.now() + SECOND, |(&(at, _), _)| at);
+            if at > self.now() && at >= self.timers.get() + MILLISECOND {
+                let until = self.start + Duration::from_millis(at / MILLISECOND);
+                _ = tokio::time::timeout_at(until, self.wake.notified()).await;
+                continue;
             }
+            let (_, event) = self.events.borrow_mut().pop_first().expect("it is due");
+            self.time.set(self.now().max(at));
+            self.mix(at);
+            self.count(|figures| figures.events += 1);
+            (event.happens)(self);
+            tokio::task::yield_now().await;
         }
     }
 }
@@ -241,12 +257,8 @@ impl World for Sim {
         life.offset + (i128::from(passed) * i128::from(1_000_000 + life.fast) / 1_000_000) as u64
     }
 
-    fn random(&self, process: u32) -> u64 {
-        if self.weakness == Some(Weakness::SameIdentity) {
-            return 7;
-        }
-        _ = process;
-        self.rng.borrow_mut().next()
+    fn random(&self, _: u32) -> u64 {
+        if self.weakness == Some(Weakness::SameIdentity) { 7 } else { self.rng.borrow_mut().next() }
     }
 
     fn is_held_up(&self, place: Place, waker: &Waker) -> bool {
@@ -260,15 +272,5 @@ impl World for Sim {
 
     fn is_weakened(&self, what: &str) -> bool {
         self.weakness.is_some_and(|weakness| format!("{weakness:?}") == what)
-    }
-}
-
-impl Sim {
-    /// Takes out what is under way to the replicas.
-    pub(crate) fn take_copies(&self) -> Vec<Event> {
-        let is_copy = |event: &Event| matches!(event, Event::Copy { .. } | Event::News { .. });
-        let mut events = self.events.borrow_mut();
-        let keys = events.iter().filter(|(_, event)| is_copy(event)).map(|(key, _)| *key).collect::<Vec<_>>();
-        keys.into_iter().filter_map(|key| events.remove(&key)).collect()
     }
 }

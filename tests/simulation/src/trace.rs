@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeSet, VecDeque},
     fmt,
+    hash::{DefaultHasher, Hash, Hasher},
 };
 
 /// How many entries are kept.
@@ -49,17 +50,17 @@ impl fmt::Display for Entry {
 
 #[derive(Debug)]
 pub(crate) struct Trace {
-    hash: u64,
+    hash: DefaultHasher,
     entries: Option<VecDeque<Entry>>,
 }
 
 impl Trace {
     pub(crate) fn new(readable: bool) -> Self {
-        Self { hash: 0xcbf2_9ce4_8422_2325, entries: readable.then(VecDeque::new) }
+        Self { hash: DefaultHasher::new(), entries: readable.then(VecDeque::new) }
     }
 
-    pub(crate) fn mix(&mut self, number: u64) {
-        self.hash = (self.hash ^ number).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(23);
+    pub(crate) fn mix(&mut self, what: impl Hash) {
+        what.hash(&mut self.hash);
     }
 
     /// Notes an entry, if anybody will read it.
@@ -73,7 +74,7 @@ impl Trace {
     }
 
     pub(crate) fn end(&mut self) -> (u64, Vec<Entry>) {
-        (self.hash, self.entries.take().unwrap_or_default().into())
+        (self.hash.finish(), self.entries.take().unwrap_or_default().into())
     }
 }
 

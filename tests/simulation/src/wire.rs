@@ -9,10 +9,7 @@ use std::{
 use dlock_runtime::simulated::Place;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::{
-    plan::MICROSECOND,
-    sim::{Event, sim},
-};
+use crate::{plan::MICROSECOND, sim::sim};
 
 /// What a client has of a connection.
 #[derive(Debug)]
@@ -22,6 +19,7 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
+    /// Tasks that the redis crate spawns (it reads subscriptions in one) are held up here alone.
     fn is_held_up(&self, cx: &Context<'_>) -> bool {
         sim().hold_up(Place { process: self.life, lane: Place::TASKS }, cx.waker(), false)
     }
@@ -33,16 +31,15 @@ impl AsyncRead for Wire {
             return Poll::Pending;
         }
         let sim = sim();
-        let conn = &mut sim.conns.borrow_mut()[self.id];
-        if conn.unread.is_empty() {
-            if conn.is_reset {
-                return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-            }
+        let mut conn = sim.conn(self.id);
+        let count = conn.unread.len().min(buf.remaining());
+        if conn.unread.is_empty() && conn.is_reset {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        } else if conn.unread.is_empty() {
             conn.reader = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        let count = conn.unread.len().min(buf.remaining());
-        buf.put_slice(&conn.unread.make_contiguous()[..count]);
+        buf.put_slice(&conn.unread[..count]);
         conn.unread.drain(..count);
         Poll::Ready(Ok(()))
     }
@@ -54,7 +51,7 @@ impl AsyncWrite for Wire {
             return Poll::Pending;
         }
         let sim = sim();
-        if sim.conns.borrow()[self.id].is_reset {
+        if sim.conn(self.id).is_reset {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         sim.send(self.id, false, buf.to_vec());
@@ -72,11 +69,11 @@ impl AsyncWrite for Wire {
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        let sim = sim();
+        let (sim, id) = (sim(), self.id);
         if !sim.over.get() {
-            let conn = &mut sim.conns.borrow_mut()[self.id];
+            let mut conn = sim.conn(id);
             conn.ended.get_or_insert(sim.now());
-            sim.push(conn.last[0].max(conn.held).max(sim.now()) + MICROSECOND, Event::HungUp(self.id));
+            sim.push(conn.last[0].max(conn.held).max(sim.now()) + MICROSECOND, move |sim| sim.hung_up(id));
         }
     }
 }

@@ -58,7 +58,7 @@ impl Sim {
         judge.lenient = judge.lenient.max(opens + 6 * SECOND);
         for (key, file) in judge.keys.iter_mut().enumerate() {
             let name = format!("sim:k{key}");
-            let (owner, last) = self.with_servers(|servers| (servers.owner(&name), servers.last_fence(&name)));
+            let (owner, last) = self.with_servers(|servers| servers.owner(&name));
             file.free = now;
             file.lock = owner.map(|(token, expires)| {
                 let life = judge.identities.get(&identity(&token)).copied();

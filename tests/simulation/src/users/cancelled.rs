@@ -5,7 +5,7 @@ use std::{future::poll_fn, task::Poll};
 use crate::{
     plan::{MILLISECOND, Time},
     rng::Rng,
-    sim::{Event, sim},
+    sim::sim,
 };
 
 /// When a future is dropped that is not finished by then.
@@ -43,7 +43,8 @@ pub(super) async fn cut_off<F: Future>(mut cut: Option<Cut>, future: F) -> Optio
             },
             Some(Cut::In(span)) => {
                 let at = sim().now() + *span;
-                sim().push(at, Event::Wake(cx.waker().clone()));
+                let waker = cx.waker().clone();
+                sim().push(at, move |_| waker.wake());
                 cut = Some(Cut::At(at));
             }
             Some(Cut::At(at)) if *at <= sim().now() => return Poll::Ready(None),

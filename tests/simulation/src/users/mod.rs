@@ -15,11 +15,10 @@ use dlock_runtime::{
 use self::{foreigner::foreigner, tasks::worker};
 use crate::{
     cluster::seeds,
-    faults::End,
     judge::Rule,
     net::pass,
     plan::{MILLISECOND, Plan},
-    sim::{Event, Sim, sim},
+    sim::{Sim, sim},
     trace::Lane,
 };
 
@@ -35,8 +34,8 @@ async fn rest(millis: u64) {
 /// Everybody begins, and what is going to go wrong.
 pub(crate) fn begin(sim: &Sim) {
     (0..sim.plan.processes + sim.plan.foreigners).for_each(start);
-    sim.plan.faults.iter().for_each(|(fault, _)| sim.plan_fault(*fault));
-    sim.push(0, Event::Look);
+    sim.plan.faults.iter().for_each(|(fault, mean)| sim.plan_fault(*fault, *mean));
+    sim.push(0, Sim::look);
 }
 
 /// A process begins in a slot.
@@ -96,7 +95,7 @@ async fn process(life: u32) {
     sim.judge.borrow_mut().died(life, sim.now());
     if !sim.ending.get() {
         let slot = sim.lives.borrow()[life as usize].slot;
-        sim.push(sim.now() + 10 * MILLISECOND, Event::End(End::Start(slot)));
+        sim.plan_start(sim.now() + 10 * MILLISECOND, slot);
     }
 }
 
