@@ -1,12 +1,12 @@
 //! No lint of clippy points at the attribute, not even one of the group that nobody turns on as a whole: a lint about generated
 //! code is not for the user to avoid.
 //!
-//! Clippy looks at `tests/lints.rs`, which has a function of every shape. What it says of the code that stands there is another
+//! Clippy looks at `tests/uses/lints.rs`, which has a function of every shape. What it says of the code that stands there is another
 //! matter.
 
 use std::{env, fs, path::Path, process::Command};
 
-const LINTED: &str = "tests/lints.rs";
+const LINTED: &str = "tests/uses/lints.rs";
 
 /// What clippy says, a line for each; `None` without clippy.
 fn clippy() -> Option<String> {
@@ -15,7 +15,7 @@ fn clippy() -> Option<String> {
         return None;
     }
     let output = cargo()
-        .args(["clippy", "--test", "lints", "--message-format", "short", "--"])
+        .args(["clippy", "-p", "dlock-uses", "--test", "lints", "--message-format", "short", "--"])
         .args(["-W", "clippy::restriction", "-A", "clippy::blanket_clippy_restriction_lints"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
@@ -25,7 +25,7 @@ fn clippy() -> Option<String> {
     Some(told)
 }
 
-/// Those at the head of an attribute: `tests/lints.rs:41:1: warning: missing `return` statement`.
+/// Those at the head of an attribute: `tests/uses/lints.rs:41:1: warning: missing `return` statement`.
 fn at_the_attribute<'a>(told: &'a str, source: &str) -> Vec<&'a str> {
     let points_at_it = |line: &&str| {
         let Some((at, column)) = line.strip_prefix(LINTED).and_then(|rest| {
@@ -56,7 +56,7 @@ fn no_lint_points_at_the_attribute() {
 #[test]
 fn a_lint_at_the_attribute_is_noticed() {
     let source = "#[distributed_lock(key = \"a\")]\nasync fn f() {}\n    #[distributed_lock(";
-    let told = "tests/lints.rs:1:1: warning: missing\nother.rs:1:1: warning: b\ntests/lints.rs:2:1: warning: c\n\
-                tests/lints.rs:1:20: warning: d\ntests/lints.rs:3:5: warning: e\nwarning: 3 warnings";
+    let told = "tests/uses/lints.rs:1:1: warning: missing\nother.rs:1:1: warning: b\ntests/uses/lints.rs:2:1: warning: c\n\
+                tests/uses/lints.rs:1:20: warning: d\ntests/uses/lints.rs:3:5: warning: e\nwarning: 3 warnings";
     assert_eq!(at_the_attribute(told, source), told.lines().step_by(4).collect::<Vec<_>>());
 }
