@@ -4,7 +4,7 @@
 const BOUNDS: &[(&str, &str)] = &[
     (
         "hot_key_one_process",
-        "A turn costs the client 1.3 to 1.8 µs of processor, and no function has more than a twentieth of it: three readings of the \
+        "A turn takes 1.3 to 1.8 µs, and no function has more than a twentieth of it: three readings of the \
          clock, two hashes of the name, a wake-up, a deadline and a fence of its own, and counts. A mutex has none of these. Taken \
          out so far: timers of those in line, metrics looked up by name, spans that nobody listens to, a second lookup, ten atomic \
          counters. What rslock reaches over a fixed time is the rate of one task that takes the lock again and again while the \
