@@ -134,7 +134,8 @@ impl Sim {
             let was = &*before.token;
             // After a failover a renewal takes the place of a hold that is older.
             let is_older = 0 < before.last && before.last < ran.last;
-            let comes_back = ran.kind == Some(ScriptKind::Renew) && is == Some(ran.by) && is_older;
+            let renews = matches!(ran.kind, Some(ScriptKind::Renew | ScriptKind::Shorten));
+            let comes_back = renews && is == Some(ran.by) && is_older;
             let comes_back = comes_back && self.plan.quarantine > 0 && is_lenient;
             let releases = matches!(ran.kind, Some(ScriptKind::Release | ScriptKind::ReleaseMany | ScriptKind::Other));
             let is_own = releases && was == ran.by || comes_back;
