@@ -137,7 +137,9 @@ impl Plan {
             }
             Late => {
                 (plan.processes, plan.tasks) = (rng.between((1, 2)) as usize, rng.between((1, 3)) as usize);
-                (plan.ttls, plan.body, plan.rest, plan.long_bodies) = (&[10_000], 3, 300, 0);
+                (plan.ttls, plan.body, plan.long_bodies) = (&[10_000], 3, 0);
+                // In some of them requests that wait come behind such as do not.
+                (plan.tries_once, plan.rest) = rng.pick(&[(1_000, 300), (4_000, 30)]);
                 plan.aim = Some(ScriptKind::Acquire);
                 plan.befall(10 * SECOND, &[(Reset, 1)]);
             }

@@ -4,7 +4,7 @@ use std::mem;
 
 use crate::{
     about::{About, ScriptKind, keys_of},
-    judge::Ran,
+    judge::{Ran, Rule},
     plan::{MILLISECOND, SECOND, Time},
     redis::Reply,
     resp,
@@ -106,11 +106,14 @@ impl Sim {
                 sim.carry_out(node, None, 0, &words);
             });
         }
-        if let Reply::Error(error) = &reply
-            && self.is_elsewhere(error)
-        {
-            // Nothing was done.
-            return reply;
+        if let Reply::Error(error) = &reply {
+            if self.is_elsewhere(error) {
+                // Nothing was done.
+                return reply;
+            }
+            if !["READONLY", "OOM", "LOADING", "NOSCRIPT"].iter().any(|code| error.contains(code)) {
+                self.accuse(Rule::Script, error.clone());
+            }
         }
         let each = if is_of_many { replies_of_many(&reply, keys_of(words) == Some(0)) } else { Vec::new() };
         let replies = (0..about.len()).map(|place| each.get(place).unwrap_or(&reply));

@@ -147,6 +147,13 @@ impl Servers {
         queue.map(in_order).into_iter().flatten().map(seat).collect()
     }
 
+    /// Whether a message is about to leave that says to whom a lock was handed.
+    pub(crate) fn tell(&self, token: &str) -> bool {
+        let grant = format!("granted {token} ");
+        let mut published = self.nodes.iter().flat_map(|node| &node.published);
+        published.any(|(_, message)| message.starts_with(grant.as_bytes()))
+    }
+
     /// The names of all keys at the masters.
     pub(crate) fn all(&self) -> Vec<String> {
         let names = self.masters().into_iter().flat_map(|node| self.nodes[node].all());

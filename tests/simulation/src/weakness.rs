@@ -92,6 +92,16 @@ weaknesses! {
         "elseif owner and string.sub(owner, 1, #token) == token and" => "elseif owner and";
     UnlockedWithoutToken: "A lock whose slot is on its way is deleted, whoever has it.", OwnToken in Cluster 16..216,
         "~= ARGV[1] .. ' ' then return 0 end\nreturn redis.call('DEL'" => "== '' then return 0 end\nreturn redis.call('DEL'";
+    HandedInVain: "Who is handed the lock is told of another request.", Orphan in Late 1..31,
+        "'granted ' .. token .. ' '" => "'granted ' .. token .. '0 '";
+    PlacesGivenUp: "Each question of who waits is for another place in the queue.", Order in Busy 1..101,
+        "local token = ARGV[1]\nlocal entry" => "local token = ARGV[1] .. time[2]\nlocal entry";
+    PublishedPlainly: "In a cluster a message goes to those alone who listen to a plain channel.", Listening in Cluster 1..101,
+        "tagged and 'SPUBLISH' or" => "";
+    CountedPlainly: "In a cluster those alone are counted who listen to a plain channel.", Order in Cluster 1..101,
+        "tagged and 'SHARDNUMSUB' or" => "";
+    NoTimeTold: "A server cannot say for how long it is closed.", Script in Guarded 1..21,
+        "return (closed())" => "return {err = 'ERR nobody knows'}";
     SentinelsKeepQuiet: "Sentinels tell nobody that the master has moved, unless they are asked.", Exclusion in Watched 10..110;
     FormerOwnerServes: "A server goes on to serve slots that it gave away.", Exclusion in Cluster 1..101;
     MissingKeysServed: "A server takes what has left it already for what there is none of.", Exclusion in Cluster 6..106;

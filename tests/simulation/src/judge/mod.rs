@@ -4,7 +4,10 @@ mod look;
 mod store;
 mod users;
 
-use std::{collections::BTreeMap, sync::Weak};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Weak,
+};
 
 use dlock_runtime::Guard;
 
@@ -25,7 +28,7 @@ table! {
         Returned: "A lock says less than a fence that was used.",
         OwnToken: "A lock was ended or renewed by somebody else's hand.",
         Listening: "The lock was handed to somebody who cannot hear of it.",
-        Order: "The lock was given past somebody who waited for it longer, and listens.",
+        Order: "The lock was given past somebody who waited for it longer, and listens; or a process does not keep its place.",
         LocalOrder: "A task got the lock before another of its process that waited for it longer.",
         Orphan: "A lock outlived its use for longer than a repair takes.",
         Inspected: "Somebody who looks at a lock is told something that is not so.",
@@ -138,6 +141,8 @@ struct Wait {
     turn: Turn,
     until: Time,
     queues: bool,
+    /// Which places in the store's queue its process took since, undisturbed, if it waits for longer than its other tasks.
+    places: BTreeSet<String>,
     /// Another of its process that asked later got the lock.
     overtaken: Option<Time>,
 }

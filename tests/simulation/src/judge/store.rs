@@ -92,15 +92,10 @@ impl Sim {
         let Judge { keys, identities, asked, died, verdict, lenient, .. } = &mut *self.judge.borrow_mut();
         let (lenient, is_lenient) = (*lenient, now < *lenient);
         let mut accuse = |rule: Rule, text: String| {
-            if !is_lenient || matches!(rule, Rule::Script | Rule::OwnToken) {
+            if !is_lenient || rule == Rule::OwnToken {
                 verdict.accuse(rule, now, text);
             }
         };
-        if let Reply::Error(message) = ran.reply
-            && !["READONLY", "OOM", "LOADING", "NOSCRIPT"].iter().any(|code| message.contains(code))
-        {
-            accuse(Rule::Script, message.clone());
-        }
         let is_ours = ran.by.contains('-') && !ran.by.starts_with("foreign");
         let asks = matches!(ran.kind, Some(ScriptKind::Acquire | ScriptKind::AcquireMany)) || ran.is_plain && is_ours;
         if let Some(life) = ran.life.filter(|_| asks) {
@@ -123,7 +118,9 @@ impl Sim {
         let life = is.and_then(|is| identities.get(&identity(is)).copied());
         file.lock = ran.after.clone().map(|(token, expires)| {
             let same = before.as_ref().filter(|lock| lock.token == token);
+            // Of a hand-over its process is told, however late the command was that queued.
             let late = asked.get(&token).map_or(0, |asked| asked.2).max(ran.late);
+            let late = if token == ran.by { late } else { 0 };
             let (since, told, late) = same.map_or((now, 0, late), |lock| (lock.since, lock.told, lock.late));
             Lock { token, life, since, told, late, is_fenced: ran.last > 0, last: ran.last, expires }
         });
@@ -155,12 +152,29 @@ impl Sim {
                 if !seat.is_some_and(|at| may_live(&ran.seats[at])) {
                     accuse(Rule::Listening, format!("k{} was handed to {is}, who is not there", ran.key));
                 }
+                if !self.with_servers(|servers| servers.tell(is)) {
+                    accuse(Rule::Listening, format!("k{} was handed to {is}, who is told nothing", ran.key));
+                }
             }
             // Whose waiter is there for certain.
             let is_there = |seat: &&Seat| seat.is_heard && seat.counts(millis + 1);
             let first = ran.seats[..seat.unwrap_or(ran.seats.len())].iter().find(is_there);
             if let Some(first) = first.filter(|_| life.is_some() && !ran.is_plain) {
                 accuse(Rule::Order, format!("k{} went to {is}, and {} was first", ran.key, first.token));
+            }
+        }
+        for seat in ran.seats {
+            let Some(of) = identities.get(&identity(&seat.token)).copied() else { continue };
+            let Some(first) = file.waits.iter_mut().find(|wait| wait.turn.life == of && wait.queues) else { continue };
+            // Its process takes one place for it, and what was given up before may have been under way until then.
+            let begun = first.turn.since + self.plan.longest_way();
+            if life == Some(of) || self.disturbed(of) > now || is_lenient {
+                first.places.clear();
+            } else if asked.get(&seat.token).is_none_or(|asked| asked.0 > begun) {
+                first.places.insert(seat.token.clone());
+            }
+            if first.places.len() > 2 {
+                accuse(Rule::Order, format!("p{of} does not keep its place for k{}: {:?}", ran.key, first.places));
             }
         }
         if ran.kind == Some(ScriptKind::Inspect) {

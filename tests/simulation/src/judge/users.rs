@@ -1,6 +1,6 @@
 //! What users do and are told.
 
-use std::{sync::Weak, time::Duration};
+use std::{collections::BTreeSet, sync::Weak, time::Duration};
 
 use dlock_runtime::{
     Guard, LockError,
@@ -24,7 +24,8 @@ impl Sim {
         let judge = &mut *self.judge.borrow_mut();
         judge.requests += 1;
         let turn = Turn { key, life, since, number: judge.requests };
-        judge.keys[key].waits.push(Wait { turn, until, queues: wait != Some(Duration::ZERO), overtaken: None });
+        let queues = wait != Some(Duration::ZERO);
+        judge.keys[key].waits.push(Wait { turn, until, queues, places: BTreeSet::new(), overtaken: None });
         turn
     }
 

@@ -129,6 +129,11 @@ impl Redis {
         self.listeners.get(channel).map_or(0, Vec::len)
     }
 
+    /// Who listens to a server of a cluster listens to sharded channels, who listens to another one to plain channels.
+    fn is_heard(&self, verb: &[u8]) -> bool {
+        self.slots.is_some() == verb.starts_with(b"S")
+    }
+
     /// The string at `key`, and the last millisecond in which it exists.
     pub(crate) fn string(&self, key: &[u8]) -> Option<(&[u8], Option<u64>)> {
         match self.live(key)? {
@@ -228,10 +233,12 @@ impl Redis {
                 let parts = [self.now / 1_000_000, self.now % 1_000_000];
                 Reply::List(parts.map(|part| Reply::text(part.to_string())).into())
             }
-            [b"PUBSUB", b"NUMSUB" | b"SHARDNUMSUB", channels @ ..] => {
-                let count = |channel: &&[u8]| [Reply::text(*channel), Reply::count(self.hearers(channel))];
+            [b"PUBSUB", verb @ (b"NUMSUB" | b"SHARDNUMSUB"), channels @ ..] => {
+                let hearers = |channel: &[u8]| if self.is_heard(verb) { self.hearers(channel) } else { 0 };
+                let count = |channel: &&[u8]| [Reply::text(*channel), Reply::count(hearers(channel))];
                 Reply::List(channels.iter().flat_map(count).collect())
             }
+            [verb @ (b"PUBLISH" | b"SPUBLISH"), ..] if !self.is_heard(verb) => Reply::Int(0),
             [b"PUBLISH" | b"SPUBLISH", channel, message] => {
                 self.published.push((channel.to_vec(), message.to_vec()));
                 Reply::count(self.hearers(channel))
