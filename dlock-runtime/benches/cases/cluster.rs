@@ -95,7 +95,7 @@ impl Side {
         // The first round warms up.
         if round > 0 {
             self.rates.push(tally.rate());
-            self.costs.push(spent.as_secs_f64() * 1e6 / tally.to_the_end.max(1) as f64);
+            self.costs.push(tally.each(spent.as_secs_f64() * 1e6));
         }
         Ok(())
     }

@@ -118,7 +118,7 @@ impl Side {
 
     /// Those inside of scripts included.
     fn commands_each(&self) -> f64 {
-        (self.commands.clients + self.commands.scripts) as f64 / self.tally.to_the_end.max(1) as f64
+        self.tally.each((self.commands.clients + self.commands.scripts) as f64)
     }
 
     fn line(&self, name: &str) -> [String; 7] {

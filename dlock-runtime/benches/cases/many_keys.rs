@@ -61,7 +61,7 @@ async fn main() -> Outcome<()> {
             }
         }
         figure("throughput", Spread::of(&dlock.rates), Unit::Rate);
-        let inside = |side: &Side| Spread::from(side.commands.micros as f64 / side.tally.to_the_end.max(1) as f64);
+        let inside = |side: &Side| Spread::from(side.tally.each(side.commands.micros as f64));
         figure("time in Redis an acquisition", inside(&dlock), Unit::Micros);
         figure("time in Redis an acquisition without fences", inside(&unfenced), Unit::Micros);
         figure("time in Redis an acquisition of rslock", inside(&others), Unit::Micros);
@@ -93,7 +93,7 @@ impl Side {
         let (spent, commands) = (processor_time().saturating_sub(before), meter.read(L::SETS));
         // The first round warms up.
         if round > 0 {
-            let cost = |spent: Duration| spent.as_secs_f64() * 1e6 / tally.to_the_end.max(1) as f64;
+            let cost = |spent: Duration| tally.each(spent.as_secs_f64() * 1e6);
             self.costs[0].push(cost(spent));
             self.costs[1].push(cost(commands.processor));
             self.commands.merge(&commands);

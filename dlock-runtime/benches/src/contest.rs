@@ -58,7 +58,7 @@ impl Standing {
 
     /// Commands that clients sent for each acquisition.
     pub fn commands_each(&self) -> f64 {
-        self.commands.clients as f64 / self.tally.to_the_end.max(1) as f64
+        self.tally.each(self.commands.clients as f64)
     }
 
     /// The worst wait in milliseconds.

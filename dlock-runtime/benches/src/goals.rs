@@ -101,4 +101,9 @@ impl Figure {
     pub(crate) fn goal(&self) -> Option<Bound> {
         GOALS.iter().find(|(case, name, _)| *case == self.case && *name == self.name).map(|(_, _, bound)| *bound)
     }
+
+    /// Whether it should lie somewhere else.
+    pub(crate) fn is_missed(&self) -> bool {
+        self.goal().is_some_and(|bound| !bound.is_met(self.spread.median))
+    }
 }

@@ -70,6 +70,11 @@ impl Tally {
         self.total() as f64 / self.took.as_secs_f64().max(f64::MIN_POSITIVE)
     }
 
+    /// What of an `amount` of all the time, to the end, is one acquisition's.
+    pub fn each(&self, amount: f64) -> f64 {
+        amount / self.to_the_end.max(1) as f64
+    }
+
     /// The fewest acquisitions of a task over the most.
     pub fn fairness(&self) -> f64 {
         let least = self.counts.iter().min().copied().unwrap_or_default();

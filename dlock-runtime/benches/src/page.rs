@@ -68,8 +68,7 @@ fn no_longer_reached<'a>(before: &str, figures: &'a [Figure]) -> Vec<&'a Figure>
             _ => {}
         }
     }
-    let is_missed = |figure: &Figure| figure.goal().is_some_and(|bound| !bound.is_met(figure.spread.median));
-    figures.iter().filter(|figure| is_missed(figure) && reached.contains(&(&*figure.case, &*figure.name))).collect()
+    figures.iter().filter(|figure| figure.is_missed() && reached.contains(&(&*figure.case, &*figure.name))).collect()
 }
 
 fn page(figures: &[Figure], machine: &str) -> Result<String, std::fmt::Error> {
@@ -86,17 +85,16 @@ fn page(figures: &[Figure], machine: &str) -> Result<String, std::fmt::Error> {
             continue;
         }
         writeln!(page, "| {case} | figure | rounds | goal | |\n|---|--:|--:|--:|---|")?;
-        let mut is_missed = false;
+        let why = bounds::of(case).filter(|_| mine.clone().any(Figure::is_missed));
         for figure in mine {
             let (goal, verdict) = match figure.goal() {
                 Some(bound) if bound.is_met(figure.spread.median) => (bound.shown(figure.unit), "reached"),
                 Some(bound) => (bound.shown(figure.unit), "**not reached**"),
                 None => (String::new(), ""),
             };
-            is_missed |= verdict.starts_with("**");
             writeln!(page, "| {} | {} | {} | {goal} | {verdict} |", figure.name, figure.shown(), figure.range())?;
         }
-        if let Some(why) = bounds::of(case).filter(|_| is_missed) {
+        if let Some(why) = why {
             writeln!(page, "\n*What bounds it.* {why}")?;
         }
     }
