@@ -117,10 +117,7 @@ impl Head {
             InFlight { asked, reply: state.store.acquire(command, permit, state.command_timeout) }
         });
         let asked = in_flight.asked;
-        let mut awaited = AwaitReply::new(&pending, in_flight);
-        let reply = awaited.within(state, limit).await;
-        drop(awaited);
-        match reply {
+        match AwaitReply::new(&pending, in_flight).within(state, limit).await {
             Ok(AcquireReply::Granted { fence, waiting }) => {
                 let grant = Grant { asked, ttl: command.ttl };
                 let took = BootTime::now().since(asked);

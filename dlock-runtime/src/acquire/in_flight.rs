@@ -20,7 +20,7 @@ impl<'a> AwaitReply<'a> {
         Self { pending, in_flight: Some(in_flight) }
     }
 
-    /// Waits for at most `limit`.
+    /// Waits for at most `limit`. By reference, as an argument is kept twice by the future of an `async fn`.
     pub(super) async fn within(&mut self, state: &KeeperState, limit: Duration) -> Result<AcquireReply, StoreError> {
         let lock = &self.pending.command.lock_id.name;
         let Some(in_flight) = &mut self.in_flight else {
