@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use super::{
     super::{AcquireCommand, ReleaseCommand},
     classify::{self, Fault},
-    combiner::{Gathered, Item},
+    combiner::{Carriers, Gathered, Item},
     commands,
     epoch::Told,
     fence_clock::FenceClock,
@@ -54,6 +54,8 @@ pub(super) struct Groups {
     paused_until: AtomicU64,
     acquires: Known,
     releases: Known,
+    /// Who carries them to this server or others of its cluster.
+    pub(super) carriers: Carriers,
 }
 
 /// How far a script for many locks reaches.
@@ -81,7 +83,7 @@ impl Groups {
     pub(super) fn beside(&self) -> Self {
         let other = Self::new(Arc::clone(&self.form), Arc::clone(&self.fence_clock));
         other.set_reach(self.reach());
-        other
+        Self { carriers: self.carriers.clone(), ..other }
     }
 
     /// What is known of where locks lie.

@@ -5,6 +5,7 @@
 //! whatever has gathered by then.
 
 mod asked;
+mod carriers;
 mod gathered;
 mod waiting;
 
@@ -21,11 +22,12 @@ use std::{
 use redis::{Cmd, Pipeline, RedisResult, Value};
 use tokio::{sync::oneshot, task::yield_now};
 
-use self::waiting::Waiting;
 pub(super) use self::{
     asked::Asked,
+    carriers::Carriers,
     gathered::{Gathered, IfAbandoned, Item},
 };
+use self::{carriers::Carrier, waiting::Waiting};
 use super::{
     epoch::{Epoch, Told},
     groups::{Answer, Groups, Member},
@@ -42,7 +44,8 @@ use crate::{
 /// and is to see what gathers.
 const ALONE: u64 = if cfg!(dlock_simulation) { 1 } else { 4 };
 
-/// So many batches may be under way: while the server works on one, the replies of the other are handed out.
+/// So many batches may be under way: while the server works on one, the replies of the other are handed out. In a cluster the other is
+/// that of another server, unless nobody asks any other: fewer and longer batches cost both sides less.
 const BATCHES: usize = 2;
 
 /// The most commands of a batch. A longer one would make its first command wait for its last.
@@ -232,17 +235,17 @@ impl Combiner {
         }
         let (sender, reply) = oneshot::channel();
         waiting.gathered.push_back(Gathered { item: item(it), reply: sender });
-        if waiting.coming == 0 && waiting.carriers < BATCHES {
+        if waiting.coming == 0 && self.shared.may_set_out(waiting.carriers) {
             waiting.carriers += 1;
             waiting.coming += 1;
             drop(waiting);
-            self.shared.runtime.spawn(self.clone().carry());
+            self.shared.runtime.spawn(self.clone().carry(self.shared.groups.carriers.set_out()));
         }
         Ok(reply)
     }
 
     /// Carries batches until nothing is gathered.
-    async fn carry(self) {
+    async fn carry(self, _carrier: Carrier) {
         loop {
             // Who is ready now comes along.
             yield_now().await;
@@ -288,6 +291,12 @@ impl Combiner {
 impl Shared {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         lock(&self.waiting)
+    }
+
+    /// Whether another task may carry batches beside those that do.
+    fn may_set_out(&self, carriers: usize) -> bool {
+        let all = if self.groups.are_spread() { self.groups.carriers.count() } else { carriers };
+        carriers == 0 || carriers.max(all) < BATCHES
     }
 
     /// # Errors

@@ -5,10 +5,17 @@ use std::task::{Context, Waker};
 use redis::{ConnectionAddr, IntoConnectionInfo, aio::MultiplexedConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
-use super::{super::link, *};
+use super::{
+    super::{groups::Reach, link},
+    *,
+};
 
 /// A connection, and its other end.
 async fn connected() -> (Combiner, DuplexStream) {
+    connected_with(Arc::default()).await
+}
+
+async fn connected_with(groups: Arc<Groups>) -> (Combiner, DuplexStream) {
     let info = "redis://unused".into_connection_info().expect("a URL");
     let settings = info.redis_settings().clone().set_skip_set_lib_name();
     let (here, there) = duplex(1024);
@@ -18,7 +25,7 @@ async fn connected() -> (Combiner, DuplexStream) {
     tokio::spawn(driver);
     let place = Place { at: ConnectionAddr::Tcp("redis".to_owned(), 6379), name: "redis:6379".into() };
     let runtime = Handle::try_current().expect("a runtime");
-    (Combiner::new(Link::driven_elsewhere(connection), runtime, Arc::new(place), Arc::default(), None), there)
+    (Combiner::new(Link::driven_elsewhere(connection), runtime, Arc::new(place), groups, None), there)
 }
 
 fn call(combiner: &Combiner, word: &str, if_abandoned: IfAbandoned) -> tokio::task::JoinHandle<RedisResult<Value>> {
@@ -86,6 +93,35 @@ async fn what_nobody_waits_for_any_more_is_not_sent_unless_it_gives_a_lock_back(
     for call in alone.into_iter().chain(batches).chain([waited]) {
         call.await.expect("no panic").expect("a reply");
     }
+}
+
+/// Has as many batches under way as may be. Returns how many that are.
+async fn fill(combiner: &Combiner) -> usize {
+    let seen = |waiting: &Waiting| (waiting.sent_alone, waiting.carriers, waiting.gathered.len());
+    for _ in 0..ALONE + BATCHES as u64 + 1 {
+        let before = seen(&combiner.shared.waiting());
+        call(combiner, "UNANSWERED", IfAbandoned::Sent);
+        while seen(&combiner.shared.waiting()) == before || combiner.shared.waiting().coming > 0 {
+            yield_now().await;
+        }
+    }
+    combiner.shared.waiting().carriers
+}
+
+#[tokio::test]
+async fn a_server_of_a_cluster_has_one_batch_under_way_while_another_has_one_too() {
+    let of_cluster = Groups::default();
+    of_cluster.set_reach(Reach::Slots);
+    let [one, other] = [of_cluster.beside(), of_cluster.beside()].map(Arc::new);
+    let ((one, server), (other, _other_server)) = (connected_with(one).await, connected_with(other).await);
+    assert_eq!((fill(&one).await, fill(&other).await), (BATCHES, 1), "the first had nobody beside it");
+    drop(server);
+    while one.shared.waiting().carriers > 0 {
+        yield_now().await;
+    }
+    assert_eq!(fill(&other).await, BATCHES, "the first has none any more");
+    let (alone, _server) = connected().await;
+    assert_eq!(fill(&alone).await, BATCHES, "a server by itself has them all");
 }
 
 #[tokio::test]
