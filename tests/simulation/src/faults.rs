@@ -164,7 +164,7 @@ impl Sim {
             servers.begin_life(node, !loses);
             let master = &mut servers.nodes[node];
             master.scripts.clear();
-            (master.down, master.loading) = (down, loaded);
+            (master.down, master.loading, master.opens) = (down, loaded, down + self.plan.quarantine * MILLISECOND);
             if loses {
                 master.keys.clear();
             }
@@ -201,6 +201,7 @@ impl Sim {
             let new = shard[(at + 1) % shard.len()];
             let life = servers.nodes[old].life;
             (servers.address, servers.nodes[new].down) = (new, down);
+            servers.nodes[new].opens = down + self.plan.quarantine * MILLISECOND;
             servers.take_over(old, new, down);
             let keys = servers.nodes[new].keys.clone();
             // That of slots of a cluster which came just before.

@@ -84,6 +84,12 @@ weaknesses! {
         "longest = math.max(quarantine, longest or 0)" => "longest = 30";
     ComesBackWithoutFences: "A hold comes back, whoever had the lock since.", OwnToken in Guarded 200..400,
         "return last and last > 0 and last < tonumber(fence)" => "return true";
+    ManyGrantedWhileClosed: "A script for many locks grants while the server is closed.", Closed in Guarded 1..101,
+        "if opens_in > 0 then return {string.rep('0', ARGV[1]), 0} end\n" => "";
+    SlotsGrantedWhileClosed: "A script for many locks of any slots grants while the server is closed.", Closed in Shards 1..101,
+        "if opens_in > 0 then return {string.rep('0 ', #ARGV / 7), 0} end\n" => "";
+    HandedOverWhileClosed: "Who gives a lock back while the server is closed hands it over.", Closed in Guarded 1..101,
+        "if closed() > 0 then return redis.call('DEL', KEYS[1]) end\n" => "";
     LivesBeginAlike: "Two lives of a server with the same copy of the fence clock give out the same fences.", Fences in Guarded 1307..1607,
         "ceiling + passed * 8 + count" => "ceiling + count";
     SlotsTakenWithoutNx: "Of many locks of any slots that are asked for together each is set.", Exclusion in Cluster 1..101,

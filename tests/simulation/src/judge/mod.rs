@@ -23,6 +23,7 @@ table! {
     /// What must never be.
     pub Rule {
         Exclusion: "Two hold the lock by their own clocks.",
+        Closed: "A server granted a lock, or handed it over, while its failover guard keeps it closed.",
         Covered: "Somebody holds the lock by its own clock that the store gave to another, or gives up earlier.",
         Fences: "The fence of a turn is not above the one before.",
         Returned: "A lock says less than a fence that was used.",

@@ -29,6 +29,8 @@ pub(crate) struct Ran<'a> {
     pub(crate) after: Option<(String, u64)>,
     pub(crate) seats: &'a [Seat],
     pub(crate) last: u64,
+    /// From when on the server that carried it out may grant anything.
+    pub(crate) opens: Time,
 }
 
 impl Sim {
@@ -92,7 +94,7 @@ impl Sim {
         let Judge { keys, identities, asked, died, verdict, lenient, .. } = &mut *self.judge.borrow_mut();
         let (lenient, is_lenient) = (*lenient, now < *lenient);
         let mut accuse = |rule: Rule, text: String| {
-            if !is_lenient || rule == Rule::OwnToken {
+            if !is_lenient || matches!(rule, Rule::OwnToken | Rule::Closed) {
                 verdict.accuse(rule, now, text);
             }
         };
@@ -127,13 +129,12 @@ impl Sim {
         if was.is_some() && is.is_none() {
             file.free = now;
         }
+        let renews = matches!(ran.kind, Some(ScriptKind::Renew | ScriptKind::Shorten)) && is == Some(ran.by);
         if let Some(before) = &before {
             let was = &*before.token;
             // After a failover a renewal takes the place of a hold that is older.
             let is_older = 0 < before.last && before.last < ran.last;
-            let renews = matches!(ran.kind, Some(ScriptKind::Renew | ScriptKind::Shorten));
-            let comes_back = renews && is == Some(ran.by) && is_older;
-            let comes_back = comes_back && self.plan.quarantine > 0 && is_lenient;
+            let comes_back = renews && is_older && self.plan.quarantine > 0 && is_lenient;
             let releases = matches!(ran.kind, Some(ScriptKind::Release | ScriptKind::ReleaseMany | ScriptKind::Other));
             let is_own = releases && was == ran.by || comes_back;
             if is != Some(was) && !is_own {
@@ -145,6 +146,10 @@ impl Sim {
             }
         }
         if let Some(is) = is.filter(|is| Some(*is) != was) {
+            // Only a renewal brings a hold back meanwhile. The server counts whole milliseconds.
+            if now + MILLISECOND < ran.opens && !renews {
+                accuse(Rule::Closed, format!("k{} went to {is}, and the server opens at {}", ran.key, ran.opens));
+            }
             let seat = ran.seats.iter().position(|seat| seat.token == is);
             if is != ran.by {
                 self.count(|figures| figures.handed += u64::from(life.is_some()));

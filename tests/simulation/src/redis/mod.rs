@@ -75,6 +75,8 @@ pub struct Redis {
     pub(crate) down: Time,
     pub(crate) loading: Time,
     pub(crate) stalled: Time,
+    /// From when on its failover guard lets it grant anything.
+    pub(crate) opens: Time,
     /// A replica takes no writes.
     pub(crate) is_replica: bool,
     /// Counts the changes of the master that it copies.
