@@ -173,7 +173,12 @@ impl Sim {
             self.disaster(now);
         }
         self.takes_over(loaded);
-        self.open(|conn| conn.node == node).into_iter().for_each(|id| self.reset(id, None));
+        let count = self.conns.borrow().len();
+        for id in (0..count).filter(|id| self.conn(*id).node == node) {
+            self.reset(id, None);
+            // Nor does the next process get what is under way yet on one that broke before.
+            self.hang_up(id);
+        }
     }
 
     /// Another server takes over.

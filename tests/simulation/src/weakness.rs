@@ -82,7 +82,7 @@ weaknesses! {
         "  if opens - now > 0 then return opens - now end\n" => "";
     ShortQuarantine: "A server that took over is open after a tenth of a TTL.", Exclusion in Guarded 184..384,
         "longest = math.max(quarantine, longest or 0)" => "longest = 30";
-    ComesBackWithoutFences: "A hold comes back, whoever had the lock since.", OwnToken in Guarded 200..400,
+    ComesBackWithoutFences: "A hold comes back, whoever had the lock since.", OwnToken in Guarded 321..521,
         "return last and last > 0 and last < tonumber(fence)" => "return true";
     ManyGrantedWhileClosed: "A script for many locks grants while the server is closed.", Closed in Guarded 1..101,
         "if opens_in > 0 then return {string.rep('0', ARGV[1]), 0} end\n" => "";
