@@ -76,7 +76,10 @@ impl PendingRelease {
             let reply = self.send(state, permit);
             let error = match state.within_timeout(&self.command.lock_id.name, reply).await {
                 // If an earlier reply got lost, an earlier copy of this release may have freed the lock.
-                Ok(released) => return Ok(released || lost_reply),
+                Ok(released) => {
+                    self.is_answered(state);
+                    return Ok(released || lost_reply);
+                }
                 Err(error) => error,
             };
             if is_final(&error) || BootTime::now().after(pause) >= end {
@@ -101,9 +104,17 @@ impl PendingRelease {
     /// Whether a reply says that it is released.
     pub(crate) fn is_confirmed_by(&self, state: &KeeperState, reply: &Result<bool, StoreError>) -> bool {
         if reply.is_ok() {
+            self.is_answered(state);
             state.observer.keeper_released(self.label);
         }
         reply.is_ok() && !self.in_doubt
+    }
+
+    /// What is carried out late may be handed the lock again.
+    fn is_answered(&self, state: &KeeperState) {
+        if self.in_doubt {
+            state.queues.forget_lease(self.command.lock_id.token.number);
+        }
     }
 
     /// Finishes it in the background. A shutdown waits for that.

@@ -40,6 +40,12 @@ impl LocalQueues {
         recent.push_back((lease.id(), lease.end_of_fences().unwrap_or(u64::MAX)));
     }
 
+    /// Forgets a lease without fences, by which a message could be told from an earlier one. Its release was answered: whatever it is
+    /// handed from now on is to be released.
+    pub(crate) fn forget_lease(&self, id: u64) {
+        lock(&self.recent_leases).retain(|recent| *recent != (id, u64::MAX));
+    }
+
     /// Whether the message of `fence` tells of a lease that is remembered. One with a higher fence is another, by a command that was
     /// carried out late.
     fn is_remembered(&self, id: u64, fence: u64) -> bool {

@@ -92,6 +92,23 @@ fn a_second_lease_of_a_request_that_is_over_is_not_taken_for_the_first() {
     assert!(scene.queues.notify_hand_over(lock_id, end - 1, 0) && !scene.queues.notify_hand_over(lock_id, end, 0));
 }
 
+/// The same without fences, by which the two could be told apart: found by the simulation, too.
+#[test]
+fn a_lease_without_fences_is_known_until_its_release_is_answered() {
+    let scene = scene(Rules::default());
+    let (mut baton, pending) = (scene.head(), scene.pending(1));
+    baton.set_pending(Arc::clone(&pending));
+    pending.record_busy(BootTime::now(), 1);
+    let (lock_id, grant) = (&pending.command.lock_id, Grant { asked: BootTime::now(), ttl: pending.command.ttl });
+    baton.set_lease(Arc::new(Lease::new(lock_id.clone(), "k", Fences::new(0, 0), grant, false, Origin::default())));
+    let is_known = || scene.queues.notify_hand_over(lock_id, 7, 0);
+    assert!(is_known());
+    drop(baton);
+    assert!(is_known(), "its message may come late");
+    scene.queues.forget_lease(lock_id.token.number);
+    assert!(!is_known(), "it was handed the lock again");
+}
+
 #[tokio::test(start_paused = true)]
 async fn where_messages_may_have_been_missed_every_pending_request_looks_again() {
     let scene = scene(Rules::default());
