@@ -51,6 +51,7 @@ impl Head {
             prior_grant: lease.prior_grant(),
         };
         let state = self.state();
+        lease.note_asked(renewal.ttl);
         // If this request is dropped, the lease may be parked. The keeper must know of it then.
         state.schedule.add(lease, asked.after(LEAST_REPLY_TIME));
         let limit = limit.min(lease.deadline().since(asked).max(LEAST_REPLY_TIME));

@@ -95,14 +95,7 @@ pub(crate) async fn renew(state: &Arc<KeeperState>, mut batch: Vec<Work>) {
         }
         goes
     });
-    let renewals = batch.iter().map(|Work { turn, shorten }| RenewCommand {
-        lock_id: turn.lease.lock_id.clone(),
-        ttl: turn.renewal_ttl(asked),
-        shorten: *shorten,
-        more_fences: 0,
-        prior_grant: turn.lease.prior_grant(),
-    });
-    let renewals = renewals.collect::<Vec<_>>();
+    let renewals = batch.iter().map(|Work { turn, shorten }| renewal(turn, asked, *shorten, 0)).collect::<Vec<_>>();
     let grants = renewals.iter().map(|renewal| Grant { asked, ttl: renewal.ttl }).collect::<Vec<_>>();
 
     // A lost reply must leave time for another try before the deadline.
@@ -191,14 +184,8 @@ pub(crate) async fn ask(
 pub(crate) async fn renew_now(state: &KeeperState, turn: &Turn, fences: u32, limit: Duration) -> Result<(), LockError> {
     turn.ensure_held()?;
     let asked = BootTime::now();
-    let ttl = turn.renewal_ttl(asked);
-    let renewal = RenewCommand {
-        lock_id: turn.lease.lock_id.clone(),
-        ttl,
-        shorten: false,
-        more_fences: fences,
-        prior_grant: turn.lease.prior_grant(),
-    };
+    let renewal = renewal(turn, asked, false, fences);
+    let ttl = renewal.ttl;
     let replies = match ask(state, vec![renewal.clone()], limit).await {
         // A connection that is mute may have been forgotten on the way while it was idle. The next one is fresh.
         Err(error) if error.is_timeout() => ask(state, vec![renewal], limit).await,
@@ -216,6 +203,13 @@ pub(crate) async fn renew_now(state: &KeeperState, turn: &Turn, fences: u32, lim
     state.schedule.add(&turn.lease, turn.due(BootTime::now()));
     turn.ensure_held()?;
     failure.map_or(Ok(()), |error| Err(error.about(&turn.key)))
+}
+
+/// What is about to be asked of the store at `asked`.
+fn renewal(turn: &Turn, asked: BootTime, shorten: bool, more_fences: u32) -> RenewCommand {
+    let (lease, ttl) = (&turn.lease, turn.renewal_ttl(asked));
+    lease.note_asked(ttl);
+    RenewCommand { lock_id: lease.lock_id.clone(), ttl, shorten, more_fences, prior_grant: lease.prior_grant() }
 }
 
 /// What a reply means for the turn and its lease. True if it was renewed.

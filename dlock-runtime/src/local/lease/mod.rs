@@ -65,7 +65,7 @@ struct Tenure {
     turns_contended: u32,
     /// Since when somebody waits elsewhere; `BootTime::NEVER` if nobody is known to.
     contended_since: BootTime,
-    /// The longest TTL that was asked for: how long the store may keep the lock.
+    /// The longest TTL that was asked for, whatever was answered: how long the store may keep the lock.
     ttl: Nanos,
     cap: TtlCap,
 }
@@ -180,12 +180,17 @@ impl Lease {
         self.closed.load(Ordering::Acquire)
     }
 
+    /// The store is about to be asked for so long a TTL.
+    pub(crate) fn note_asked(&self, ttl: Duration) {
+        let mut tenure = self.tenure();
+        tenure.ttl = tenure.ttl.max(ttl.into());
+    }
+
     /// Moves the deadline after a definite yes, but never back to life what is over.
     pub(crate) fn extend(&self, grant: Grant) {
         // Held to the end: a shortening that begins meanwhile must not be undone.
-        let mut tenure = self.tenure();
+        let tenure = self.tenure();
         let ttl = tenure.cap.ttl_of(grant);
-        tenure.ttl = tenure.ttl.max(grant.ttl.into());
         if boot_time::advance(&self.deadline, Grant { asked: grant.asked, ttl }.deadline()) {
             self.renewed.fetch_max(grant.asked.to_bits(), Ordering::AcqRel);
         }

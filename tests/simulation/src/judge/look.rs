@@ -39,7 +39,7 @@ impl Sim {
                 None if known.paused.is_some() => continue,
                 // Nothing kept it from giving the lock back at once; or something did, or the lock was taken late.
                 None => {
-                    let is_calm = known.troubled < left && lock.late == 0 && lock.is_fenced;
+                    let is_calm = known.troubled < left && lock.late == 0;
                     let able = if is_calm { left } else { left.max(self.disturbed(life)) + 2 * lock.late };
                     able + self.plan.linger * MILLISECOND + 2 * self.plan.longest_way() + 100 * MILLISECOND
                 }

@@ -110,8 +110,6 @@ struct Lock {
     told: Time,
     /// What it takes its process longer to give it back, as it was taken by a command that was late.
     late: Time,
-    /// Whether it has fences. One without may be taken for the one before, if a late command gets it once more.
-    is_fenced: bool,
     /// The last fence that is reserved for it.
     last: u64,
     /// The last millisecond of the server's clock in which it exists.

@@ -64,7 +64,7 @@ impl Sim {
             file.free = now;
             file.lock = owner.map(|(token, expires)| {
                 let life = judge.identities.get(&identity(&token)).copied();
-                Lock { token, life, since: now, told: 0, late: 0, is_fenced: true, last, expires }
+                Lock { token, life, since: now, told: 0, late: 0, last, expires }
             });
         }
     }
@@ -124,7 +124,7 @@ impl Sim {
             let late = asked.get(&token).map_or(0, |asked| asked.2).max(ran.late);
             let late = if token == ran.by { late } else { 0 };
             let (since, told, late) = same.map_or((now, 0, late), |lock| (lock.since, lock.told, lock.late));
-            Lock { token, life, since, told, late, is_fenced: ran.last > 0, last: ran.last, expires }
+            Lock { token, life, since, told, late, last: ran.last, expires }
         });
         if was.is_some() && is.is_none() {
             file.free = now;
