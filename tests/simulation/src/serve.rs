@@ -111,7 +111,8 @@ impl Sim {
                 // Nothing was done.
                 return reply;
             }
-            if !["READONLY", "OOM", "LOADING", "NOSCRIPT"].iter().any(|code| error.contains(code)) {
+            // A key that is on its way stops a script in the middle.
+            if !["READONLY", "OOM", "LOADING", "NOSCRIPT", "non local key"].iter().any(|code| error.contains(code)) {
                 self.accuse(Rule::Script, error.clone());
             }
         }
@@ -139,7 +140,7 @@ impl Sim {
             figures.asked += u64::from(is_asked);
             figures.put_off += u64::from(is_put_off);
         });
-        is_moved || is_asked || is_put_off || error.contains("non local key")
+        is_moved || is_asked || is_put_off
     }
 
     /// What was written and published reaches the replicas, and those who listen.
