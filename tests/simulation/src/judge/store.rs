@@ -146,8 +146,10 @@ impl Sim {
             }
         }
         if let Some(is) = is.filter(|is| Some(*is) != was) {
-            // Only a renewal brings a hold back meanwhile. The server counts whole milliseconds.
-            if now + MILLISECOND < ran.opens && !renews {
+            // Only a renewal brings a hold back meanwhile. The server counts whole milliseconds, and what was on its way when it became the
+            // master may know it from a time when it was one before.
+            let is_from_before = ran.late > 0 && now - ran.late + self.plan.quarantine * MILLISECOND < ran.opens;
+            if now + MILLISECOND < ran.opens && !renews && !is_from_before {
                 accuse(Rule::Closed, format!("k{} went to {is}, and the server opens at {}", ran.key, ran.opens));
             }
             let seat = ran.seats.iter().position(|seat| seat.token == is);
