@@ -21,9 +21,11 @@ pub(crate) struct Epoch {
 }
 
 impl Store {
-    /// closed.lua. What a client knows of an epoch it knows of the connection, so that nobody knows that of a new master.
+    /// closed.lua. What a client knows of an epoch it knows of the connection, so that nobody knows that of a new master. Where the
+    /// key's slot has come from a client asks first (`cluster/moves.rs` of the runtime).
     pub(crate) fn is_closed(&mut self, step: &Step<'_>) -> bool {
-        if !step.scenario.guarded || step.is("a_failover_without_a_guard") {
+        let is_taken_for_open = self.has_moved && step.is("a_slot_of_a_closed_server_that_is_taken_for_open");
+        if !step.scenario.guarded || step.is("a_failover_without_a_guard") || is_taken_for_open {
             return false;
         }
         let opens = match self.epoch {
@@ -37,9 +39,9 @@ impl Store {
     }
 
     /// come_back.lua: a renewal of a lock that is not the token's any more brings it back while the server is closed, unless somebody
-    /// has it who was granted it later. It does not look at the queue.
+    /// has it who was granted it later. It does not look at the queue. A server that the key's slot has gone to brings nothing back.
     pub(crate) fn come_back(&mut self, token: Token, ttl: Tick, last: u8, step: &mut Step<'_>) {
-        if self.is_owner(token) || !self.is_closed(step) {
+        if self.is_owner(token) || self.has_moved || !self.is_closed(step) {
             return;
         }
         let is_older = |lock: Lock| lock.last > 0 && lock.last < last;

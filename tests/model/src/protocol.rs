@@ -55,6 +55,8 @@ pub enum Action {
     Lag,
     /// It becomes the master. The old one is dead, and who listened there listens at the new one.
     FailOver,
+    /// The key's slot goes to another server of a cluster, and so does all that is asked from now on.
+    Move,
 }
 
 impl Action {
@@ -66,6 +68,7 @@ impl Action {
             Self::Cancel(_) => Mishap::Cancel,
             Self::Crash(_) => Mishap::Crash,
             Self::FailOver => Mishap::Failover,
+            Self::Move => Mishap::Move,
             _ => return None,
         })
     }
@@ -100,6 +103,8 @@ impl Scenario {
             }
             Action::Lag => state.copy = Some(state.store.clone()),
             Action::FailOver => self.fail_over(state),
+            // What the former server may yet lose by a failover is not about this key any more.
+            Action::Move => (state.store.has_moved, state.copy) = (true, None),
         }
         let State { network, clients, crashed, .. } = state;
         let heeds = |id: u8, packet: &Packet| *crashed != Some(id) && clients[usize::from(id)].heeds(packet);
@@ -209,8 +214,9 @@ impl Model for Scenario {
         }
         actions.extend(possible([
             // It may do so for no time at all.
-            (copy.is_none() && mishaps.contains(&Mishap::Failover), Action::Lag),
+            (copy.is_none() && !state.store.has_moved && mishaps.contains(&Mishap::Failover), Action::Lag),
             (copy.is_some(), Action::FailOver),
+            (state.life > 0, Action::Move),
             (*now < self.until, Action::Tick),
         ]));
         actions.retain(|action| action.mishap().is_none_or(|mishap| mishaps.contains(&mishap)));

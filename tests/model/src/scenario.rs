@@ -58,6 +58,8 @@ pub enum Mishap {
     Repeat,
     /// A replica becomes the master, and lacks all since some time.
     Failover,
+    /// The key's slot goes to another server of a cluster.
+    Move,
 }
 
 impl Scenario {

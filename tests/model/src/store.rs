@@ -19,6 +19,8 @@ pub(crate) struct Store {
     pub(crate) queue: Vec<Entry>,
     /// Which life of the server the guard knows, and when that opens.
     pub(crate) epoch: Option<Epoch>,
+    /// The key's slot has gone to another server of a cluster, which is open. The epoch is that of the server that it left.
+    pub(crate) has_moved: bool,
 }
 
 /// The lock: its expiry, and what its value says.

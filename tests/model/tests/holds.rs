@@ -95,6 +95,8 @@ scenarios! {
     failover_of_four_tasks(1): &[&[renewing(2), renewing(2)], &[renewing(2), renewing(2)]], [Failover], guarded: true;
     /// Nobody looks at fences, and locks come back by them all the same.
     failover_of_unfenced(2): &[&[unfenced(2)], &[unfenced(2)]], [Failover], guarded: true;
+    /// The key's slot leaves the new master for a server that is open.
+    failover_and_a_move(3): TWO, [Failover, Move], guarded: true;
 }
 
 macro_rules! weakened {
@@ -136,6 +138,7 @@ weakened! {
     a_hand_over_whose_fence_is_given_out_again: unfenced_turns(3), BACKED;
     a_failover_without_a_guard: failover(3), EXCLUSION;
     a_quarantine_that_is_too_short: failover(3), EXCLUSION;
+    a_slot_of_a_closed_server_that_is_taken_for_open: failover_and_a_move(3), EXCLUSION;
     an_epoch_that_is_kept_over_connections: failover(3), EXCLUSION;
     a_hand_over_while_closed: failover_of_four_tasks(2), EXCLUSION;
     a_grant_that_is_repeated_while_closed: failover_to_a_late_clock(3), EXCLUSION;
