@@ -1,6 +1,6 @@
 //! What a closed server does, and what it does not do.
 
-use dlock_testkit::log;
+use dlock_testkit::{Fault, Raw, Rule, log};
 use tokio::task::JoinSet;
 
 use super::*;
@@ -50,6 +50,43 @@ async fn a_lock_that_the_new_master_lacks_is_granted_to_nobody_and_comes_back_wi
         let said = log::said(&format!(" key={key} "));
         assert!(!said.iter().any(|(_, line)| line.contains(" reason=")), "nothing was lost: {said:?}");
     }
+}
+
+/// The server between lacks the lock, and so does the one before when it is the master again. Nobody asked the one between, so the epoch is
+/// that which the request knows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_was_long_under_way_is_granted_nothing_by_a_server_that_was_demoted_meanwhile() {
+    let pair = Pair::open();
+    let [first, second] = two(&pair).await;
+    // The epoch, too.
+    pair.until_copied();
+    pair.lag();
+    let lost = first.lock("lost").renew(false).acquire().await.expect("free");
+    second.lock("known").acquire().await.expect("free").release().await.expect("ours");
+    pair.proxy.add(Rule::new(Fault::Hold).matching("lost").times(1));
+    let (asked, late) = (Instant::now(), tokio::spawn(second.lock("lost").acquire()));
+    eventually("it is under way", SOON, || pair.proxy.struck() == 1);
+    pair.proxy.swallow();
+    let [master, replica] = [pair.master(), pair.replica()];
+    // It would catch up.
+    master.pause();
+    replica.resume();
+    replica.promote();
+    master.resume();
+    master.follow(replica);
+    master.promote();
+    tokio::time::sleep((SECOND + 100 * MS).saturating_sub(asked.elapsed())).await;
+    let mut raw = master.raw();
+    assert!(!raw.exists("lost"), "the one between had no copy");
+    let calls = |raw: &mut Raw| raw.command_stats().get("evalsha").copied();
+    let (before, began) = (calls(&mut raw), Instant::now());
+    pair.proxy.heal();
+    eventually("it is carried out", SOON, || calls(&mut raw) > before);
+    assert!(!raw.exists("lost"), "somebody may have it yet");
+    let late = late.await.expect("no panic").expect("the server opens");
+    assert!(began.elapsed() > QUARANTINE - 200 * MS, "{:?}", began.elapsed());
+    assert!(lost.renew().await.expect_err("it was not renewed").is_lost());
+    late.release().await.expect("ours");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

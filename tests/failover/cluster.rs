@@ -49,6 +49,40 @@ async fn a_lock_of_a_shard_whose_master_dies_comes_back_and_the_other_shards_go_
     }
 }
 
+/// The server that they go to was open all the time, and does not know what their former master lacks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slots_that_leave_a_closed_server_are_closed_where_they_go_to() {
+    let mut cluster = Cluster::start(3, 1);
+    let builder = || Runtime::builder().cluster(cluster.urls()).failover_guard(QUARANTINE).ttl(8 * SECOND).wait(SOON);
+    let (first, second, third) = tokio::join!(builder().build(), builder().build(), builder().build());
+    let [first, second, third] = [first, second, third].map(|runtime| runtime.expect("it opens"));
+    let (old, to) = (cluster.masters()[0], cluster.masters()[1]);
+    let key = cluster.key_at(old, "lost");
+    let new = cluster.replica_of(old);
+    cluster.nodes[new].pause();
+    let cut = cluster.nodes[old].raw().command(&["CLIENT", "KILL", "TYPE", "replica"]);
+    assert_eq!(cut, Value::Int(1), "what is written now is copied by nobody");
+    let lost = first.lock(&*key).renew(false).acquire().await.expect("free");
+    cluster.nodes[old].kill();
+    cluster.nodes[new].resume();
+    let slot = cluster.slot(&key);
+    eventually("there is a new master", SOON, || cluster.owner(slot) == new);
+    is_closed(&second, &key).await;
+    let closed = Instant::now();
+    cluster.move_slot(slot, to);
+    for runtime in [&second, &third] {
+        is_closed(runtime, &key).await;
+    }
+    let mut raw = cluster.nodes[to].raw();
+    assert!(!raw.exists(&key), "somebody may have it yet");
+    let other = cluster.key_at(to, "other");
+    second.lock(&*other).acquire().await.expect("it did not move").release().await.expect("ours");
+    let waiting = third.lock(&*key).acquire().await.expect("the server that it came from opens");
+    assert!(!lost.is_held(), "after {:?}", closed.elapsed());
+    waiting.release().await.expect("ours");
+    second.lock(&*key).acquire().await.expect("it is open").release().await.expect("ours");
+}
+
 /// What is on its way from one shard to another is lost by nobody, so nothing closes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slot_that_moves_closes_nothing() {

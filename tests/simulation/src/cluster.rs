@@ -14,6 +14,10 @@ pub(crate) const SLOTS: usize = 16_384;
 #[derive(Debug)]
 pub(crate) struct Slots {
     pub(crate) owners: Vec<usize>,
+    /// From when on a lock in each may be granted, where it came from a server that was closed.
+    opens: Vec<Time>,
+    /// Which master had each before it came to where it is.
+    came_from: Vec<usize>,
     /// Who had them before the last move, and until when masters that had no part in it believe that.
     before: Vec<usize>,
     last: Move,
@@ -38,7 +42,8 @@ impl Slots {
     pub(crate) fn new(masters: usize, weakness: Option<Weakness>) -> Self {
         let owners = (0..SLOTS).map(|slot| slot * masters / SLOTS).collect::<Vec<_>>();
         let (before, last) = (owners.clone(), Move::default());
-        Self { owners, before, last, stale: 0, under_way: None, epoch: 1, is_asking: false, weakness }
+        let (opens, came_from) = (vec![0; SLOTS], owners.clone());
+        Self { owners, opens, came_from, before, last, stale: 0, under_way: None, epoch: 1, is_asking: false, weakness }
     }
 
     /// Whether a master has not heard of the last move.
@@ -95,6 +100,16 @@ impl Slots {
         (self.last, self.stale, self.epoch) = (moved, stale, self.epoch + 1);
     }
 
+    /// The slots leave a server that is closed until `opens`.
+    pub(crate) fn leave(&mut self, Move { slots, from, to }: Move, opens: Time) {
+        for slot in slots {
+            // Who was stopped meanwhile does not know that a slot was away which comes back: SAFETY.md says so.
+            if std::mem::replace(&mut self.came_from[slot], from) != to {
+                self.opens[slot] = opens.max(self.opens[slot]);
+            }
+        }
+    }
+
     /// Slots around that one which may move together.
     pub(crate) fn around(&self, slot: usize, [below, above]: [u64; 2]) -> Range<usize> {
         let from = self.owners[slot];
@@ -136,6 +151,12 @@ impl Servers {
             Some(under_way) if self.nodes[under_way.to].has(key) => under_way.to,
             _ => slots.owners[slot],
         }
+    }
+
+    /// From when on a server may grant a lock.
+    pub(crate) fn opens(&self, node: usize, lock: &str) -> Time {
+        let of_slot = self.slots.as_ref().map_or(0, |slots| slots.borrow().opens[slot(lock.as_bytes())]);
+        self.nodes[node].opens.max(of_slot)
     }
 
     /// Why a server does not take a request.

@@ -229,6 +229,14 @@ impl Sim {
         self.master_moved(new, stays.then_some(old));
         self.takes_over(down);
         self.note(now, Lane::World, None, || format!("server{new} is the master in place of server{old}"));
+        // Operators seldom wait until it grants again.
+        if self.plan.quarantine > 0 && self.plan.masters > 0 && self.chance(4_000) {
+            self.push(down, |sim| {
+                if !sim.calm.get() {
+                    sim.slots_move();
+                }
+            });
+        }
         // Some managed servers cut the connections of the old master, others do not.
         if self.chance(5_000) {
             self.open(|conn| conn.node == old).into_iter().for_each(|id| self.reset(id, None));

@@ -11,7 +11,7 @@ const HELP: &str = "\
 --hot N            so many times as many where they take turns on one lease (20)
 --total N          go on until all worlds together took so many turns
 --kind NAME        worlds of one kind
---weakness NAME    do something wrong on purpose
+--weakness NAME    do something wrong on purpose, in worlds of its kind, and look at its rule alone
 --trace            print the time line
 --svg FILE         draw the last 50 ms";
 
@@ -25,13 +25,15 @@ fn main() -> ExitCode {
         println!("{HELP}");
         return ExitCode::SUCCESS;
     }
+    let weakness = value("--weakness").map(|name| one_of(Weakness::ALL, name));
+    let seen_by = weakness.map(Weakness::seen_by);
     let options = Options {
         seed: number("--seed").unwrap_or(1),
         acquisitions: number("--acquisitions").unwrap_or(2_000),
         hot: number("--hot"),
-        kind: value("--kind").map(|name| one_of(Kind::ALL, name)),
-        weakness: value("--weakness").map(|name| one_of(Weakness::ALL, name)),
-        only: None,
+        kind: value("--kind").map(|name| one_of(Kind::ALL, name)).or(seen_by.clone().map(|(_, kind, _)| kind)),
+        weakness,
+        only: seen_by.map(|(rule, _, _)| rule),
         trace: traces || svg_file.is_some(),
     };
     let began = Instant::now();

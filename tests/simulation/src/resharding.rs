@@ -42,14 +42,9 @@ impl Sim {
         let (sides, key) = ([self.below(WIDEST), self.below(WIDEST)], self.below(self.plan.keys as u64));
         let sides = if self.chance(5_000) { [0, 0] } else { sides };
         let is_at_once = self.chance(3_000);
-        let closed = masters.iter().copied().filter(|node| self.now() < self.server(*node).opens).collect::<Vec<_>>();
         let moved = self.with_slots(|slots| {
             let slot = slot(format!("sim:k{key}").as_bytes());
             let from = slots.owners[slot];
-            // Where they go to nobody knows that the server is closed: SAFETY.md says so.
-            if closed.contains(&from) {
-                return None;
-            }
             let at = masters.iter().position(|node| *node == from).unwrap_or(0);
             let to = masters[(at + hop) % masters.len()];
             let moved = Move { slots: slots.around(slot, sides), from, to };
@@ -97,6 +92,9 @@ impl Sim {
         let late = self.spread(300 * MILLISECOND);
         let moved = self.with_slots(|slots| {
             let moved = slots.under_way.take()?;
+            // One that is down yet grants nothing more, so that a quarantine from now on is enough.
+            let opens = self.server(moved.from).opens.min(self.now() + self.plan.quarantine * MILLISECOND);
+            slots.leave(moved.clone(), opens);
             slots.pass(moved.clone(), self.now() + late);
             Some(moved)
         });

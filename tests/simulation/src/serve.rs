@@ -121,11 +121,12 @@ impl Sim {
         let mut about = about.iter().zip(replies).collect::<Vec<_>>();
         // Of several that are about one lock, what happened to it is the work of the one that was not left alone.
         about.sort_by_key(|(_, reply)| matches!(reply, Reply::Int(0)));
-        let opens = self.server(node).opens;
+        let opens = |lock: &str| self.with_servers(|servers| servers.opens(node, lock));
         for (about @ About { lock, by, seats }, reply) in about {
             let Some(key) = about.key().filter(|_| is_master) else { continue };
             let (after, last) = self.with_servers(|servers| servers.owner(lock));
             let is_plain = &*words[0] == b"SET";
+            let opens = opens(lock);
             self.ran(&Ran { key, life, by, late, kind, is_plain, reply, after, seats, last, opens });
         }
         self.spread_effects(node);
@@ -183,7 +184,14 @@ impl Sim {
             let kind: &[u8] = if is_resp3 { b"smessage" } else { b"message" };
             let at = self.send(id, true, resp::message(is_resp3, &[kind, channel, message], None));
             if let (Some(at), Some(grant)) = (at, &grant) {
-                self.is_told(grant, at);
+                self.is_told(grant, at, 0);
+                let (grant, longest) = (grant.to_string(), self.plan.longest_ttl());
+                self.push(at, move |sim| {
+                    let is_left = sim.conn(id).ended.is_some();
+                    if is_left {
+                        sim.is_told(&grant, at, longest);
+                    }
+                });
             }
             if let Some(again) = &again {
                 let bytes = resp::message(false, &[b"message", channel, again.as_bytes()], None);

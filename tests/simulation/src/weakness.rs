@@ -62,7 +62,7 @@ weaknesses! {
         "heard = not listeners.err and tonumber(listeners[2]) > 0" => "heard = true",
         "done = redis.pcall(publish, channel, message)
           if type" => "done = 1 if type";
-    FloorUnknown: "An answer that does not say when the lock was given away last counts as if it did.", Covered in Storm 8..408,
+    FloorUnknown: "An answer that does not say when the lock was given away last counts as if it did.", Covered in Storm 20..420,
         "return {0, redis.call('PTTL', KEYS[1]), owner, last, waiting}" => "return {0, redis.call('PTTL', KEYS[1]), owner, 1, waiting}";
     RenewalShortens: "Every renewal may shorten a lease, while its holder goes on to trust the old deadline.", Covered in Busy 1..21,
         "local left = ARGV[3] == '1' and 0 or" => "local left = true and 0 or";
@@ -77,12 +77,14 @@ weaknesses! {
     GivenToNobodyIsKept: "A lock that is given to who waits is kept if nobody is left.", Orphan in Storm 1..101,
         "if not told then redis.call('DEL', KEYS[1]) end" => "";
     EpochBroughtAlong: "What is known of the epoch holds for another server, too, whose copy says the same.", Exclusion in Guarded 50..250,
-        "if epoch == known then return 0 end" => "if epoch then return 0 end";
-    AlwaysOpen: "A server that took over is open at once.", Exclusion in Guarded 33..233,
+        "if epoch == found and math.abs(now - at) <= 1000 then" => "if epoch then";
+    SlotsOfTheClosedTaken: "A closed server says that it is open to those who ask for slots that left it.", Closed in Shards 1..101,
+        "return (closed())" => "closed() return 0";
+    AlwaysOpen: "A server that took over is open at once.", Exclusion in Guarded 50..250,
         "  if opens - now > 0 then return opens - now end\n" => "";
-    ShortQuarantine: "A server that took over is open after a tenth of a TTL.", Exclusion in Guarded 184..384,
+    ShortQuarantine: "A server that took over is open after a tenth of a TTL.", Exclusion in Guarded 261..461,
         "longest = math.max(quarantine, longest or 0)" => "longest = 30";
-    ComesBackWithoutFences: "A hold comes back, whoever had the lock since.", OwnToken in Guarded 321..521,
+    ComesBackWithoutFences: "A hold comes back, whoever had the lock since.", OwnToken in Guarded 382..582,
         "return last and last > 0 and last < tonumber(fence)" => "return true";
     ManyGrantedWhileClosed: "A script for many locks grants while the server is closed.", Closed in Guarded 1..101,
         "if opens_in > 0 then return {string.rep('0', ARGV[1]), 0} end\n" => "";
@@ -90,7 +92,7 @@ weaknesses! {
         "if opens_in > 0 then return {string.rep('0 ', #ARGV / 7), 0} end\n" => "";
     HandedOverWhileClosed: "Who gives a lock back while the server is closed hands it over.", Closed in Guarded 1..101,
         "if closed() > 0 then return redis.call('DEL', KEYS[1]) end\n" => "";
-    LivesBeginAlike: "Two lives of a server with the same copy of the fence clock give out the same fences.", Fences in Guarded 1307..1607,
+    LivesBeginAlike: "Two lives of a server with the same copy of the fence clock give out the same fences.", Fences in Guarded 194..394,
         "ceiling + passed * 8 + count" => "ceiling + count";
     SlotsTakenWithoutNx: "Of many locks of any slots that are asked for together each is set.", Exclusion in Cluster 1..101,
         "value(token, last, since, who, 0), 'NX', 'PX', ttl)" => "value(token, last, since, who, 0), 'PX', ttl)";

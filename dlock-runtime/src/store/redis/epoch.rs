@@ -4,7 +4,8 @@
 //! knows: the epoch, a text that the server keeps under a key. A new master may have a copy of that, and would be taken for the server
 //! before by whoever brought the text along.
 //!
-//! **Invariant.** What is known of an epoch was looked at over the connection that it is used on, and less than 100 ms before.
+//! **Invariant.** What is known of an epoch was looked at over the connection that it is used on, and less than 100 ms before. The text
+//! has the time at which the server looked, so that it says nothing to a request that was long under way.
 
 use std::{
     sync::{Arc, Mutex},
@@ -57,6 +58,7 @@ pub(super) struct Epoch {
 
 struct Found {
     key: Arc<str>,
+    /// The epoch, and when the server looked.
     text: Arc<str>,
     /// Before it was looked at.
     at: BootTime,

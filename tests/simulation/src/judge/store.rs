@@ -69,14 +69,15 @@ impl Sim {
         }
     }
 
-    /// The message of a hand-over, `token fence waiting name`, will arrive.
-    pub(crate) fn is_told(&self, grant: &str, at: Time) {
+    /// The message of a hand-over, `token fence waiting name`, arrives at that time. Who has left the connection by then gives the lock
+    /// back so `late`.
+    pub(crate) fn is_told(&self, grant: &str, at: Time, late: Time) {
         let mut words = grant.split(' ');
         let (token, key) = (words.next(), words.next_back().and_then(|name| name.strip_prefix("sim:k")?.parse().ok()));
         let judge = &mut *self.judge.borrow_mut();
         let lock = key.and_then(|key: usize| judge.keys[key].lock.as_mut());
         if let Some(lock) = lock.filter(|lock| Some(&*lock.token) == token) {
-            lock.told = at;
+            (lock.told, lock.late) = (at, lock.late.max(late));
         }
     }
 
@@ -146,10 +147,8 @@ impl Sim {
             }
         }
         if let Some(is) = is.filter(|is| Some(*is) != was) {
-            // Only a renewal brings a hold back meanwhile. The server counts whole milliseconds, and what was on its way when it became the
-            // master may know it from a time when it was one before.
-            let is_from_before = ran.late > 0 && now - ran.late + self.plan.quarantine * MILLISECOND < ran.opens;
-            if now + MILLISECOND < ran.opens && !renews && !is_from_before {
+            // Only a renewal brings a hold back meanwhile. The server counts whole milliseconds.
+            if now + MILLISECOND < ran.opens && !renews {
                 accuse(Rule::Closed, format!("k{} went to {is}, and the server opens at {}", ran.key, ran.opens));
             }
             let seat = ran.seats.iter().position(|seat| seat.token == is);

@@ -72,6 +72,18 @@ impl fmt::Display for NoSlots {
 
 impl Error for NoSlots {}
 
+/// A lock cannot be granted while its slot is moved.
+#[derive(Debug)]
+pub(super) struct OnItsWay(pub(super) u16);
+
+impl fmt::Display for OnItsWay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "slot {} is on its way from one server of the cluster to another", self.0)
+    }
+}
+
+impl Error for OnItsWay {}
+
 /// No server has the slot of a lock.
 #[derive(Debug)]
 pub(super) struct NoOwner {

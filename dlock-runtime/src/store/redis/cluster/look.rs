@@ -1,11 +1,10 @@
 //! Asking nodes which master has which slots: one question at a time, and not too often.
 
 use std::{
-    collections::HashMap,
     future::poll_fn,
     pin::Pin,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     task::Poll,
@@ -20,7 +19,7 @@ use super::{
         combiner::Combiner,
         connections::Connections,
         exchange::{self, Exchange},
-        outcome::{Ends, Outcome},
+        outcome::UnderWay,
         subscriber::bounded,
     },
     Nodes, error,
@@ -29,7 +28,6 @@ use super::{
 };
 use crate::{
     store::{ErrorClass, StoreError},
-    system::{Handle, Id, lock},
     types::boot_time::BootTime,
 };
 
@@ -48,8 +46,7 @@ const AT_ONCE: usize = 4;
 /// The looks that are under way.
 #[derive(Default)]
 pub(super) struct Looks {
-    /// One for each tokio runtime: what is begun in one goes on only while that runs.
-    under_way: Mutex<HashMap<Id, Arc<Outcome>>>,
+    under_way: UnderWay,
     /// When the last one began.
     last: AtomicU64,
     /// Who is asked first is another one each time.
@@ -65,7 +62,7 @@ impl Looks {
         self.patience.fetch_max(millis, Ordering::Relaxed);
     }
 
-    fn patience(&self) -> Duration {
+    pub(super) fn patience(&self) -> Duration {
         PATIENCE.max(Duration::from_millis(self.patience.load(Ordering::Relaxed)))
     }
 }
@@ -81,38 +78,22 @@ struct View {
 type Answer = (Arc<Node>, Result<View, StoreError>);
 
 impl Nodes {
-    /// A look that is under way in this tokio runtime, or a new one.
-    ///
-    /// # Errors
-    /// Outside of a tokio runtime.
-    fn begin_to_look(self: &Arc<Self>) -> Result<Arc<Outcome>, StoreError> {
-        let here = Handle::try_current().map_err(|error| StoreError::new(ErrorClass::Permanent, error))?;
-        let mut under_way = lock(&self.looks.under_way);
-        under_way.retain(|_, outcome| !outcome.is_there());
-        if let Some(outcome) = under_way.get(&here.id()) {
-            return Ok(Arc::clone(outcome));
-        }
-        let outcome = Arc::<Outcome>::default();
-        under_way.insert(here.id(), Arc::clone(&outcome));
-        let (nodes, ends) = (Arc::clone(self), Ends(Arc::clone(&outcome)));
-        here.spawn(async move {
-            let last = BootTime::from_bits(nodes.looks.last.load(Ordering::Relaxed));
-            let now = BootTime::now();
-            if last <= now {
-                sleep(last.after(APART).since(now)).await;
-            }
-            nodes.looks.last.store(BootTime::now().to_bits(), Ordering::Relaxed);
-            ends.with(nodes.ask_around().await);
-        });
-        Ok(outcome)
-    }
-
     /// Asks which master has which slots.
     ///
     /// # Errors
     /// Why nobody says so.
     pub(super) async fn look(self: &Arc<Self>) -> Result<(), StoreError> {
-        self.begin_to_look()?.wait().await
+        self.looks.under_way.begin(|| Arc::clone(self).ask_around_in_time())?.wait().await
+    }
+
+    async fn ask_around_in_time(self: Arc<Self>) -> Result<(), StoreError> {
+        let last = BootTime::from_bits(self.looks.last.load(Ordering::Relaxed));
+        let now = BootTime::now();
+        if last <= now {
+            sleep(last.after(APART).since(now)).await;
+        }
+        self.looks.last.store(BootTime::now().to_bits(), Ordering::Relaxed);
+        self.ask_around().await
     }
 
     async fn ask_around(self: &Arc<Self>) -> Result<(), StoreError> {
@@ -157,7 +138,7 @@ impl Nodes {
             (first, last, node)
         });
         let ranges = ranges.collect::<Vec<_>>();
-        let (gone, is_new) = self.table_mut().replace(ranges);
+        let (gone, is_new) = self.table_mut().replace(ranges, BootTime::now());
         for node in &gone {
             node.redis.connections.end();
         }

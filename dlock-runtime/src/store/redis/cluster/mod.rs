@@ -2,7 +2,7 @@
 //! (`redis/mod.rs`), with connections, batches and a bound of its own.
 //!
 //! What there is beside that: which server has which slot (`map.rs` reads it, `table.rs` keeps it, `look.rs` asks for it); how a
-//! request follows a lock that is elsewhere (`detour.rs`, `follow.rs`); one subscription for each server (`listen.rs`, `ear.rs`); and
+//! request follows a lock that is elsewhere (`detour.rs`, `follow.rs`); whether it may be granted there (`moves.rs`); one subscription for each server (`listen.rs`, `ear.rs`); and
 //! what `build` checks (`check.rs`). Renewals go to each server in one pipeline (`renew.rs`).
 //!
 //! The cluster client of the redis crate would not do: it sends `ASKING` and its command apart, keeps no order between requests, and asks
@@ -16,6 +16,7 @@ mod follow;
 mod listen;
 mod look;
 mod map;
+mod moves;
 mod renew;
 mod seeds;
 mod table;
@@ -35,14 +36,16 @@ use self::{
     map::Address,
     table::{Node, Table},
 };
-use super::{Redis, address, connections::Connections, groups::Reach, options::RedisOptions, route::Place};
+use super::{
+    Redis, address, connections::Connections, groups::Reach, options::RedisOptions, outcome::UnderWay, route::Place,
+};
 use crate::{
     protocol::token::{Identity, LockId, Tag},
     store::{
         AcquireCommand, AcquireReply, Permit, ReleaseCommand, RenewCommand, RenewReply, Reply, Store, StoreError,
         Subscriber,
     },
-    types::{error::LockError, holder::Holder},
+    types::{boot_time::BootTime, error::LockError, holder::Holder},
 };
 
 /// A store in a Redis cluster.
@@ -58,6 +61,8 @@ pub(super) struct Nodes {
     common: Connections,
     table: RwLock<Table>,
     looks: Looks,
+    /// Questions to all masters whether they are closed.
+    rounds: UnderWay,
     /// Notified when the table may be wrong.
     doubt: Notify,
     /// Counts the changes of who is a master.
@@ -80,6 +85,7 @@ impl Cluster {
             common,
             table: RwLock::default(),
             looks: Looks::default(),
+            rounds: UnderWay::default(),
             doubt: Notify::new(),
             changes: watch::Sender::new(0),
         })))
@@ -129,7 +135,7 @@ impl Nodes {
 
     /// A server says that `node` has the slot of the lock.
     fn correct(&self, name: &str, node: &Arc<Node>) {
-        let is_new = self.table_mut().correct(name, node);
+        let is_new = self.table_mut().correct(name, node, BootTime::now());
         if is_new {
             self.has_changed();
         }
@@ -191,8 +197,8 @@ impl Store for Cluster {
     }
 
     fn acquire(&self, command: &Arc<AcquireCommand>, permit: Permit, reply_timeout: Duration) -> Reply<AcquireReply> {
-        let asked = Arc::clone(command);
-        let ask = move |server: &Redis| server.acquire(&asked, Permit::none(), reply_timeout);
+        let (nodes, asked) = (Arc::clone(&self.0), Arc::clone(command));
+        let ask = move |server: &Redis| nodes.acquire_at(server, &asked, reply_timeout);
         self.ask(&command.lock_id.name, Some(permit), reply_timeout, ask)
     }
 
@@ -207,7 +213,8 @@ impl Store for Cluster {
 
     fn release(&self, command: ReleaseCommand, permit: Permit, reply_timeout: Duration) -> Reply<bool> {
         let (nodes, lock_id) = (Arc::clone(&self.0), command.lock_id.clone());
-        let release = move |server: &Redis| server.release(command.clone(), Permit::none(), reply_timeout);
+        let at = Arc::clone(&nodes);
+        let release = move |server: &Redis| at.release_at(server, command.clone(), reply_timeout);
         let asked = nodes.begin(&lock_id.name, &release);
         Box::pin(async move {
             let _permit = permit;

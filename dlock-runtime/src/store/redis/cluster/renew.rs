@@ -1,10 +1,10 @@
 //! Renewals that are due together: one pipeline for each server, and each of them has its own answer.
 
-use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
-use super::{Nodes, follow::HOPS, table::Node};
+use super::{super::outcome, Nodes, follow::HOPS, table::Node};
 use crate::{
     store::{ErrorClass, RenewCommand, RenewReply, Store, StoreError},
     types::boot_time::BootTime,
@@ -94,17 +94,7 @@ impl Nodes {
                 (group, replies)
             }));
         }
-        let mut replied = Vec::new();
-        poll_fn(|cx| {
-            asked.retain_mut(|group| {
-                let Poll::Ready(group) = group.as_mut().poll(cx) else { return true };
-                replied.push(group);
-                false
-            });
-            if asked.is_empty() { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
-        replied
+        outcome::all(asked).await
     }
 }
 
@@ -141,7 +131,7 @@ mod tests {
             Node::new(&cluster.0.common, Place { at, name: "n".into() })
         };
         let ranges = vec![(0, 5460, node(1)), (5461, 10_922, node(2)), (10_923, 16_383, node(3))];
-        cluster.0.table_mut().replace(ranges);
+        cluster.0.table_mut().replace(ranges, BootTime::now());
         assert_eq!(cluster.servers(), 3, "so many times as many leases go to a batch");
         let identity = Identity::random().expect("random numbers");
         let renewal = |number: u64| RenewCommand {

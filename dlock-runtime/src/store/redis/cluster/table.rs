@@ -10,10 +10,12 @@ use redis::ConnectionAddr;
 use super::{
     super::{Redis, connections::Connections, route::Place, slots},
     map,
+    moves::Moves,
 };
 use crate::{
     protocol::token::{LockId, Tag},
     system::lock,
+    types::boot_time::BootTime,
 };
 
 /// Marks a slot that no known master has.
@@ -85,11 +87,12 @@ pub(super) struct Table {
     /// The place in `masters` of who has the slot.
     owners: Box<[u16]>,
     masters: Vec<Arc<Node>>,
+    pub(super) moves: Moves,
 }
 
 impl Default for Table {
     fn default() -> Self {
-        Self { owners: vec![NOBODY; slots::SLOTS].into(), masters: Vec::new() }
+        Self { owners: vec![NOBODY; slots::SLOTS].into(), masters: Vec::new(), moves: Moves::default() }
     }
 }
 
@@ -108,10 +111,13 @@ impl Table {
     }
 
     /// A server says that `node` has the slot of `name`. True if that is a master that was not known.
-    pub(super) fn correct(&mut self, name: &str, node: &Arc<Node>) -> bool {
+    pub(super) fn correct(&mut self, name: &str, node: &Arc<Node>, now: BootTime) -> bool {
         let known = self.masters.iter().position(|master| Arc::ptr_eq(master, node));
         let at = known.unwrap_or(self.masters.len());
-        self.owners[usize::from(slots::slot(name))] = at as u16;
+        let slot = usize::from(slots::slot(name));
+        if std::mem::replace(&mut self.owners[slot], at as u16) != at as u16 {
+            self.moves.learn(slot, now);
+        }
         if known.is_none() {
             self.masters.push(Arc::clone(node));
             node.set_shard(map::tag(std::iter::once(slots::slot(name))));
@@ -120,8 +126,9 @@ impl Table {
     }
 
     /// Takes up what a server said of all slots. Returns the masters that are none any more, and whether there is a new one.
-    pub(super) fn replace(&mut self, ranges: Vec<(u16, u16, Arc<Node>)>) -> (Vec<Arc<Node>>, bool) {
-        let before = std::mem::take(self);
+    pub(super) fn replace(&mut self, ranges: Vec<(u16, u16, Arc<Node>)>, now: BootTime) -> (Vec<Arc<Node>>, bool) {
+        let mut before = std::mem::take(self);
+        self.moves = std::mem::take(&mut before.moves);
         for (first, last, node) in ranges {
             let known = self.masters.iter().position(|master| Arc::ptr_eq(master, &node));
             let at = known.unwrap_or(self.masters.len());
@@ -131,9 +138,15 @@ impl Table {
             self.owners[usize::from(first)..=usize::from(last)].fill(at as u16);
         }
         let mut slots = vec![Vec::new(); self.masters.len()];
-        for (slot, owner) in (0..).zip(&self.owners) {
-            if let Some(slots) = slots.get_mut(usize::from(*owner)) {
-                slots.push(slot);
+        for (slot, (owner, earlier)) in (0..).zip(self.owners.iter().zip(&before.owners)) {
+            let [Some(node), earlier] =
+                [(&self.masters, owner), (&before.masters, earlier)].map(|(masters, at)| masters.get(usize::from(*at)))
+            else {
+                continue;
+            };
+            slots[usize::from(*owner)].push(slot);
+            if !earlier.is_some_and(|earlier| Arc::ptr_eq(earlier, node)) {
+                self.moves.learn(usize::from(slot), now);
             }
         }
         for (node, slots) in self.masters.iter().zip(slots) {
@@ -154,7 +167,7 @@ impl Table {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use redis::ConnectionAddr;
 
     use super::{
@@ -162,7 +175,7 @@ mod tests {
         *,
     };
 
-    fn node(port: u16) -> Arc<Node> {
+    pub(in super::super) fn node(port: u16) -> Arc<Node> {
         let options = RedisOptions { url: Some("redis://seed".to_owned()), ..RedisOptions::default() };
         let connections = Connections::new(Route::new(options).expect("a URL"), None);
         let at = ConnectionAddr::Tcp("n".to_owned(), port);
@@ -173,17 +186,20 @@ mod tests {
     fn a_slot_has_one_owner_and_a_correction_changes_that_slot_alone() {
         let (mut table, [a, b, c]) = (Table::default(), [1, 2, 3].map(node));
         assert!(table.owner("k").is_none());
-        let (gone, is_new) = table.replace(vec![(0, 8191, a.clone()), (8192, 16_383, b.clone())]);
+        let (gone, is_new) = table.replace(vec![(0, 8191, a.clone()), (8192, 16_383, b.clone())], BootTime::START);
         assert!(gone.is_empty() && is_new);
         let first = (0..).map(|number| format!("k{number}")).find(|key| slots::slot(key) < 8192).expect("there is one");
         let second = (0..).map(|number| format!("k{number}")).find(|key| slots::slot(key) > 8191).expect("another");
         let owner = |table: &Table, key: &str| table.owner(key).map(|node| Arc::clone(&node.place));
         assert_eq!(owner(&table, &first), Some(a.place.clone()));
         assert_eq!(owner(&table, &second), Some(b.place.clone()));
-        assert!(!table.correct(&first, &b) && table.correct(&first, &c), "only the last is new");
+        assert!(
+            !table.correct(&first, &b, BootTime::START) && table.correct(&first, &c, BootTime::START),
+            "only the last is new"
+        );
         assert_eq!(owner(&table, &first), Some(c.place.clone()));
         assert_eq!(owner(&table, &second), Some(b.place.clone()));
-        let (gone, is_new) = table.replace(vec![(0, 16_383, b.clone())]);
+        let (gone, is_new) = table.replace(vec![(0, 16_383, b.clone())], BootTime::START);
         assert_eq!((gone.len(), is_new), (2, false));
         assert_eq!(owner(&table, &first), Some(b.place.clone()));
     }
@@ -191,13 +207,13 @@ mod tests {
     #[test]
     fn a_shard_keeps_the_tag_that_it_is_heard_by_until_it_is_not() {
         let (mut table, [a, b]) = (Table::default(), [1, 2].map(node));
-        table.replace(vec![(0, 16_383, a.clone())]);
+        table.replace(vec![(0, 16_383, a.clone())], BootTime::START);
         let first = a.tag();
         a.set_heard(Some(first));
         // It loses the slot of its tag among others.
         let half = if slots::slot(&first.to_string()) < 8192 { (8192, 16_383) } else { (0, 8191) };
         let rest = if half.0 == 0 { (8192, 16_383) } else { (0, 8191) };
-        table.replace(vec![(half.0, half.1, a.clone()), (rest.0, rest.1, b)]);
+        table.replace(vec![(half.0, half.1, a.clone()), (rest.0, rest.1, b)], BootTime::START);
         assert!(a.shard() != first && a.tag() == first && a.hears(first));
         a.set_heard(None);
         assert!(a.tag() == a.shard() && !a.hears(a.tag()));

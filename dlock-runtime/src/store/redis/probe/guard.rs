@@ -20,7 +20,10 @@ use super::{
 ///
 /// # Errors
 /// What makes the guard impossible, or impossible for the moment.
-pub(super) async fn opens_in(connections: &Arc<Connections>, reply_timeout: Duration) -> Result<Duration, StoreError> {
+pub(in super::super) async fn opens_in(
+    connections: &Arc<Connections>,
+    reply_timeout: Duration,
+) -> Result<Duration, StoreError> {
     let opens_in = exchange::run(connections, None, reply_timeout, Opens).await?.map_err(|error| {
         let reason = "the failover guard needs INFO and the keys `dlock:epoch*`; allow them, or say `.failover_guard(false)`, \
                       with which a failover can give a lock to a second holder";

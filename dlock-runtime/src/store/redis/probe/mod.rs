@@ -15,6 +15,7 @@ use std::{
 
 use redis::{RedisError, RedisResult};
 
+pub(super) use self::guard::opens_in;
 use self::server::Server;
 use super::{
     super::{AcquireCommand, ErrorClass, ReleaseCommand, RenewCommand, StoreError, StoreUnusable},
