@@ -61,10 +61,10 @@ async fn a_request_that_was_long_under_way_is_granted_nothing_by_a_server_that_w
     // The epoch, too.
     pair.until_copied();
     pair.lag();
-    let lost = first.lock("lost").renew(false).acquire().await.expect("free");
+    let lost = first.lock("late").renew(false).acquire().await.expect("free");
     second.lock("known").acquire().await.expect("free").release().await.expect("ours");
-    pair.proxy.add(Rule::new(Fault::Hold).matching("lost").times(1));
-    let (asked, late) = (Instant::now(), tokio::spawn(second.lock("lost").acquire()));
+    pair.proxy.add(Rule::new(Fault::Hold).matching("late").times(1));
+    let (asked, late) = (Instant::now(), tokio::spawn(second.lock("late").acquire()));
     eventually("it is under way", SOON, || pair.proxy.struck() == 1);
     pair.proxy.swallow();
     let [master, replica] = [pair.master(), pair.replica()];
@@ -77,12 +77,12 @@ async fn a_request_that_was_long_under_way_is_granted_nothing_by_a_server_that_w
     master.promote();
     tokio::time::sleep((SECOND + 100 * MS).saturating_sub(asked.elapsed())).await;
     let mut raw = master.raw();
-    assert!(!raw.exists("lost"), "the one between had no copy");
+    assert!(!raw.exists("late"), "the one between had no copy");
     let calls = |raw: &mut Raw| raw.command_stats().get("evalsha").copied();
     let (before, began) = (calls(&mut raw), Instant::now());
     pair.proxy.heal();
     eventually("it is carried out", SOON, || calls(&mut raw) > before);
-    assert!(!raw.exists("lost"), "somebody may have it yet");
+    assert!(!raw.exists("late"), "somebody may have it yet");
     let late = late.await.expect("no panic").expect("the server opens");
     assert!(began.elapsed() > QUARANTINE - 200 * MS, "{:?}", began.elapsed());
     assert!(lost.renew().await.expect_err("it was not renewed").is_lost());

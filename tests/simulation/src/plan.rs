@@ -201,7 +201,12 @@ impl Plan {
     /// A replica takes over, and a failover guard waits for longer than any lease lasts.
     fn has_guard(&mut self, rng: &mut Rng) {
         self.replicas = 1;
-        self.ttls = rng.pick(&[&[300], &[300, 300, 1_000]]);
+        // With sentinels two thirds of a lease must exceed the time in which a master is believed that was replaced (SAFETY.md).
+        let ttls: [&[u64]; 2] = match self.kind {
+            Kind::Watched => [&[1_000], &[1_000, 1_000, 3_000]],
+            _ => [&[300], &[300, 300, 1_000]],
+        };
+        self.ttls = rng.pick(&ttls);
         self.quarantine = self.longest_ttl() / MILLISECOND + 1_000;
     }
 

@@ -110,7 +110,7 @@ weaknesses! {
         "tagged and 'SHARDNUMSUB' or" => "";
     NoTimeTold: "A server cannot say for how long it is closed.", Script in Guarded 1..21,
         "return (closed())" => "return {err = 'ERR nobody knows'}";
-    SentinelsKeepQuiet: "Sentinels tell nobody that the master has moved, unless they are asked.", Exclusion in Watched 10..110;
+    SentinelsKeepQuiet: "Sentinels tell nobody that the master has moved, unless they are asked.", Exclusion in Watched 29..129;
     FormerOwnerServes: "A server goes on to serve slots that it gave away.", Exclusion in Cluster 1..101;
     MissingKeysServed: "A server takes what has left it already for what there is none of.", Exclusion in Cluster 6..106;
     ComparedWithoutValue: "The command that compares a lock with what it was when it was taken does not compare.", OwnToken in Busy 80..280;

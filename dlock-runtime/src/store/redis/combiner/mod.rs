@@ -296,7 +296,7 @@ impl Shared {
     /// Whether another task may carry batches beside those that do.
     fn may_set_out(&self, carriers: usize) -> bool {
         let all = if self.groups.are_spread() { self.groups.carriers.count() } else { carriers };
-        carriers == 0 || carriers.max(all) < BATCHES
+        carriers == 0 || all < BATCHES
     }
 
     /// # Errors
