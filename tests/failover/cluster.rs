@@ -11,8 +11,15 @@ const QUARANTINE: Duration = Duration::from_secs(9);
 async fn a_lock_of_a_shard_whose_master_dies_comes_back_and_the_other_shards_go_on() {
     let mut cluster = Cluster::start_with(3, 1, &["--cluster-require-full-coverage", "no"]);
     let builder = || Runtime::builder().cluster(cluster.urls()).failover_guard(QUARANTINE).ttl(8 * SECOND).wait(SOON);
-    let error = builder().wait(300 * MS).build().await.expect_err("its servers began a moment ago");
-    assert!(settling(&error).is_some(), "{error:?}");
+    let began = Instant::now();
+    loop {
+        let error = builder().wait(300 * MS).build().await.expect_err("its servers began a moment ago");
+        if settling(&error).is_some() {
+            break;
+        }
+        // On a busy machine nobody may answer in time.
+        assert!(began.elapsed() < QUARANTINE / 2, "{error:?}");
+    }
     let (first, second) = tokio::join!(builder().build(), builder().build());
     let (first, second) = (first.expect("it opens"), second.expect("it opens"));
     let masters = cluster.masters();
@@ -94,11 +101,15 @@ async fn a_slot_that_moves_closes_nothing() {
     let key = cluster.key_at(from, "moves");
     let slot = cluster.slot(&key);
     let held = first.lock(&*key).acquire().await.expect("free");
+    let short = first.lock(format!("{{{key}}}")).acquire().await.expect("free");
     cluster.begin_to_move(slot, to);
+    held.renew().await.expect("ours");
+    cluster.move_keys(slot, from, to, 100);
+    short.release().await.expect("ours, in the middle of the move");
     held.renew().await.expect("ours");
     cluster.finish_moving(slot, to);
     held.renew().await.expect("ours");
-    assert!(second.lock(&*key).wait(100 * MS).acquire().await.expect_err("held").is_busy());
+    assert!(second.lock(&*key).wait(SECOND).acquire().await.expect_err("held").is_busy());
     held.release().await.expect("ours");
     second
         .lock(&*key)

@@ -94,7 +94,7 @@ impl Sim {
 
     /// The processes that are there and act.
     fn able(&self) -> Vec<u32> {
-        let able = |life: &Life| !(life.is_dead || life.is_done || life.is_closing || life.paused.is_some());
+        let able = |life: &Life| !(life.is_dead || life.is_done || life.closes.is_some() || life.paused.is_some());
         (0..).zip(&*self.lives.borrow()).filter(|(_, life)| able(life)).map(|(number, _)| number).collect()
     }
 
@@ -120,7 +120,7 @@ impl Sim {
                 self.disturb(life, until);
                 self.life(life).link = until;
             }
-            _ => self.life(life).is_closing = true,
+            _ => self.life(life).closes = Some(now),
         }
     }
 

@@ -18,8 +18,8 @@ pub(crate) struct Life {
     pub(crate) offset: Time,
     pub(crate) fast: i64,
     pub(crate) is_dead: bool,
-    /// It has shut down, or is about to.
-    pub(crate) is_closing: bool,
+    /// When it began to shut down.
+    pub(crate) closes: Option<Time>,
     pub(crate) is_done: bool,
     pub(crate) paused: Option<Time>,
     /// For how long it was.

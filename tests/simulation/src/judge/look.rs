@@ -37,6 +37,8 @@ impl Sim {
             let limit = match died.get(&life) {
                 Some(died) => *died + LONGEST_GHOST + SEAT_COUNTS + SECOND + self.plan.longest_ttl(),
                 None if known.paused.is_some() => continue,
+                // Nobody gives back what a late copy takes while its process is shut down.
+                None if known.closes.is_some_and(|closes| closes < lock.since) => continue,
                 // Nothing kept it from giving the lock back at once; or something did, or the lock was taken late.
                 None => {
                     let is_calm = known.troubled < left && lock.late == 0;

@@ -53,7 +53,7 @@ pub(crate) fn start(slot: usize) {
 
 /// Whether its tasks want nothing more.
 fn is_over(life: u32) -> bool {
-    sim().ending.get() || sim().lives.borrow()[life as usize].is_closing
+    sim().ending.get() || sim().lives.borrow()[life as usize].closes.is_some()
 }
 
 async fn process(life: u32) {

@@ -128,8 +128,12 @@ impl Nodes {
         let server = server.clone();
         Box::pin(async move {
             let is_released = server.unlock(command.lock_id.clone(), reply_timeout).await?;
-            // What is left is its place in the queue.
-            Ok(server.release(command, Permit::none(), reply_timeout).await? || is_released)
+            if is_released && command.queue_entry.is_none() {
+                return Ok(true);
+            }
+            // What is left is its place in the queue, which lapses soon where that cannot be.
+            let rest = server.release(command, Permit::none(), reply_timeout).await;
+            if is_released { Ok(true) } else { rest }
         })
     }
 
