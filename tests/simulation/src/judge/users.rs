@@ -77,7 +77,8 @@ impl Sim {
             let file = &mut keys[key];
             let own = file.waits.iter().find(|wait| wait.turn.number == number && wait.queues && now < wait.until);
             if let Some(own) = own {
-                if let Some(at) = own.overtaken {
+                // Of one whose turn was over before it noticed another may have noticed its own earlier.
+                if let Some(at) = own.overtaken.filter(|_| !remaining.is_zero()) {
                     let text = format!("k{key}: p{life} asked at {} and was overtaken at {at}", turn.since);
                     verdict.accuse(Rule::LocalOrder, now, text);
                 }
