@@ -172,11 +172,11 @@ impl Sim {
         for seat in ran.seats {
             let Some(of) = identities.get(&identity(&seat.token)).copied() else { continue };
             let Some(first) = file.waits.iter_mut().find(|wait| wait.turn.life == of && wait.queues) else { continue };
-            // Its process takes one place for it, and what was given up before may have been under way until then.
+            // Its process takes one place for it. What was given up before may have been under way until then, or come later yet.
             let begun = first.turn.since + self.plan.longest_way();
             if life == Some(of) || self.disturbed(of) > now || is_lenient {
                 first.places.clear();
-            } else if asked.get(&seat.token).is_none_or(|asked| asked.0 > begun) {
+            } else if asked.get(&seat.token).is_none_or(|(first, _, late)| *late == 0 && *first > begun) {
                 first.places.insert(seat.token.clone());
             }
             if first.places.len() > 2 {
