@@ -121,12 +121,11 @@ impl Sim {
         let mut about = about.iter().zip(replies).collect::<Vec<_>>();
         // Of several that are about one lock, what happened to it is the work of the one that was not left alone.
         about.sort_by_key(|(_, reply)| matches!(reply, Reply::Int(0)));
-        let opens = |lock: &str| self.with_servers(|servers| servers.opens(node, lock));
         for (about @ About { lock, by, seats }, reply) in about {
             let Some(key) = about.key().filter(|_| is_master) else { continue };
             let (after, last) = self.with_servers(|servers| servers.owner(lock));
             let is_plain = &*words[0] == b"SET";
-            let opens = opens(lock);
+            let opens = self.with_servers(|servers| servers.opens(node, lock));
             self.ran(&Ran { key, life, by, late, kind, is_plain, reply, after, seats, last, opens });
         }
         self.spread_effects(node);

@@ -2,8 +2,8 @@
 //! (`redis/mod.rs`), with connections, batches and a bound of its own.
 //!
 //! What there is beside that: which server has which slot (`map.rs` reads it, `table.rs` keeps it, `look.rs` asks for it); how a
-//! request follows a lock that is elsewhere (`detour.rs`, `follow.rs`); whether it may be granted there (`moves.rs`); one subscription for each server (`listen.rs`, `ear.rs`); and
-//! what `build` checks (`check.rs`). Renewals go to each server in one pipeline (`renew.rs`).
+//! request follows a lock that is elsewhere (`detour.rs`, `follow.rs`); whether it may be granted there (`moves.rs`); one subscription
+//! for each server (`listen.rs`, `ear.rs`); and what `build` checks (`check.rs`). Renewals go to each server in one pipeline (`renew.rs`).
 //!
 //! The cluster client of the redis crate would not do: it sends `ASKING` and its command apart, keeps no order between requests, and asks
 //! replicas or random nodes when in doubt.
