@@ -3,7 +3,7 @@
 //! What a master refuses is what `getNodeByQuery` of Redis 7 refuses. A key goes over in one piece, as `MIGRATE` moves it. Masters that
 //! have no part in a move hear of it late.
 
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
 use crate::{about::keys_of, plan::Time, redis::Reply, server::Servers, weakness::Weakness};
 
@@ -24,7 +24,9 @@ pub(crate) struct Slots {
     stale: Time,
     /// What is moved key by key now.
     pub(crate) under_way: Option<Move>,
-    epoch: u64,
+    /// The configuration epoch of each server, and the newest that those know of who believe `before`.
+    epochs: Vec<u64>,
+    known: u64,
     /// Whether the request that is carried out came right behind an `ASKING`.
     pub(crate) is_asking: bool,
     weakness: Option<Weakness>,
@@ -39,11 +41,14 @@ pub(crate) struct Move {
 }
 
 impl Slots {
-    pub(crate) fn new(masters: usize, weakness: Option<Weakness>) -> Self {
+    pub(crate) fn new(masters: usize, servers: usize, weakness: Option<Weakness>) -> Self {
         let owners = (0..SLOTS).map(|slot| slot * masters / SLOTS).collect::<Vec<_>>();
         let (before, last) = (owners.clone(), Move::default());
         let (opens, came_from) = (vec![0; SLOTS], owners.clone());
-        Self { owners, opens, came_from, before, last, stale: 0, under_way: None, epoch: 1, is_asking: false, weakness }
+        let mut epochs = (1..=masters as u64).collect::<Vec<_>>();
+        epochs.resize(servers, 0);
+        let (stale, known, under_way, is_asking) = (0, 0, None, false);
+        Self { owners, opens, came_from, before, last, stale, under_way, epochs, known, is_asking, weakness }
     }
 
     /// Whether a master has not heard of the last move.
@@ -80,8 +85,8 @@ impl Slots {
     /// The replies to `CLUSTER SLOTS` and `CLUSTER INFO`.
     pub(crate) fn describe(&self, node: usize, what: &[u8], now: Time) -> Reply {
         if what == b"INFO" {
-            let epoch = self.epoch - u64::from(self.is_late(node, now));
-            return Reply::text(format!("cluster_state:ok\r\ncluster_current_epoch:{epoch}\r\n"));
+            let newest = if self.is_late(node, now) { self.known } else { self.newest() };
+            return Reply::text(format!("cluster_state:ok\r\ncluster_current_epoch:{newest}\r\n"));
         }
         let mut first = 0;
         let ranges = self.seen_by(node, now).chunk_by(|one, other| one == other).map(|same| {
@@ -97,7 +102,16 @@ impl Slots {
         self.before.clone_from(&self.owners);
         let passed = self.owners[moved.slots.clone()].iter_mut().filter(|owner| **owner == moved.from);
         passed.for_each(|owner| *owner = moved.to);
-        (self.last, self.stale, self.epoch) = (moved, stale, self.epoch + 1);
+        self.known = self.newest();
+        // Who takes over slots, or a place, has the newest epoch from then on: `clusterBumpConfigEpochWithoutConsensus`.
+        if self.epochs[moved.to] != self.known {
+            self.epochs[moved.to] = self.known + 1;
+        }
+        (self.last, self.stale) = (moved, stale);
+    }
+
+    fn newest(&self) -> u64 {
+        self.epochs.iter().copied().max().unwrap_or(0)
     }
 
     /// The slots leave a server that is closed until `opens`.
@@ -157,6 +171,28 @@ impl Servers {
     pub(crate) fn opens(&self, node: usize, lock: &str) -> Time {
         let of_slot = self.slots.as_ref().map_or(0, |slots| slots.borrow().opens[slot(lock.as_bytes())]);
         self.nodes[node].opens.max(of_slot)
+    }
+
+    /// The fence clocks at a server, and of which life each is.
+    fn clocks(&mut self, node: usize) -> BTreeMap<Vec<u8>, Reply> {
+        let server = &mut self.nodes[node];
+        let clocks = server.all().into_iter().filter(|key| key.starts_with(b"dlock:fence-clock"));
+        let lives = clocks.map(|key| (key.clone(), server.command(&[b"HGET", &key, b"life"])));
+        lives.collect()
+    }
+
+    /// Whether the next master lacks a fence clock, that of a slot which came just before. What it has of others can be behind.
+    pub(crate) fn loses_clocks(&mut self, old: usize, new: usize) -> bool {
+        let (had, has) = (self.clocks(old), self.clocks(new));
+        let is_behind = |(key, life): &(&Vec<u8>, &Reply)| has.get(*key).is_some_and(|found| found != *life);
+        self.behind.extend(had.iter().filter(is_behind).map(|(key, _)| key.clone()));
+        self.slots.is_some() && had.keys().any(|key| !has.contains_key(key))
+    }
+
+    /// Whether a fence clock came back as it left, and was used elsewhere meanwhile. Nobody sees that: SAFETY.md says so.
+    pub(crate) fn comes_back_behind(&mut self, node: usize) -> bool {
+        let home = Reply::text(format!("{:040x}", self.nodes[node].life));
+        self.clocks(node).into_iter().any(|(clock, life)| life == home && self.behind.remove(&clock))
     }
 
     /// Why a server does not take a request.

@@ -207,11 +207,9 @@ impl Sim {
             let life = servers.nodes[old].life;
             (servers.address, servers.nodes[new].down) = (new, down);
             servers.nodes[new].opens = down + self.plan.quarantine * MILLISECOND;
+            let loses_clock = servers.loses_clocks(old, new);
             servers.take_over(old, new, down);
             let keys = servers.nodes[new].keys.clone();
-            // That of slots of a cluster which came just before.
-            let is_lost = |key: &Vec<u8>| key.starts_with(b"dlock:fence-clock") && !keys.contains_key(key);
-            let loses_clock = servers.slots.is_some() && servers.nodes[old].keys.keys().any(is_lost);
             for node in shard {
                 let server = &mut servers.nodes[node];
                 server.era += 1;

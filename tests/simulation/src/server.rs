@@ -1,6 +1,10 @@
 //! The servers: masters that run the scripts as they are sent, and replicas that copy them with a lag.
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use crate::{
     about::{Script, Seat, keys_of},
@@ -39,6 +43,8 @@ pub(crate) struct Servers {
     pub(crate) beliefs: Vec<Belief>,
     /// Which of them has which slots, if they are a cluster.
     pub(crate) slots: Option<Rc<RefCell<Slots>>>,
+    /// The fence clocks that lost the first writes in a life, and so seem to be of the server that their slot came from.
+    pub(crate) behind: BTreeSet<Vec<u8>>,
     /// The text of each script by its hash.
     pub(crate) texts: BTreeMap<Vec<u8>, Rc<Script>>,
 }
@@ -47,7 +53,7 @@ impl Servers {
     pub(crate) fn new(plan: &Plan, weakness: Option<Weakness>) -> Self {
         let shards = plan.masters.max(1);
         let count = shards * (1 + plan.replicas) + plan.sentinels;
-        let slots = (plan.masters > 0).then(|| Rc::new(RefCell::new(Slots::new(shards, weakness))));
+        let slots = (plan.masters > 0).then(|| Rc::new(RefCell::new(Slots::new(shards, count, weakness))));
         let hurries = weakness == Some(Weakness::LeasesEndEarly);
         let nodes = (0..count).map(|node| Redis { node, slots: slots.clone(), hurries, ..Redis::default() });
         let mut servers = Self {
@@ -64,6 +70,7 @@ impl Servers {
             weakened: 0,
             beliefs: vec![Belief::default(); plan.sentinels],
             slots,
+            behind: BTreeSet::new(),
             texts: BTreeMap::new(),
         };
         // They have been there for long.
