@@ -37,11 +37,11 @@ pub(super) struct Moves {
 }
 
 /// All masters were asked whether they are open.
-pub(super) struct Round {
+struct Round {
     /// Before the first one was asked.
-    pub(super) asked: BootTime,
+    asked: BootTime,
     /// Those that are not, and until when; or why they do not say.
-    pub(super) closed: Vec<(Arc<Node>, Result<BootTime, StoreError>)>,
+    closed: Vec<(Arc<Node>, Result<BootTime, StoreError>)>,
 }
 
 impl Default for Moves {
@@ -57,7 +57,7 @@ impl Moves {
         (self.learned[slot], self.last) = (now, now);
     }
 
-    pub(super) fn take_up(&mut self, round: Round) {
+    fn take_up(&mut self, round: Round) {
         if round.closed.is_empty() {
             self.all_open = round.asked;
         }
