@@ -5,7 +5,16 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use crate::{about::keys_of, plan::Time, redis::Reply, server::Servers, weakness::Weakness};
+use crate::{
+    about::keys_of,
+    plan::{SECOND, Time},
+    redis::Reply,
+    server::Servers,
+    weakness::Weakness,
+};
+
+/// For how long a process may hear nothing of a slot.
+const UNAWARE: Time = 10 * SECOND;
 
 /// How many slots there are.
 pub(crate) const SLOTS: usize = 16_384;
@@ -16,8 +25,8 @@ pub(crate) struct Slots {
     pub(crate) owners: Vec<usize>,
     /// From when on a lock in each may be granted, where it came from a server that was closed.
     opens: Vec<Time>,
-    /// Which master had each before it came to where it is.
-    came_from: Vec<usize>,
+    /// When each left a server, which had it before.
+    left: BTreeMap<(usize, usize), Time>,
     /// Who had them before the last move, and until when masters that had no part in it believe that.
     before: Vec<usize>,
     last: Move,
@@ -44,11 +53,11 @@ impl Slots {
     pub(crate) fn new(masters: usize, servers: usize, weakness: Option<Weakness>) -> Self {
         let owners = (0..SLOTS).map(|slot| slot * masters / SLOTS).collect::<Vec<_>>();
         let (before, last) = (owners.clone(), Move::default());
-        let (opens, came_from) = (vec![0; SLOTS], owners.clone());
+        let (opens, left) = (vec![0; SLOTS], BTreeMap::new());
         let mut epochs = (1..=masters as u64).collect::<Vec<_>>();
         epochs.resize(servers, 0);
         let (stale, known, under_way, is_asking) = (0, 0, None, false);
-        Self { owners, opens, came_from, before, last, stale, under_way, epochs, known, is_asking, weakness }
+        Self { owners, opens, left, before, last, stale, under_way, epochs, known, is_asking, weakness }
     }
 
     /// Whether a master has not heard of the last move.
@@ -115,10 +124,11 @@ impl Slots {
     }
 
     /// The slots leave a server that is closed until `opens`.
-    pub(crate) fn leave(&mut self, Move { slots, from, to }: Move, opens: Time) {
+    pub(crate) fn leave(&mut self, Move { slots, from, to }: Move, opens: Time, now: Time) {
         for slot in slots {
+            self.left.insert((from, slot), now);
             // Who was stopped meanwhile does not know that a slot was away which comes back: SAFETY.md says so.
-            if std::mem::replace(&mut self.came_from[slot], from) != to {
+            if self.left.get(&(to, slot)).is_none_or(|left| left + UNAWARE < now) {
                 self.opens[slot] = opens.max(self.opens[slot]);
             }
         }

@@ -94,7 +94,7 @@ impl Sim {
             let moved = slots.under_way.take()?;
             // One that is down yet grants nothing more, so that a quarantine from now on is enough.
             let opens = self.server(moved.from).opens.min(self.now() + self.plan.quarantine * MILLISECOND);
-            slots.leave(moved.clone(), opens);
+            slots.leave(moved.clone(), opens, self.now());
             slots.pass(moved.clone(), self.now() + late);
             Some(moved)
         });
