@@ -128,9 +128,8 @@ impl Slots {
         for slot in slots {
             self.left.insert((from, slot), now);
             // Who was stopped meanwhile does not know that a slot was away which comes back: SAFETY.md says so.
-            if self.left.get(&(to, slot)).is_none_or(|left| left + UNAWARE < now) {
-                self.opens[slot] = opens.max(self.opens[slot]);
-            }
+            let is_back = self.left.get(&(to, slot)).is_some_and(|left| now < left + UNAWARE);
+            self.opens[slot] = if is_back { 0 } else { opens.max(self.opens[slot]) };
         }
     }
 
