@@ -22,6 +22,8 @@ pub struct Packet {
     pub(crate) sent: Tick,
     pub(crate) body: Body,
     pub(crate) astray: bool,
+    /// Of a reply or message: which life of the server it is from.
+    pub(crate) life: u8,
 }
 
 /// The fields are those of the scripts.
@@ -84,6 +86,11 @@ impl Network {
         if let Some(place) = self.0.iter().position(|other| *other == packet) {
             self.0.remove(place);
         }
+    }
+
+    /// A client hears nothing more of the servers before that life.
+    pub(crate) fn leave_former(&mut self, client: u8, life: u8) {
+        self.0.retain(|packet| packet.token.client != client || !packet.is_message() || packet.life >= life);
     }
 
     /// Lets the first of a lane go astray.

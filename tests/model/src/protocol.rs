@@ -136,6 +136,10 @@ impl Scenario {
     fn deliver(&self, state: &mut State, packet: Packet) {
         let id = packet.token.client;
         if !packet.is_request() {
+            // With the route to a master goes the subscription (`store/redis/route` of the runtime).
+            if !packet.is_message() && !self.is("a_message_of_a_former_master_that_is_believed") {
+                state.network.leave_former(id, packet.life);
+            }
             return self.step(state, id, |client, step| client.receive(packet, step));
         }
         let mut step = self.look(state, id);
@@ -144,7 +148,7 @@ impl Scenario {
         if let Some(lock) = state.store.lock.as_mut().filter(|lock| lock.owner == packet.token) {
             lock.is_left &= !is_of_use;
         }
-        step.sent.push(Packet { body, astray: false, ..packet });
+        step.sent.push(Packet { body, astray: false, life: state.life, ..packet });
         state.is_taken(step);
     }
 

@@ -118,7 +118,8 @@ impl Step<'_> {
     }
 
     pub(crate) fn send(&mut self, token: Token, body: Body) {
-        self.sent.push(Packet { token, sent: self.now, body, astray: false });
+        let packet = Packet { token, sent: self.now, body, astray: false, life: 0 };
+        self.sent.push(if packet.is_message() { Packet { life: self.life, ..packet } } else { packet });
     }
 
     /// What the client's clock shows. The first client's is 1% slow: that is one multiplication and no state.

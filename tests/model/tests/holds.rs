@@ -142,5 +142,6 @@ weakened! {
     an_epoch_that_is_kept_over_connections: failover(3), EXCLUSION;
     a_hand_over_while_closed: failover_of_four_tasks(2), EXCLUSION;
     a_grant_that_is_repeated_while_closed: failover_to_a_late_clock(3), EXCLUSION;
+    a_message_of_a_former_master_that_is_believed: failover_to_a_late_clock(4), BACKED;
     a_hold_that_comes_back_without_a_look_at_fences: failover_with_late_requests(1), LATEST;
 }
