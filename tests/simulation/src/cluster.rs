@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, ops::Range};
 use crate::{
     about::keys_of,
     plan::{SECOND, Time},
-    redis::Reply,
+    redis::{Reply, id},
     server::Servers,
     weakness::Weakness,
 };
@@ -186,22 +186,32 @@ impl Servers {
     fn clocks(&mut self, node: usize) -> BTreeMap<Vec<u8>, Reply> {
         let server = &mut self.nodes[node];
         let clocks = server.all().into_iter().filter(|key| key.starts_with(b"dlock:fence-clock"));
-        let lives = clocks.map(|key| (key.clone(), server.command(&[b"HGET", &key, b"life"])));
+        // A replica has them as well.
+        let lives = clocks.map(|key| (key.clone(), server.answer(&[b"HGET", &key, b"life"]).unwrap_or(Reply::Nil)));
         lives.collect()
     }
 
-    /// Whether the next master lacks a fence clock, that of a slot which came just before. What it has of others can be behind.
-    pub(crate) fn loses_clocks(&mut self, old: usize, new: usize) -> bool {
+    /// Notes which fence clocks of a cluster lose their first writes in a life, as the next master has them as they were before. Returns
+    /// whether it lacks one, that of a slot which came just before.
+    pub(crate) fn lose_clocks(&mut self, old: usize, new: usize) -> bool {
+        if self.slots.is_none() {
+            return false;
+        }
         let (had, has) = (self.clocks(old), self.clocks(new));
-        let is_behind = |(key, life): &(&Vec<u8>, &Reply)| has.get(*key).is_some_and(|found| found != *life);
-        self.behind.extend(had.iter().filter(is_behind).map(|(key, _)| key.clone()));
-        self.slots.is_some() && had.keys().any(|key| !has.contains_key(key))
+        let lacks_one = had.keys().any(|clock| !has.contains_key(clock));
+        self.behind.extend(has.into_iter().filter(|(clock, life)| had.get(clock).is_some_and(|later| later != life)));
+        lacks_one
     }
 
-    /// Whether a fence clock came back as it left, and was used elsewhere meanwhile. Nobody sees that: SAFETY.md says so.
-    pub(crate) fn comes_back_behind(&mut self, node: usize) -> bool {
-        let home = Reply::text(format!("{:040x}", self.nodes[node].life));
-        self.clocks(node).into_iter().any(|(clock, life)| life == home && self.behind.remove(&clock))
+    /// Whether a fence clock has come back to a server as it left, and what was minted meanwhile is lost. Nobody sees that: SAFETY.md
+    /// says so.
+    pub(crate) fn come_back_behind(&mut self, node: usize) -> bool {
+        let (clocks, home) = (self.clocks(node), Reply::text(id(self.nodes[node].life)));
+        // One that was minted at since is of another life.
+        self.behind.retain(|clock, life| clocks.get(clock).is_none_or(|says| says == life));
+        let rest = self.behind.len();
+        self.behind.retain(|clock, life| *life != home || !clocks.contains_key(clock));
+        self.behind.len() < rest
     }
 
     /// Why a server does not take a request.

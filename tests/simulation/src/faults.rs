@@ -207,7 +207,7 @@ impl Sim {
             let life = servers.nodes[old].life;
             (servers.address, servers.nodes[new].down) = (new, down);
             servers.nodes[new].opens = down + self.plan.quarantine * MILLISECOND;
-            let loses_clock = servers.loses_clocks(old, new);
+            let loses_clock = servers.lose_clocks(old, new);
             servers.take_over(old, new, down);
             let keys = servers.nodes[new].keys.clone();
             for node in shard {

@@ -102,7 +102,7 @@ impl Sim {
         self.note(self.now(), Lane::World, None, || format!("slots {slots:?} have moved to server{to}"));
         // To their fence clocks another server is another life.
         self.with_servers(|servers| servers.life += 1);
-        if self.with_servers(|servers| servers.comes_back_behind(to)) {
+        if self.with_servers(|servers| servers.come_back_behind(to)) {
             self.judge.borrow_mut().forget_fences(self.now());
         }
         for id in self.open(|conn| conn.node == from && conn.is_served) {

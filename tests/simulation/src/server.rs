@@ -1,10 +1,6 @@
 //! The servers: masters that run the scripts as they are sent, and replicas that copy them with a lag.
 
-use std::{
-    cell::RefCell,
-    collections::{BTreeMap, BTreeSet},
-    rc::Rc,
-};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use crate::{
     about::{Script, Seat, keys_of},
@@ -43,8 +39,8 @@ pub(crate) struct Servers {
     pub(crate) beliefs: Vec<Belief>,
     /// Which of them has which slots, if they are a cluster.
     pub(crate) slots: Option<Rc<RefCell<Slots>>>,
-    /// The fence clocks that lost the first writes in a life, and so seem to be of the server that their slot came from.
-    pub(crate) behind: BTreeSet<Vec<u8>>,
+    /// The fence clocks that lost their first writes in a life, and of which life they say that they are.
+    pub(crate) behind: BTreeMap<Vec<u8>, Reply>,
     /// The text of each script by its hash.
     pub(crate) texts: BTreeMap<Vec<u8>, Rc<Script>>,
 }
@@ -70,7 +66,7 @@ impl Servers {
             weakened: 0,
             beliefs: vec![Belief::default(); plan.sentinels],
             slots,
-            behind: BTreeSet::new(),
+            behind: BTreeMap::new(),
             texts: BTreeMap::new(),
         };
         // They have been there for long.

@@ -110,7 +110,7 @@ pub(crate) type Sorted = BTreeMap<Vec<u8>, f64>;
 
 type Hash = BTreeMap<Vec<u8>, Vec<u8>>;
 
-type Answer = Result<Reply, String>;
+pub(crate) type Answer = Result<Reply, String>;
 
 const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
 const NOT_WHOLE: &str = "value is not an integer or out of range";
@@ -191,7 +191,8 @@ impl Redis {
         None
     }
 
-    fn answer(&mut self, words: &[&[u8]]) -> Answer {
+    /// Carries a command out, whoever has the slot of its key.
+    pub(crate) fn answer(&mut self, words: &[&[u8]]) -> Answer {
         Ok(match words {
             [b"GET", key] => self.get(key)?,
             // A key of another type has no text.
@@ -224,12 +225,12 @@ impl Redis {
             }
             [b"INFO", b"replication"] => {
                 let role = if self.is_replica { "slave" } else { "master" };
-                let ids = format!("master_replid:{:040x}\r\nmaster_replid2:{:040x}\r\n", self.life, self.before);
+                let ids = format!("master_replid:{}\r\nmaster_replid2:{}\r\n", id(self.life), id(self.before));
                 Reply::text(format!("# Replication\r\nrole:{role}\r\n{ids}"))
             }
             [b"INFO", b"server"] => {
                 let uptime = self.now.saturating_sub(self.started) / 1_000_000;
-                Reply::text(format!("# Server\r\nrun_id:{:040x}\r\nuptime_in_seconds:{uptime}\r\n", self.run))
+                Reply::text(format!("# Server\r\nrun_id:{}\r\nuptime_in_seconds:{uptime}\r\n", id(self.run)))
             }
             [b"TIME"] => {
                 let parts = [self.now / 1_000_000, self.now % 1_000_000];
@@ -271,6 +272,11 @@ impl Entry {
     fn lives(&self, now: u64) -> bool {
         self.expires.is_none_or(|expires| now <= expires)
     }
+}
+
+/// What a server calls its life or its process.
+pub(crate) fn id(number: u64) -> String {
+    format!("{number:040x}")
 }
 
 fn parsed<T: FromStr>(text: &[u8], or: &str) -> Result<T, String> {
